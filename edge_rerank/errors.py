@@ -1,0 +1,51 @@
+"""Every error this package raises on purpose: one family, one class per cause.
+
+A message names the value that was wrong, where it was found and what would be right, so that a
+program can catch the class and a person can act on the text.
+"""
+
+from __future__ import annotations
+
+
+class EdgeRerankError(Exception):
+    """Base of every error that edge-rerank raises on purpose."""
+
+
+class ArtifactError(EdgeRerankError):
+    """The model folder cannot be used as it is."""
+
+
+class ArtifactNotFoundError(ArtifactError):
+    """A folder or file that an artifact must have is not there."""
+
+
+class FormatVersionError(ArtifactError):
+    """The folder is of another format, or of a version this release cannot read."""
+
+
+class ManifestError(ArtifactError):
+    """``manifest.json`` or ``probes.json`` is not what the format asks for."""
+
+
+class UnsafePathError(ArtifactError):
+    """A file of the artifact lies, or points, outside the artifact's folder."""
+
+
+class ChecksumError(ArtifactError):
+    """A file differs in size or SHA-256 from what the manifest records."""
+
+
+class TokenizerError(ArtifactError):
+    """``tokenizer.json`` cannot be read, or cannot encode pairs."""
+
+
+class InputError(EdgeRerankError, ValueError):
+    """A query, document, parameter or environment variable is not usable."""
+
+
+class EngineError(EdgeRerankError):
+    """The engine could not be started, or failed while it ran."""
+
+
+class ClosedError(EdgeRerankError):
+    """The reranker was used after it had been closed."""
