@@ -1,1 +1,50 @@
-"""Fast, trustworthy reranking with DeBERTa-v2 cross-encoders on a CPU."""
+"""Fast, trustworthy reranking with DeBERTa-v2 cross-encoders on a CPU.
+
+    from edge_rerank import Reranker
+
+    with Reranker.load() as reranker:
+        for result in reranker.rank("how do plants eat?", ["Photosynthesis ...", "Steel ..."]):
+            print(result.index, result.score)
+
+Importing this package loads neither onnxruntime nor tokenizers; :meth:`Reranker.load` does.
+"""
+
+from __future__ import annotations
+
+from edge_rerank._version import __version__
+from edge_rerank.engines import EngineInfo
+from edge_rerank.errors import (
+    ArtifactError,
+    ArtifactNotFoundError,
+    ChecksumError,
+    ClosedError,
+    EdgeRerankError,
+    EngineError,
+    FormatVersionError,
+    InputError,
+    ManifestError,
+    TokenizerError,
+    UnsafePathError,
+)
+from edge_rerank.reranker import Reranker
+from edge_rerank.results import Document, RankedDocument, ScoredPair
+
+__all__ = [
+    "ArtifactError",
+    "ArtifactNotFoundError",
+    "ChecksumError",
+    "ClosedError",
+    "Document",
+    "EdgeRerankError",
+    "EngineError",
+    "EngineInfo",
+    "FormatVersionError",
+    "InputError",
+    "ManifestError",
+    "RankedDocument",
+    "Reranker",
+    "ScoredPair",
+    "TokenizerError",
+    "UnsafePathError",
+    "__version__",
+]

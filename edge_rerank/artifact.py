@@ -9,11 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
 
 from edge_rerank._json import Fields, read_json, shown
 from edge_rerank.errors import (
@@ -149,16 +147,10 @@ def write_probes(folder: str | os.PathLike[str], probes: tuple[Probe, ...]) -> N
 
 def sha256_file(path: Path) -> str:
     """Give the SHA-256 of a file as 64 lower-case hexadecimal digits; memory stays constant."""
-    with path.open("rb") as stream:
-        return _digest(stream)
-
-
-def _digest(stream: BinaryIO) -> str:
-    if sys.version_info >= (3, 11):
-        return hashlib.file_digest(stream, "sha256").hexdigest()
     digest = hashlib.sha256()
-    while chunk := stream.read(_CHUNK):
-        digest.update(chunk)
+    with path.open("rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            digest.update(chunk)
     return digest.hexdigest()
 
 

@@ -1,0 +1,33 @@
+"""The model that comes with the package."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+from edge_rerank.errors import ArtifactNotFoundError
+
+_PACKAGE = "edge_rerank.models"
+_NAME = "mini"
+
+
+def builtin_model() -> Path:
+    """Give the folder of the built-in model.
+
+    Raises ArtifactNotFoundError when this installation does not carry it, or carries it packed.
+    """
+    remedy = "give a model folder instead (Reranker.load(PATH), or --model PATH)"
+    try:
+        # A Path in any installation; other kinds stand for packages run from an archive.
+        folder = resources.files(_PACKAGE) / _NAME
+    except ModuleNotFoundError:
+        raise ArtifactNotFoundError(
+            f"this installation of edge-rerank carries no built-in model: {remedy}"
+        ) from None
+    if not isinstance(folder, Path):
+        raise ArtifactNotFoundError(
+            f"the built-in model cannot be read from inside an archive: unpack it, or {remedy}"
+        )
+    if not folder.is_dir():
+        raise ArtifactNotFoundError(f"{folder}: the built-in model is missing: {remedy}")
+    return folder

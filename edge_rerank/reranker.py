@@ -1,0 +1,190 @@
+"""The facade: load a model, rank documents for a query, score pairs."""
+
+from __future__ import annotations
+
+import heapq
+import os
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from types import TracebackType
+from typing import TYPE_CHECKING, SupportsIndex
+
+from edge_rerank import _inputs as inputs
+from edge_rerank.artifact import Artifact, load_artifact
+from edge_rerank.builtin import builtin_model
+from edge_rerank.engines import Engine, EngineInfo, create_engine
+from edge_rerank.errors import ClosedError
+from edge_rerank.results import Document, RankedDocument, ScoredPair, sigmoid
+from edge_rerank.threads import resolve_threads
+from edge_rerank.tokenization import Pair, PairTokenizer
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+# Pairs tokenised and scored at a time: enough for good batches, small enough that a million
+# documents need no more memory than a thousand.
+_CHUNK = 512
+
+
+class Reranker:
+    """A cross-encoder that scores how well documents answer a query.
+
+    Made with :meth:`load`. Safe to use from several threads at once. Close it, or use it in a
+    ``with`` statement, to free its memory early.
+    """
+
+    def __init__(self, artifact: Artifact, tokenizer: PairTokenizer, engine: Engine) -> None:
+        """Join parts that are already open; :meth:`load` is what most callers want."""
+        self._artifact = artifact
+        self._tokenizer: PairTokenizer | None = tokenizer
+        self._engine: Engine | None = engine
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        threads: SupportsIndex | None = None,
+        max_length: SupportsIndex | None = None,
+        engine: str = "auto",
+        verify: bool = True,
+    ) -> Reranker:
+        """Open an artifact's folder, or the model that comes with this package.
+
+        Args:
+            path: the folder; None is the built-in model.
+            threads: how many to use; None is the environment variable EDGE_RERANK_THREADS, or
+                else all that this process may use.
+            max_length: most tokens of a pair, special tokens included; None is the model's own.
+            engine: ``auto`` or ``onnxruntime``.
+            verify: check every file's SHA-256. Sizes are checked in any case.
+
+        Raises:
+            ArtifactError: the folder is not a complete, unaltered artifact.
+            InputError: a parameter, or EDGE_RERANK_THREADS, is out of range.
+            EngineError: the engine cannot be started.
+        """
+        count = resolve_threads(threads)
+        artifact = load_artifact(builtin_model() if path is None else path, verify=verify)
+        length = inputs.max_length(max_length, artifact.manifest.max_length)
+        tokenizer = PairTokenizer(artifact.file("tokenizer.json"), max_length=length, threads=count)
+        running = create_engine(artifact, name=engine, threads=count, max_length=length)
+        return cls(artifact, tokenizer, running)
+
+    @property
+    def artifact(self) -> Artifact:
+        """The artifact it runs from; still there after :meth:`close`."""
+        return self._artifact
+
+    @property
+    def max_length(self) -> int:
+        """Most tokens of a pair, special tokens included. Raises ClosedError after close."""
+        return self._parts()[0].max_length
+
+    def describe(self) -> EngineInfo:
+        """Say which engine runs and how it was set up. Raises ClosedError after close."""
+        return self._parts()[1].describe()
+
+    def rank(
+        self,
+        query: str,
+        documents: Iterable[Document],
+        *,
+        top_k: SupportsIndex | None = None,
+        return_documents: bool = False,
+        scores: str = "sigmoid",
+        text_field: str = "text",
+    ) -> list[RankedDocument]:
+        """Rank documents by how well they answer a query, best first, ties by input order.
+
+        Args:
+            query: the question or search words.
+            documents: strings, or mappings with the text under ``text_field``; any iterable.
+            top_k: give only so many of the best; None is all.
+            return_documents: put each document, the same object, into its result.
+            scores: ``sigmoid`` (0 to 1, as sentence-transformers' CrossEncoder gives for models
+                with one logit) or ``logits``.
+            text_field: where the text of a mapping lies.
+
+        Raises:
+            InputError: the query or a document is not usable text, or a parameter is out of
+                range; the message says which.
+            EngineError: the model failed.
+            ClosedError: the reranker has been closed.
+        """
+        keep = inputs.top_k(top_k)
+        as_logits = inputs.as_logits(scores)
+        waiting: dict[int, Document] | None = {} if return_documents else None
+        pairs = inputs.query_pairs(query, documents, text_field, waiting)
+        self._parts()
+        scored = enumerate(self._score(pairs, as_logits))
+        ranked = (_ranked(index, pair, waiting) for index, pair in scored)
+        # Both keep the input order of equal logits; the second holds no more than it gives.
+        if keep is None:
+            return sorted(ranked, key=_best_first)
+        return heapq.nsmallest(keep, ranked, key=_best_first)
+
+    def score(self, pairs: Iterable[Pair], *, scores: str = "sigmoid") -> Iterator[ScoredPair]:
+        """Score (query, document) pairs as they come, in input order, in constant memory.
+
+        Pairs are taken, and scored, up to 512 at a time. Raises what :meth:`rank` does, when the
+        results are asked for; ``scores`` and a closed reranker are checked at once.
+        """
+        as_logits = inputs.as_logits(scores)
+        checked = inputs.checked_pairs(pairs)
+        self._parts()
+        return self._score(checked, as_logits)
+
+    def predict(self, pairs: Iterable[Pair], *, scores: str = "sigmoid") -> NDArray[np.float32]:
+        """Score (query, document) pairs; gives float32 of shape ``[len(pairs)]``, in input order.
+
+        Raises what :meth:`rank` does.
+        """
+        import numpy as np
+
+        return np.fromiter((pair.score for pair in self.score(pairs, scores=scores)), np.float32)
+
+    def close(self) -> None:
+        """Free the model. A second call does nothing; any other use raises ClosedError."""
+        engine, self._engine, self._tokenizer = self._engine, None, None
+        if engine is not None:
+            engine.close()
+
+    def __enter__(self) -> Reranker:
+        """Give the reranker itself; it is closed at the end of the ``with`` block."""
+        self._parts()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the reranker."""
+        self.close()
+
+    def _parts(self) -> tuple[PairTokenizer, Engine]:
+        if self._tokenizer is None or self._engine is None:
+            raise ClosedError("this reranker is closed; load a new one with Reranker.load()")
+        return self._tokenizer, self._engine
+
+    def _score(self, pairs: Iterator[Pair], as_logits: bool) -> Iterator[ScoredPair]:
+        while chunk := list(islice(pairs, _CHUNK)):
+            tokenizer, engine = self._parts()
+            encoded = tokenizer.encode(chunk)
+            logits = engine.logits(encoded)
+            shown = logits if as_logits else sigmoid(logits)
+            for pair, logit, score in zip(encoded, logits.tolist(), shown.tolist(), strict=True):
+                yield ScoredPair(score, logit, len(pair.ids), pair.truncated)
+
+
+def _best_first(result: RankedDocument) -> float:
+    # By logit: the sigmoid of large logits is 1.0 for all of them.
+    return -result.logit
+
+
+def _ranked(index: int, pair: ScoredPair, waiting: dict[int, Document] | None) -> RankedDocument:
+    document = None if waiting is None else waiting.pop(index)
+    return RankedDocument(index, pair.score, pair.logit, pair.tokens, pair.truncated, document)

@@ -1,0 +1,54 @@
+"""What ranking and scoring give back: plain, frozen values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Document = str | Mapping[str, Any]
+"""A text, or a mapping that has one under the text field."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredPair:
+    """What the model says about one query and document."""
+
+    score: float
+    """The sigmoid of the logit, 0 to 1, or the logit itself where logits were asked for."""
+    logit: float
+    """The model's raw output; float32, exactly."""
+    tokens: int
+    """How many tokens the model read, special tokens included."""
+    truncated: bool
+    """True when the texts did not fit whole into the maximum length."""
+
+
+@dataclass(frozen=True, slots=True)
+class RankedDocument:
+    """One document of a ranking."""
+
+    index: int
+    """The document's place in what was passed in, from 0."""
+    score: float
+    """The sigmoid of the logit, 0 to 1, or the logit itself where logits were asked for."""
+    logit: float
+    """The model's raw output; float32, exactly."""
+    tokens: int
+    """How many tokens the model read, special tokens included."""
+    truncated: bool
+    """True when the texts did not fit whole into the maximum length."""
+    document: Document | None = None
+    """The document itself, the same object, where it was asked for."""
+
+
+def sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Give 1 / (1 + exp(-x)), computed in float64 so that it cannot overflow, as float32."""
+    import numpy as np
+
+    wide = np.clip(logits.astype(np.float64), -700.0, 700.0)
+    return (1.0 / (1.0 + np.exp(-wide))).astype(np.float32)

@@ -1,0 +1,161 @@
+"""A tiny model whose logits can be worked out by hand, as an artifact, made on the spot."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from edge_rerank.artifact import (
+    Architecture,
+    Manifest,
+    Probe,
+    Source,
+    write_manifest,
+    write_probes,
+)
+
+WORDS = [
+    *("plants", "eat", "light", "water", "steel", "bridge", "rivers", "flow", "wing", "lift"),
+    *("heat", "layer", "boundary", "shock", "wave", "a", "the", "of", "and", "in", "how", "do"),
+]
+VOCABULARY = 160
+MAX_LENGTH = 96
+
+
+def token_weights() -> NDArray[np.float32]:
+    """Give what each token id adds to a logit: float32, different for each."""
+    return np.random.default_rng(7).normal(size=VOCABULARY).astype(np.float32)
+
+
+def expected_logit(ids: Sequence[int]) -> float:
+    """Work out the tiny model's logit: a mean of token weights that grow with the position."""
+    position = np.arange(1, len(ids) + 1)
+    return float(np.mean(token_weights()[list(ids)].astype(np.float64) * (1 + 0.1 * position)))
+
+
+def word_tokenizer() -> Any:
+    """Make a WordPiece tokenizer of whole words, letters and digits, with a BERT-like template."""
+    library: Any = import_module("tokenizers")
+    letters = [chr(code) for code in range(ord("a"), ord("z") + 1)] + list("0123456789.,?!")
+    pieces = ["[PAD]", "[CLS]", "[SEP]", "[UNK]", *letters]
+    pieces += [f"##{letter}" for letter in letters] + WORDS
+    vocabulary = {piece: index for index, piece in enumerate(dict.fromkeys(pieces))}
+    assert len(vocabulary) <= VOCABULARY
+    tokenizer = library.Tokenizer(library.models.WordPiece(vocabulary, unk_token="[UNK]"))
+    tokenizer.normalizer = library.normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = library.pre_tokenizers.BertPreTokenizer()
+    tokenizer.add_special_tokens(["[PAD]", "[CLS]", "[SEP]", "[UNK]"])
+    tokenizer.post_processor = library.processors.TemplateProcessing(
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+        special_tokens=[("[CLS]", 1), ("[SEP]", 2)],
+    )
+    # Real files carry such left-overs; they must make no difference.
+    tokenizer.enable_truncation(max_length=8)
+    tokenizer.enable_padding(length=8, pad_id=0)
+    return tokenizer
+
+
+def tiny_graph(*, types: bool = False) -> Any:
+    """Make the graph of :func:`expected_logit`; with types, each token of type 1 adds 100."""
+    onnx = pytest.importorskip("onnx")
+    helper, tensor = onnx.helper, onnx.TensorProto
+    names = ["input_ids", "attention_mask"] + ["token_type_ids"] * types
+    constants = {
+        "weights": token_weights(),
+        "step": np.array(0.1, np.float32),
+        "one": np.array(1.0, np.float32),
+        "hundred": np.array(100.0, np.float32),
+        "axis": np.array([1], np.int64),
+        "axis0": np.array(1, np.int64),
+    }
+    nodes = [
+        helper.make_node("Gather", ["weights", "input_ids"], ["weight"]),
+        helper.make_node("Cast", ["attention_mask"], ["mask"], to=tensor.FLOAT),
+        helper.make_node("CumSum", ["mask", "axis0"], ["position"]),
+        helper.make_node("Mul", ["position", "step"], ["grown"]),
+        helper.make_node("Add", ["grown", "one"], ["scale"]),
+        helper.make_node("Mul", ["weight", "scale"], ["weighted"]),
+    ]
+    last = "weighted"
+    if types:
+        nodes += [
+            helper.make_node("Cast", ["token_type_ids"], ["type"], to=tensor.FLOAT),
+            helper.make_node("Mul", ["type", "hundred"], ["typed"]),
+            helper.make_node("Add", ["weighted", "typed"], ["both"]),
+        ]
+        last = "both"
+    nodes += [
+        helper.make_node("Mul", [last, "mask"], ["seen"]),
+        helper.make_node("ReduceSum", ["seen", "axis"], ["sum"], keepdims=1),
+        helper.make_node("ReduceSum", ["mask", "axis"], ["count"], keepdims=1),
+        helper.make_node("Div", ["sum", "count"], ["logits"]),
+    ]
+    shape = ["batch", "sequence"]
+    graph = helper.make_graph(
+        nodes,
+        "tiny",
+        [helper.make_tensor_value_info(name, tensor.INT64, shape) for name in names],
+        [helper.make_tensor_value_info("logits", tensor.FLOAT, ["batch", 1])],
+        [onnx.numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+def tiny_manifest(*, types: bool = False) -> Manifest:
+    """Describe the tiny model, in the terms of a DeBERTa-v2."""
+    shape = Architecture(
+        layers=1, hidden_size=8, heads=2, head_size=4, intermediate_size=16,
+        vocab_size=VOCABULARY, position_buckets=-1, max_relative_positions=-1,
+        max_position_embeddings=512, relative_attention=True, pos_att_type=("p2c", "c2p"),
+        share_att_key=True, norm_rel_ebd="layer_norm", position_biased_input=False,
+        type_vocab_size=2 if types else 0, hidden_act="gelu", pooler_hidden_act="gelu",
+        layer_norm_eps=1e-7, pad_token_id=0, embedding_size=8,
+    )  # fmt: skip
+    return Manifest(
+        name="tiny",
+        created="2026-01-31T12:00:00Z",
+        source=Source("tests/tiny", None, "0" * 64),
+        license="Apache-2.0",
+        precision="fp32",
+        max_length=MAX_LENGTH,
+        architecture=shape,
+        quantization=None,
+        tools={"onnx": "1"},
+        parity={"max_abs_logit_difference": 1e-6, "pairs": 1},
+    )
+
+
+def build_artifact(folder: Path, *, types: bool = False) -> Path:
+    """Write the tiny model into ``folder``, as an artifact."""
+    folder.mkdir(parents=True, exist_ok=True)
+    model = tiny_graph(types=types)
+    (folder / "model.onnx").write_bytes(model.SerializeToString())
+    word_tokenizer().save(str(folder / "tokenizer.json"))
+    (folder / "config.json").write_text(json.dumps({"model_type": "deberta-v2"}), "utf-8")
+    write_probes(folder, (Probe("how do plants eat", "plants eat light", 0.25),))
+    write_manifest(folder, tiny_manifest(types=types))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def artifact_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the tiny artifact's folder; not to be written to."""
+    return build_artifact(tmp_path_factory.mktemp("artifact") / "tiny")
+
+
+@pytest.fixture
+def make_artifact(tmp_path: Path) -> Callable[..., Path]:
+    """Give a function that builds a tiny artifact a test may spoil."""
+
+    def make(name: str = "spoiled", *, types: bool = False) -> Path:
+        return build_artifact(tmp_path / name, types=types)
+
+    return make
