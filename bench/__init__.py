@@ -1,0 +1,1 @@
+"""Benchmarks of edge-rerank beside what its users would otherwise run."""

@@ -1,0 +1,19 @@
+"""From a checkpoint to an artifact: check, trace, optimise, quantise, measure, write.
+
+Everything heavy (torch, transformers, onnx) is imported when an export runs, never before, so
+that the command line can describe itself without them.
+"""
+
+from __future__ import annotations
+
+from edge_rerank_export.errors import CheckpointError, ExportError, ParityError
+from edge_rerank_export.pipeline import ExportOptions, ExportReport, export_model
+
+__all__ = [
+    "CheckpointError",
+    "ExportError",
+    "ExportOptions",
+    "ExportReport",
+    "ParityError",
+    "export_model",
+]

@@ -1,0 +1,92 @@
+"""``edge-rerank export``: arguments, and what is printed. Imports nothing heavy by itself."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from edge_rerank.manifest import PRECISIONS
+from edge_rerank_export.pipeline import (
+    FP32_LIMIT,
+    INT8_LIMIT,
+    ExportOptions,
+    ExportReport,
+    export_model,
+)
+from edge_rerank_export.source import PINNED_REVISIONS
+
+DESCRIPTION = f"""\
+Turn a DeBERTa-v2 cross-encoder into an artifact that edge-rerank runs.
+
+MODEL is a checkpoint's folder, or the name of a model on the Hugging Face hub; the network is
+used for a name only. Pinned commits: {", ".join(PINNED_REVISIONS)}.
+"""
+EXAMPLES = """\
+examples:
+  edge-rerank export mixedbread-ai/mxbai-rerank-xsmall-v1 --output mxbai-xsmall
+  edge-rerank export ./my-checkpoint --output my-model --license apache-2.0
+  edge-rerank export ./my-checkpoint --output my-model-fp32 --precision fp32
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("checkpoint", metavar="MODEL", help="folder, or OWNER/NAME on the hub")
+    parser.add_argument("--output", required=True, metavar="DIR", help="new folder to write")
+    parser.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        default="int8",
+        help="int8 (default), or fp32 to keep Optimum's fp32 graph as an artifact of its own",
+    )
+    parser.add_argument("--revision", help="commit, tag or branch of a model on the hub")
+    parser.add_argument("--name", help="name in the manifest (default: the model's)")
+    parser.add_argument("--license", help="licence of the weights (default: the model card's)")
+    parser.add_argument(
+        "--max-length", type=int, metavar="N", help="most tokens a pair (default: the model's)"
+    )
+    parser.add_argument(
+        "--max-error",
+        type=float,
+        default=INT8_LIMIT,
+        metavar="SIGMA",
+        help="limit of the int8 rms error, in standard deviations of the logits "
+        f"(default: {INT8_LIMIT:g})",
+    )
+    parser.add_argument(
+        "--allow-poor-parity",
+        action="store_true",
+        help="keep an artifact that is further from the checkpoint than the limits "
+        f"(fp32 graph: {FP32_LIMIT:g} logits)",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Export as the arguments say; raises ExportError and its kin."""
+    options = ExportOptions(
+        precision=args.precision,
+        revision=args.revision,
+        name=args.name,
+        license=args.license,
+        max_length=args.max_length,
+        max_error=args.max_error,
+        allow_poor_parity=args.allow_poor_parity,
+    )
+    sys.stdout.write(summary(export_model(args.checkpoint, args.output, options)))
+    return 0
+
+
+def summary(report: ExportReport) -> str:
+    """Say in a few lines what was made and how close it is to the checkpoint."""
+    size = sum(record.size for record in report.manifest.files.values())
+    lines = [
+        f"{report.path}: {report.manifest.precision}, {size / 1e6:.1f} MB",
+        f"fp32 graph against torch: largest difference {report.fp32.max_error:.1e} logits",
+    ]
+    if it := report.int8:
+        lines.append(
+            f"int8 against fp32 on {it.pairs} probe pairs: rms error {it.rms_error:.4f} logits "
+            f"({it.rms_in_sigma:.3f} sigma), largest {it.max_error:.4f}, "
+            f"Kendall's tau {it.kendall_tau:.3f}"
+        )
+    return "\n".join(lines) + "\n"

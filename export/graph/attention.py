@@ -1,0 +1,114 @@
+"""Disentangled attention without index tensors.
+
+The relative terms of query ``i`` and key ``j`` depend on ``i - j``. With the table's rows in
+the order of the distance, the product of all queries and the table holds, in row ``i``, the
+wanted entries side by side, each row shifted by one against the next. Read row by row as one
+vector, an entry lies at ``i * width + (length - 1 - i) + j = i * (width - 1) + (length - 1 + j)``:
+seen as rows of ``width - 1``, the shift is gone, and a slice is all that is left to do. Exported
+graphs gather each entry by an expanded int64 index instead, which costs as much as the product.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from onnx import TensorProto
+
+from edge_rerank_export.graph.parts import Parts
+
+
+class Attention:
+    """Makes the attention of every layer; what depends on the length alone is made once."""
+
+    def __init__(self, parts: Parts, ids: str, mask: str, max_length: int) -> None:
+        self.parts = parts
+        self.graph = parts.graph
+        it = parts.architecture
+        # transformers scales by the number of terms asked for, even where none is computed.
+        self.scale = 1 / math.sqrt(it.head_size * (1 + len(set(it.pos_att_type))))
+        self.mask = self.graph("Cast", mask, to=TensorProto.INT32)
+        batch = self.graph("Shape", ids, start=0, end=1)
+        self.length = self.graph("Shape", ids, start=1, end=2)
+        g = self.graph
+        self.by_token = g("Concat", batch, self.length, g.integers(it.hidden_size), axis=0)
+        self.by_head = g("Concat", batch, self.length, g.integers(it.heads, it.head_size), axis=0)
+        self.terms: tuple[str, ...] = it.pos_att_type if it.relative_attention else ()
+        if self.terms:
+            self._prepare_relative(max_length)
+
+    def __call__(self, hidden: str, layer: int) -> str:
+        """Give the context of every token, ``[batch, length, features]``."""
+        name = f"layers.{layer}.attention"
+        query, key, value = (
+            self.parts.linear(hidden, f"{name}.{part}") for part in ("query", "key", "value")
+        )
+        bias = self._relative_bias(query, key, layer)
+        return self.graph.microsoft(
+            "MultiHeadAttention",
+            *(self.graph("Reshape", part, self.by_token) for part in (query, key, value)),
+            "",
+            self.mask,
+            bias,
+            num_heads=self.parts.architecture.heads,
+            scale=self.scale,
+        )
+
+    def _prepare_relative(self, max_length: int) -> None:
+        """Cut what this batch's length needs out of the table's order, and name the shapes."""
+        g = self.graph
+        one = g.integers(1)
+        start = g("Sub", g.integers(max_length), self.length)
+        end = g("Add", g.integers(max_length), self.length)
+        rows = self.parts.tensors["relative.bucket"]
+        # Seen from a key, the distance to the queries runs the other way.
+        reverse = np.append(rows[-2::-1], rows[0])
+        self.rows = {
+            "key": g("Slice", self.parts.parameter("relative.bucket"), start, end, g.integers(0)),
+            "query": g(
+                "Slice", g.parameter("relative.reverse", reverse), start, end, g.integers(0)
+            ),
+        }
+        double = g("Add", self.length, self.length)
+        width = g("Sub", double, one)
+        self.first = g("Sub", self.length, one)
+        self.last = g("Add", self.first, g("Mul", self.length, width))
+        self.skewed = g("Concat", g.integers(0, 0), self.length, width, axis=0)
+
+    def _relative_bias(self, query: str, key: str, layer: int) -> str:
+        """Give the sum of the relative terms, ``[batch, heads, length, length]``, or ''."""
+        bias = ""
+        if "c2p" in self.terms:
+            bias = self._term(query, layer, "key")
+        if "p2c" in self.terms:
+            # One row for each key: it has to be turned to have one for each query.
+            by_key = self._term(key, layer, "query")
+            by_query = self.graph("Transpose", by_key, perm=[0, 1, 3, 2])
+            bias = self.graph("Add", bias, by_query) if bias else by_query
+        return bias
+
+    def _term(self, content: str, layer: int, kind: str) -> str:
+        g = self.graph
+        heads = g("Transpose", g("Reshape", content, self.by_head), perm=[0, 2, 1, 3])
+        table = g("Gather", self._table(layer, kind), self.rows[kind], axis=1)
+        product = g.microsoft("FusedMatMul", heads, table, transB=1, alpha=self.scale)
+        flat = g("Reshape", product, g.integers(0, 0, -1))
+        cut = g("Slice", flat, self.first, self.last, g.integers(2))
+        return g("Slice", g("Reshape", cut, self.skewed), g.integers(0), self.length, g.integers(3))
+
+    def _table(self, layer: int, kind: str) -> str:
+        """Give a relative-position table as float32 ``[heads, rows, head size]``.
+
+        Nothing here depends on the input: the session computes it when it is made.
+        """
+        g, name = self.graph, f"layers.{layer}.relative.{kind}"
+        it = self.parts.architecture
+        table = self.parts.parameter(f"{name}.weight")
+        quantised = f"{name}.scale" in self.parts.tensors
+        if quantised:
+            table = g("Cast", table, to=TensorProto.FLOAT)
+        table = g("Reshape", table, g.integers(0, it.heads, it.head_size))
+        if quantised:
+            scale = g("Unsqueeze", self.parts.parameter(f"{name}.scale"), g.integers(2))
+            table = g("Mul", table, scale)
+        return g("Transpose", table, perm=[1, 0, 2])

@@ -1,0 +1,308 @@
+"""The export from end to end, in stages; the artifact appears whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edge_rerank._version import __version__
+from edge_rerank.artifact import Probe, write_manifest, write_probes
+from edge_rerank.manifest import PRECISIONS, Manifest, Source
+from edge_rerank.tokenization import PairTokenizer, TokenizedPair
+from edge_rerank_export.checkpoint import Checkpoint, read_weights
+from edge_rerank_export.errors import ExportError, ParityError
+from edge_rerank_export.parity import Parity, compare
+from edge_rerank_export.probes import probe_pairs
+from edge_rerank_export.progress import Report, Stages
+from edge_rerank_export.source import fetch_checkpoint
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from edge_rerank_export.parameters import Tensors
+    from edge_rerank_export.reference import TorchReference
+
+FP32_LIMIT = 1e-3
+"""Largest difference, in logits, that the fp32 graph may have from torch."""
+INT8_LIMIT = 0.15
+"""Largest rms error of the int8 graph against fp32, as a fraction of the logits' sigma."""
+
+_TOOLS = ("torch", "transformers", "optimum", "onnx", "onnxruntime", "tokenizers", "numpy")
+_RECIPE: Mapping[str, Any] = {
+    "weights": "int8, symmetric, -127 to 127, one scale for each output channel",
+    "embedding": "int8, symmetric, one scale for each row",
+    "relative_tables": "int8, symmetric, one scale for each row and head",
+    "activations": "uint8, dynamic, one scale for each token; zero point 128, "
+    "after gelu 32 and after relu 0",
+    "float32": "biases, norms, attention, head",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ExportOptions:
+    """What may be chosen about an export."""
+
+    precision: str = "int8"
+    """``int8``, or ``fp32`` for Optimum's graph as it is."""
+    revision: str | None = None
+    """Commit, tag or branch of a model on the hub."""
+    name: str | None = None
+    """Name in the manifest; the checkpoint's own when None."""
+    license: str | None = None
+    """SPDX name of the weights' licence; the one in the model card when None."""
+    max_length: int | None = None
+    """Most tokens of a pair; the model's own limit when None."""
+    max_error: float = INT8_LIMIT
+    """Limit of the int8 rms error, as a fraction of the logits' standard deviation."""
+    allow_poor_parity: bool = False
+    """Keep an artifact whose parity is worse than the limits."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportReport:
+    """What an export made, and how close it came."""
+
+    path: Path
+    manifest: Manifest
+    fp32: Parity
+    """Optimum's fp32 graph against torch."""
+    int8: Parity | None
+    """The int8 graph against the fp32 graph; None for an fp32 artifact."""
+
+
+def export_model(
+    model: str,
+    output: str | os.PathLike[str],
+    options: ExportOptions | None = None,
+    *,
+    report: Report | None = None,
+) -> ExportReport:
+    """Turn a checkpoint into an artifact.
+
+    ``model`` is a checkpoint's folder, or the name of a model on the Hugging Face hub, which is
+    the only case in which the network is used. ``output`` is a folder that does not exist yet or
+    is empty. Progress goes to ``report``, line by line; to standard error when it is None.
+
+    Raises CheckpointError when the checkpoint cannot be exported, ParityError when the result is
+    further from the checkpoint than the limits allow, ExportError for anything else. Nothing is
+    left behind then.
+    """
+    options = options or ExportOptions()
+    target = _check_output(Path(output))
+    _check_options(options)
+    stages = Stages(6, report)
+    with stages.stage(f"reading {model}"):
+        checkpoint = fetch_checkpoint(model, revision=options.revision)
+    with _folder_beside(target) as folder:
+        result = _Export(checkpoint, options, stages).write(folder)
+        _publish(folder, target)
+    return ExportReport(target, *result)
+
+
+class _Export:
+    """One run: what is fixed, and the stages."""
+
+    def __init__(self, checkpoint: Checkpoint, options: ExportOptions, stages: Stages) -> None:
+        self.checkpoint = checkpoint
+        self.options = options
+        self.stages = stages
+        self.max_length = _max_length(checkpoint, options.max_length)
+        self.tokenizer = PairTokenizer(
+            checkpoint.folder / "tokenizer.json", max_length=self.max_length
+        )
+        self.probes = probe_pairs()
+        self.tokens = self.tokenizer.encode(self.probes)
+        _check_ids(self.tokens, checkpoint)
+
+    def write(self, folder: Path) -> tuple[Manifest, Parity, Parity | None]:
+        """Write all files of the artifact into ``folder``."""
+        from edge_rerank_export.reference import TorchReference
+
+        with self.stages.stage("loading the model in torch"):
+            torch_reference = TorchReference(self.checkpoint)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".fp32-") as scratch:
+            graph = Path(scratch) / "model.onnx"
+            fp32, logits = self._reference_graph(torch_reference, graph)
+            del torch_reference
+            tensors = self._parameters()
+            if self.options.precision == "fp32":
+                int8 = self._write_fp32(graph, tensors, folder)
+            else:
+                int8 = self._write_int8(tensors, folder, logits)
+        manifest = self._write_rest(folder, logits, fp32, int8)
+        return manifest, fp32, int8
+
+    def _reference_graph(
+        self, torch_reference: TorchReference, path: Path
+    ) -> tuple[Parity, NDArray[np.float32]]:
+        from edge_rerank_export.reference import OnnxReference
+
+        with self.stages.stage("exporting the fp32 graph with Optimum"):
+            expected = torch_reference.logits(self.tokens)
+            torch_reference.export(path)
+            logits = OnnxReference(path).logits(self.tokens)
+        fp32 = compare(logits, expected)
+        if not fp32.max_error <= FP32_LIMIT:
+            self._refuse(
+                f"the fp32 graph differs from torch by up to {fp32.max_error:.2g} logits on the "
+                f"probe pairs; the limit is {FP32_LIMIT:g}"
+            )
+        return fp32, logits
+
+    def _parameters(self) -> Tensors:
+        from edge_rerank_export.parameters import collect_parameters
+
+        with self.stages.stage("computing what depends on weights alone"):
+            weights = read_weights(self.checkpoint)
+            return collect_parameters(weights, self.checkpoint.architecture, self.max_length)
+
+    def _write_fp32(self, graph: Path, tensors: Tensors, folder: Path) -> None:
+        import onnx
+
+        from edge_rerank_export.weights_file import WEIGHTS_NAME, refer_by_content, write_weights
+
+        with self.stages.stage("writing the fp32 graph"):
+            model = onnx.load(str(graph))
+            extents = write_weights(folder / WEIGHTS_NAME, tensors)
+            refer_by_content(model, tensors, extents)
+            onnx.save(model, str(folder / "model.onnx"))
+
+    def _write_int8(self, tensors: Tensors, folder: Path, logits: NDArray[np.float32]) -> Parity:
+        from edge_rerank_export.reference import OnnxReference
+
+        with self.stages.stage("quantising, and building the int8 graph"):
+            write_int8_graph(folder, tensors, self.checkpoint, self.max_length)
+            found = OnnxReference(folder / "model.onnx").logits(self.tokens)
+        int8 = compare(found, logits)
+        if not int8.rms_in_sigma <= self.options.max_error:
+            self._refuse(
+                f"the int8 graph's rms error is {int8.rms_in_sigma:.3f} of the logits' standard "
+                f"deviation on the probe pairs; the limit is {self.options.max_error:g}"
+            )
+        return int8
+
+    def _refuse(self, finding: str) -> None:
+        if not self.options.allow_poor_parity:
+            raise ParityError(
+                f"{self.checkpoint.name}: {finding}. Nothing was written; "
+                "--allow-poor-parity keeps the artifact all the same"
+            )
+
+    def _write_rest(
+        self, folder: Path, logits: NDArray[np.float32], fp32: Parity, int8: Parity | None
+    ) -> Manifest:
+        it = self.checkpoint
+        with self.stages.stage("writing the tokenizer, the probes and the manifest"):
+            shutil.copyfile(it.folder / "tokenizer.json", folder / "tokenizer.json")
+            text = json.dumps(dict(it.config), indent=2, ensure_ascii=False) + "\n"
+            (folder / "config.json").write_text(text, encoding="utf-8", newline="\n")
+            probes = zip(self.probes, logits, strict=True)
+            write_probes(folder, tuple(Probe(*pair, float(logit)) for pair, logit in probes))
+            return write_manifest(folder, self._manifest(fp32, int8))
+
+    def _manifest(self, fp32: Parity, int8: Parity | None) -> Manifest:
+        it = self.checkpoint
+        parity = {"fp32_graph_against_torch": fp32.to_json()}
+        if int8:
+            parity["int8_against_fp32_graph"] = int8.to_json()
+        return Manifest(
+            name=self.options.name or it.name.split("/")[-1],
+            source=Source(it.name, it.revision, it.sha256()),
+            license=self.options.license or it.license,
+            precision=self.options.precision,
+            max_length=self.max_length,
+            architecture=it.architecture,
+            quantization=_RECIPE if int8 else None,
+            tools={"edge-rerank": __version__, **_tool_versions()},
+            parity=parity,
+        )
+
+
+def write_int8_graph(
+    folder: Path, tensors: Tensors, checkpoint: Checkpoint, max_length: int
+) -> None:
+    """Quantise float32 parameters and write ``model.onnx`` and its weights into ``folder``."""
+    import onnx
+
+    from edge_rerank_export.graph import build_model
+    from edge_rerank_export.quantize import quantize_parameters
+    from edge_rerank_export.weights_file import WEIGHTS_NAME, refer_to_weights, write_weights
+
+    quantised = quantize_parameters(tensors, checkpoint.architecture)
+    model = build_model(quantised, checkpoint.architecture, max_length)
+    refer_to_weights(model, write_weights(folder / WEIGHTS_NAME, quantised))
+    onnx.save(model, str(folder / "model.onnx"))
+
+
+def _max_length(checkpoint: Checkpoint, wanted: int | None) -> int:
+    limit = checkpoint.max_length
+    if wanted is None:
+        return limit
+    if not 8 <= wanted <= limit:
+        raise ExportError(f"max_length is {wanted}; expected 8 to {limit}, the model's limit")
+    return wanted
+
+
+def _check_ids(tokens: list[TokenizedPair], checkpoint: Checkpoint) -> None:
+    size = checkpoint.architecture.vocab_size
+    largest = max(max(pair.ids) for pair in tokens)
+    if largest >= size:
+        raise ExportError(
+            f"{checkpoint.folder}: the tokenizer gives id {largest}, but the model has {size} "
+            "words: tokenizer.json is another model's"
+        )
+
+
+def _check_options(options: ExportOptions) -> None:
+    if options.precision not in PRECISIONS:
+        raise ExportError(
+            f"precision is {options.precision!r}; expected one of {', '.join(PRECISIONS)}"
+        )
+    if not options.max_error > 0:
+        raise ExportError(f"max_error is {options.max_error}; expected a number above 0")
+
+
+def _check_output(output: Path) -> Path:
+    if output.is_symlink() or (output.exists() and not output.is_dir()):
+        raise ExportError(f"{output}: exists and is not a folder; name another one")
+    if output.exists() and any(output.iterdir()):
+        raise ExportError(f"{output}: is not empty; name a new folder, or remove this one first")
+    return output.absolute()
+
+
+@contextmanager
+def _folder_beside(target: Path) -> Iterator[Path]:
+    """Give a new folder on the target's file system, removed in the end if it is still there."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    except OSError as error:
+        raise ExportError(f"{target.parent}: cannot be written to: {error.strerror}") from error
+    try:
+        yield folder
+    except OSError as error:
+        raise ExportError(f"{target}: cannot be written: {error}") from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _publish(folder: Path, target: Path) -> None:
+    """Give the finished folder its name; an empty folder of that name makes way."""
+    folder.chmod(0o755)  # a temporary folder is its owner's alone
+    if target.exists():
+        target.rmdir()
+    os.rename(folder, target)
+
+
+def _tool_versions() -> dict[str, str]:
+    from importlib import metadata
+
+    return {name: metadata.version(name) for name in _TOOLS}

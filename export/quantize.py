@@ -1,0 +1,68 @@
+"""Weights to int8: symmetric, full range, one scale for every output channel.
+
+A scale for a whole tensor is ruled out by its accuracy: a few outlier weights then cost the rest
+their precision. Products take one scale a column of ``[inputs, outputs]``, the embedding table
+one a row, the relative-position tables one a row and head, which are the vectors that meet in
+one dot product. Biases, norms and the head stay float32: they are few.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edge_rerank.manifest import Architecture
+from edge_rerank_export.parameters import Tensors, linear_names
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+LEVELS = 127
+"""Largest magnitude of a quantised weight: -128 is left out, so that the range is symmetric."""
+
+
+def quantize_parameters(tensors: Tensors, architecture: Architecture) -> Tensors:
+    """Give the parameters with products, embedding and tables as int8 beside their scales.
+
+    For each quantised ``NAME.weight`` there is a float32 ``NAME.scale`` that gives back
+    ``weight * scale``: ``[outputs]`` for a product, ``[rows, 1]`` for the embedding table and
+    ``[rows, heads]`` for a relative-position table. The arrays passed in are not changed.
+    """
+    quantised = dict(tensors)
+    for name in linear_names(architecture.layers):
+        _replace(quantised, name, *_by_column(tensors[f"{name}.weight"]))
+    word = tensors["embeddings.word.weight"]
+    _replace(quantised, "embeddings.word", *_by_row(word, groups=1))
+    for name in [key.removesuffix(".weight") for key in tensors if ".relative." in key]:
+        table = tensors[f"{name}.weight"]
+        _replace(quantised, name, *_by_row(table, groups=architecture.heads))
+    return quantised
+
+
+def _replace(
+    tensors: Tensors, name: str, weight: NDArray[np.int8], scale: NDArray[np.float32]
+) -> None:
+    tensors[f"{name}.weight"] = weight
+    tensors[f"{name}.scale"] = scale
+
+
+def _by_column(weight: NDArray[Any]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    scale = _scale(np.abs(weight).max(axis=0))
+    return _round(weight / scale), scale
+
+
+def _by_row(weight: NDArray[Any], groups: int) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Quantise rows cut into ``groups`` equal parts; the scale has the shape [rows, groups]."""
+    parts = weight.reshape(len(weight), groups, -1)
+    scale = _scale(np.abs(parts).max(axis=2))
+    return _round(parts / scale[:, :, None]).reshape(weight.shape), scale
+
+
+def _scale(peak: NDArray[Any]) -> NDArray[np.float32]:
+    """Give the step between levels; 1 for an all-zero vector, which any step gives back."""
+    return np.where(peak > 0, peak / LEVELS, 1).astype(np.float32)
+
+
+def _round(values: NDArray[Any]) -> NDArray[np.int8]:
+    return np.clip(np.rint(values), -LEVELS, LEVELS).astype(np.int8)

@@ -1,0 +1,117 @@
+"""The fp32 reference: the checkpoint in torch, and its ONNX graph as Optimum exports it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edge_rerank_export.checkpoint import Checkpoint
+from edge_rerank_export.errors import CheckpointError, ExportError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from edge_rerank.tokenization import TokenizedPair
+
+_OPSET = 18  # the least that Optimum recommends for this architecture
+
+
+class TorchReference:
+    """The checkpoint as transformers runs it, in float32."""
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        """Load the model; raises CheckpointError when transformers cannot."""
+        from transformers import DebertaV2ForSequenceClassification
+
+        try:
+            with _quiet():
+                self.model: Any = DebertaV2ForSequenceClassification.from_pretrained(
+                    checkpoint.folder,
+                    local_files_only=True,
+                    use_safetensors=True,
+                    torch_dtype="float32",
+                )
+        except (OSError, ValueError, RuntimeError, KeyError) as error:
+            raise CheckpointError(
+                f"{checkpoint.folder}: transformers cannot load it: {error}"
+            ) from error
+        self.model.eval()
+        self._typed = checkpoint.architecture.type_vocab_size > 0
+
+    def logits(self, pairs: Sequence[TokenizedPair]) -> NDArray[np.float32]:
+        """Give one logit a pair, each computed alone and without padding."""
+        import torch
+
+        results = np.empty(len(pairs), np.float32)
+        with torch.no_grad():
+            for index, pair in enumerate(pairs):
+                feed = {name: torch.from_numpy(it) for name, it in _feed(pair, self._typed).items()}
+                results[index] = self.model(**feed).logits.item()
+        return results
+
+    def export(self, path: Path) -> None:
+        """Write the model's fp32 graph as Optimum exports it; raises ExportError if it fails."""
+        from optimum.exporters.onnx import export
+        from optimum.exporters.tasks import TasksManager
+
+        kind = TasksManager.get_exporter_config_constructor(
+            "onnx", model=self.model, task="text-classification", library_name="transformers"
+        )
+        try:
+            with _quiet():
+                export(self.model, kind(self.model.config), path, opset=_OPSET)
+        except Exception as error:  # whatever the tracer raises, the user needs to know where
+            raise ExportError(f"Optimum cannot export the fp32 graph: {error}") from error
+
+
+class OnnxReference:
+    """An fp32 or int8 graph, run pair by pair without padding."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the graph."""
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+        self._session = onnxruntime.InferenceSession(
+            str(path), options, providers=["CPUExecutionProvider"]
+        )
+        self._typed = any(it.name == "token_type_ids" for it in self._session.get_inputs())
+
+    def logits(self, pairs: Sequence[TokenizedPair]) -> NDArray[np.float32]:
+        """Give one logit a pair."""
+        runs = (self._session.run(["logits"], _feed(pair, self._typed))[0] for pair in pairs)
+        return np.array([run.item() for run in runs], np.float32)
+
+
+def _feed(pair: TokenizedPair, typed: bool) -> dict[str, NDArray[np.int64]]:
+    ids = np.array([pair.ids], np.int64)
+    feed = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
+    if typed:
+        types = np.zeros_like(ids)
+        types[:, pair.first_segment :] = 1
+        feed["token_type_ids"] = types
+    return feed
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the libraries' warnings off the user's screen: none of them asks for an action."""
+    names = ("transformers", "optimum", "torch.onnx")
+    levels = {name: logging.getLogger(name).level for name in names}
+    try:
+        for name in names:
+            logging.getLogger(name).setLevel(logging.ERROR)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)

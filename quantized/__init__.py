@@ -1,0 +1,1 @@
+"""Package data: the artifacts that ship with edge-rerank, each in a folder of its own."""
