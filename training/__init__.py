@@ -1,0 +1,1 @@
+"""Makes the small built-in reranker: text, pairs, warm start, training and evaluation."""

@@ -1,0 +1,160 @@
+"""python -m edge_rerank_training: text to checkpoint in one command; `evaluate` measures one."""
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+
+from .attention import use_training_attention
+from .batches import PairEncoder
+from .errors import TrainingError
+from .evaluate import beir_collection, evaluate, held_out_collections
+from .mining import mine_once
+from .passages import Passage
+from .prepare import prepare
+from .queries import Query
+from .teacher import embed_once
+from .recover import recover_order
+from .train import Budget, Lists, Progress, train
+from .warm_start import warm_start, write_checkpoint
+
+LONGEST_PAIR = 192
+
+
+def say(text: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')}  {text}", file=sys.stderr, flush=True)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m edge_rerank_training", description=__doc__)
+    parser.add_argument("action", nargs="?", choices=["train", "evaluate"], default="train")
+    parser.add_argument(
+        "--output", type=Path, required=True, help="the checkpoint folder to write, or to evaluate"
+    )
+    parser.add_argument(
+        "--work", type=Path, default=Path("training-work"), help="text, vectors and state; kept"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="of the data, the split, the order and the weights"
+    )
+    parser.add_argument(
+        "--minutes", type=float, default=60.0, help="longest training time (default 60)"
+    )
+    parser.add_argument(
+        "--steps", type=int, default=20_000, help="most training steps (default 20000)"
+    )
+    parser.add_argument(
+        "--recover-steps", type=int, default=280, help="steps that fit the relative table (280)"
+    )
+    parser.add_argument(
+        "--rate", type=float, default=1.5e-4, help="highest learning rate (default 1.5e-4)"
+    )
+    parser.add_argument("--threads", type=int, default=2, help="processor threads (default 2)")
+    parser.add_argument(
+        "--queries", type=int, default=100, help="evaluate: most held-out queries of a source"
+    )
+    parser.add_argument(
+        "--beir", type=Path, help="evaluate: also on this folder, in the BEIR layout"
+    )
+    parser.add_argument(
+        "--report",
+        type=Path,
+        help="evaluate: where the figures go (default OUTPUT/evaluation.json)",
+    )
+    return parser.parse_args()
+
+
+def vectors(
+    work: Path, seed: int, passages: list[Passage], queries: list[Query]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The bi-encoder's vectors of all passages and of all queries."""
+    of_queries = embed_once([q.text for q in queries], work / f"queries-{seed}.npy", say)
+    return embed_once([p.text for p in passages], work / f"passages-{seed}.npy", say), of_queries
+
+
+def recovered(
+    options: argparse.Namespace, passages: list[Passage]
+) -> tuple[DebertaV2ForSequenceClassification, dict[str, Any]]:
+    """The warm start after recover_order, kept in the work folder, and its tokenizer."""
+    model, tokenizer = warm_start(options.seed)
+    use_training_attention(model)
+    file = options.work / f"recovered-{options.seed}.pt"
+    if not file.exists():
+        texts = [passage.text for passage in passages if not passage.held_out]
+        pieces = Tokenizer.from_str(json.dumps(tokenizer))
+        recover_order(model, pieces, texts, options.recover_steps, options.seed, say)
+        partial = file.with_suffix(".partial")
+        torch.save(model.state_dict(), partial)
+        partial.rename(file)
+    model.load_state_dict(torch.load(file, weights_only=True))
+    return model, tokenizer
+
+
+def train_model(options: argparse.Namespace) -> None:
+    work, seed = options.work, options.seed
+    passages, queries = prepare(work, seed, say)
+    of_passages, of_queries = vectors(work, seed, passages, queries)
+    rows, owners = mine_once(
+        work / f"lists-{seed}.npz", passages, queries, of_passages, of_queries, seed, say
+    )
+    cosines = np.einsum("nd,nkd->nk", of_queries[owners], of_passages[rows])
+    model, tokenizer = recovered(options, passages)
+    encoder = PairEncoder(Tokenizer.from_str(json.dumps(tokenizer)), LONGEST_PAIR)
+    data = Lists(
+        encoder.texts([p.text for p in passages]),
+        encoder.texts([q.text for q in queries]),
+        rows,
+        owners,
+        cosines,
+    )
+
+    def save(progress: Progress) -> None:
+        write_checkpoint(model, tokenizer, options.output)
+        recipe = {**vars(progress), "losses": progress.losses[::50], "lists": len(rows)}
+        recipe |= {
+            "seed": seed,
+            "rate": options.rate,
+            "minutes": options.minutes,
+            "threads": options.threads,
+        }
+        (options.output / "training.json").write_text(json.dumps(recipe, indent=1) + "\n", "utf-8")
+        say(f"saved {options.output.name} at step {progress.step}")
+
+    budget = Budget(options.minutes, options.steps)
+    say(f"training on {len(rows)} lists for at most {options.minutes:g} minutes")
+    train(model, encoder, data, budget, options.rate, seed, work / f"state-{seed}.pt", save, say)
+
+
+def evaluate_model(options: argparse.Namespace) -> None:
+    passages, queries = prepare(options.work, options.seed, say)
+    of_passages, of_queries = vectors(options.work, options.seed, passages, queries)
+    collections = held_out_collections(
+        passages, queries, of_passages, of_queries, options.queries, options.seed
+    )
+    beir = beir_collection(options.beir, say) if options.beir else None
+    report = evaluate(options.output, collections, beir, options.seed, say)
+    target = options.report or options.output / "evaluation.json"
+    target.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
+    say(f"figures written to {target.name}")
+
+
+def main() -> int:
+    options = arguments()
+    torch.set_num_threads(options.threads)
+    options.work.mkdir(parents=True, exist_ok=True)
+    try:
+        {"train": train_model, "evaluate": evaluate_model}[options.action](options)
+    except TrainingError as problem:
+        print(f"edge_rerank_training: {problem}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

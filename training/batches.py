@@ -1,0 +1,56 @@
+"""Token ids of pairs, grouped by length so that little is padding."""
+
+import math
+from collections.abc import Iterator, Sequence
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor
+
+LONGEST_QUERY = 48
+
+
+class PairEncoder:
+    """Encodes each text once and joins pairs as [CLS] query [SEP] passage [SEP]."""
+
+    def __init__(self, tokenizer: Tokenizer, longest: int) -> None:
+        self.tokenizer = tokenizer
+        self.longest = longest
+        self.start = tokenizer.token_to_id("[CLS]")
+        self.end = tokenizer.token_to_id("[SEP]")
+        self.pad = tokenizer.token_to_id("[PAD]")
+
+    def texts(self, texts: Sequence[str]) -> list[list[int]]:
+        return [e.ids for e in self.tokenizer.encode_batch(list(texts), add_special_tokens=False)]
+
+    def pair(self, query: list[int], passage: list[int]) -> list[int]:
+        """At most longest ids; the passage's end is what gives way."""
+        head = [self.start, *query[:LONGEST_QUERY], self.end]
+        return [*head, *passage[: self.longest - len(head) - 1], self.end]
+
+    def padded(self, pairs: Sequence[list[int]]) -> tuple[Tensor, Tensor]:
+        """Ids and mask, both [len(pairs), longest of them]."""
+        length = max(map(len, pairs))
+        ids = torch.tensor([[*pair, *[self.pad] * (length - len(pair))] for pair in pairs])
+        mask = torch.tensor([[1] * len(pair) + [0] * (length - len(pair)) for pair in pairs])
+        return ids, mask
+
+
+def by_length(pairs: Sequence[list[int]], most_tokens: int) -> Iterator[list[int]]:
+    """Positions in pairs, short ones first, in groups of at most most_tokens padded tokens."""
+    order = sorted(range(len(pairs)), key=lambda i: len(pairs[i]))
+    group: list[int] = []
+    for position in order:
+        if group and (len(group) + 1) * len(pairs[position]) > most_tokens:
+            yield group
+            group = []
+        group.append(position)
+    if group:
+        yield group
+
+
+def even_groups(pairs: Sequence[list[int]], groups: int) -> list[list[int]]:
+    """Positions in pairs, short ones first, in so many groups of about one size."""
+    order = sorted(range(len(pairs)), key=lambda i: len(pairs[i]))
+    size = math.ceil(len(order) / groups)
+    return [order[start : start + size] for start in range(0, len(order), size)]

