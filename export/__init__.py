@@ -6,8 +6,8 @@ that the command line can describe itself without them.
 
 from __future__ import annotations
 
-from edge_rerank_export.errors import CheckpointError, ExportError, ParityError
-from edge_rerank_export.pipeline import ExportOptions, ExportReport, export_model
+from .errors import CheckpointError, ExportError, ParityError
+from .pipeline import ExportOptions, ExportReport, export_model
 
 __all__ = [
     "CheckpointError",

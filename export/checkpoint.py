@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from edge_rerank.artifact import sha256_file
 from edge_rerank.manifest import Architecture
-from edge_rerank_export.config import read_architecture, read_config
-from edge_rerank_export.errors import CheckpointError
+
+from .config import read_architecture, read_config
+from .errors import CheckpointError
 
 if TYPE_CHECKING:
     import numpy as np

@@ -6,14 +6,15 @@ import argparse
 import sys
 
 from edge_rerank.manifest import PRECISIONS
-from edge_rerank_export.pipeline import (
+
+from .pipeline import (
     FP32_LIMIT,
     INT8_LIMIT,
     ExportOptions,
     ExportReport,
     export_model,
 )
-from edge_rerank_export.source import PINNED_REVISIONS
+from .source import PINNED_REVISIONS
 
 DESCRIPTION = f"""\
 Turn a DeBERTa-v2 cross-encoder into an artifact that edge-rerank runs.

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from edge_rerank.manifest import Architecture
-from edge_rerank_export.errors import CheckpointError
+
+from .errors import CheckpointError
 
 SUPPORTED = "DebertaV2ForSequenceClassification"
 ACTIVATIONS = ("gelu", "gelu_new", "gelu_pytorch_tanh", "relu")

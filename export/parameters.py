@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edge_rerank.manifest import Architecture
-from edge_rerank_export.config import relative_limit, relative_span
-from edge_rerank_export.errors import CheckpointError
+
+from .config import relative_limit, relative_span
+from .errors import CheckpointError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -188,4 +189,4 @@ def _layer_norm(
     exact = rows.astype(np.float64)
     centred = exact - exact.mean(-1, keepdims=True)
     spread = np.sqrt((centred**2).mean(-1, keepdims=True) + epsilon)
-    return (centred / spread * weight + bias).astype(np.float32)
+    return np.asarray(centred / spread * weight + bias, np.float32)

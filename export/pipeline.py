@@ -16,19 +16,20 @@ from edge_rerank._version import __version__
 from edge_rerank.artifact import Probe, write_manifest, write_probes
 from edge_rerank.manifest import PRECISIONS, Manifest, Source
 from edge_rerank.tokenization import PairTokenizer, TokenizedPair
-from edge_rerank_export.checkpoint import Checkpoint, read_weights
-from edge_rerank_export.errors import ExportError, ParityError
-from edge_rerank_export.parity import Parity, compare
-from edge_rerank_export.probes import probe_pairs
-from edge_rerank_export.progress import Report, Stages
-from edge_rerank_export.source import fetch_checkpoint
+
+from .checkpoint import Checkpoint, read_weights
+from .errors import ExportError, ParityError
+from .parity import Parity, compare
+from .probes import probe_pairs
+from .progress import Report, Stages
+from .source import fetch_checkpoint
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from edge_rerank_export.parameters import Tensors
-    from edge_rerank_export.reference import TorchReference
+    from .parameters import Tensors
+    from .reference import TorchReference
 
 FP32_LIMIT = 1e-3
 """Largest difference, in logits, that the fp32 graph may have from torch."""
@@ -124,7 +125,7 @@ class _Export:
 
     def write(self, folder: Path) -> tuple[Manifest, Parity, Parity | None]:
         """Write all files of the artifact into ``folder``."""
-        from edge_rerank_export.reference import TorchReference
+        from .reference import TorchReference
 
         with self.stages.stage("loading the model in torch"):
             torch_reference = TorchReference(self.checkpoint)
@@ -133,8 +134,9 @@ class _Export:
             fp32, logits = self._reference_graph(torch_reference, graph)
             del torch_reference
             tensors = self._parameters()
+            int8 = None
             if self.options.precision == "fp32":
-                int8 = self._write_fp32(graph, tensors, folder)
+                self._write_fp32(graph, tensors, folder)
             else:
                 int8 = self._write_int8(tensors, folder, logits)
         manifest = self._write_rest(folder, logits, fp32, int8)
@@ -143,7 +145,7 @@ class _Export:
     def _reference_graph(
         self, torch_reference: TorchReference, path: Path
     ) -> tuple[Parity, NDArray[np.float32]]:
-        from edge_rerank_export.reference import OnnxReference
+        from .reference import OnnxReference
 
         with self.stages.stage("exporting the fp32 graph with Optimum"):
             expected = torch_reference.logits(self.tokens)
@@ -158,7 +160,7 @@ class _Export:
         return fp32, logits
 
     def _parameters(self) -> Tensors:
-        from edge_rerank_export.parameters import collect_parameters
+        from .parameters import collect_parameters
 
         with self.stages.stage("computing what depends on weights alone"):
             weights = read_weights(self.checkpoint)
@@ -167,7 +169,7 @@ class _Export:
     def _write_fp32(self, graph: Path, tensors: Tensors, folder: Path) -> None:
         import onnx
 
-        from edge_rerank_export.weights_file import WEIGHTS_NAME, refer_by_content, write_weights
+        from .weights_file import WEIGHTS_NAME, refer_by_content, write_weights
 
         with self.stages.stage("writing the fp32 graph"):
             model = onnx.load(str(graph))
@@ -176,7 +178,7 @@ class _Export:
             onnx.save(model, str(folder / "model.onnx"))
 
     def _write_int8(self, tensors: Tensors, folder: Path, logits: NDArray[np.float32]) -> Parity:
-        from edge_rerank_export.reference import OnnxReference
+        from .reference import OnnxReference
 
         with self.stages.stage("quantising, and building the int8 graph"):
             write_int8_graph(folder, tensors, self.checkpoint, self.max_length)
@@ -232,9 +234,9 @@ def write_int8_graph(
     """Quantise float32 parameters and write ``model.onnx`` and its weights into ``folder``."""
     import onnx
 
-    from edge_rerank_export.graph import build_model
-    from edge_rerank_export.quantize import quantize_parameters
-    from edge_rerank_export.weights_file import WEIGHTS_NAME, refer_to_weights, write_weights
+    from .graph import build_model
+    from .quantize import quantize_parameters
+    from .weights_file import WEIGHTS_NAME, refer_to_weights, write_weights
 
     quantised = quantize_parameters(tensors, checkpoint.architecture)
     model = build_model(quantised, checkpoint.architecture, max_length)

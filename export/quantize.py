@@ -3,7 +3,8 @@
 A scale for a whole tensor is ruled out by its accuracy: a few outlier weights then cost the rest
 their precision. Products take one scale a column of ``[inputs, outputs]``, the embedding table
 one a row, the relative-position tables one a row and head, which are the vectors that meet in
-one dot product. Biases, norms and the head stay float32: they are few.
+one dot product. The pooler, ``[outputs, inputs]``, has one a row and is stored as int8 to save
+room alone: it is computed in float32. Biases, norms and the classifier stay float32: they are few.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edge_rerank.manifest import Architecture
-from edge_rerank_export.parameters import Tensors, linear_names
+
+from .parameters import Tensors, linear_names
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,14 +28,14 @@ def quantize_parameters(tensors: Tensors, architecture: Architecture) -> Tensors
     """Give the parameters with products, embedding and tables as int8 beside their scales.
 
     For each quantised ``NAME.weight`` there is a float32 ``NAME.scale`` that gives back
-    ``weight * scale``: ``[outputs]`` for a product, ``[rows, 1]`` for the embedding table and
-    ``[rows, heads]`` for a relative-position table. The arrays passed in are not changed.
+    ``weight * scale``: ``[outputs]`` for a product, ``[rows, 1]`` for the embedding table and the
+    pooler, ``[rows, heads]`` for a relative-position table. The arrays passed in are not changed.
     """
     quantised = dict(tensors)
     for name in linear_names(architecture.layers):
         _replace(quantised, name, *_by_column(tensors[f"{name}.weight"]))
-    word = tensors["embeddings.word.weight"]
-    _replace(quantised, "embeddings.word", *_by_row(word, groups=1))
+    for name in ("embeddings.word", "pooler"):
+        _replace(quantised, name, *_by_row(tensors[f"{name}.weight"], groups=1))
     for name in [key.removesuffix(".weight") for key in tensors if ".relative." in key]:
         table = tensors[f"{name}.weight"]
         _replace(quantised, name, *_by_row(table, groups=architecture.heads))
@@ -65,4 +67,4 @@ def _scale(peak: NDArray[Any]) -> NDArray[np.float32]:
 
 
 def _round(values: NDArray[Any]) -> NDArray[np.int8]:
-    return np.clip(np.rint(values), -LEVELS, LEVELS).astype(np.int8)
+    return np.asarray(np.clip(np.rint(values), -LEVELS, LEVELS), np.int8)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edge_rerank_export.checkpoint import Checkpoint
-from edge_rerank_export.errors import CheckpointError, ExportError
+from .checkpoint import Checkpoint
+from .errors import CheckpointError, ExportError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

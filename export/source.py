@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from edge_rerank_export.checkpoint import Checkpoint, open_checkpoint
-from edge_rerank_export.errors import CheckpointError, ExportError
+from .checkpoint import Checkpoint, open_checkpoint
+from .errors import CheckpointError, ExportError
 
 PINNED_REVISIONS = {
     "mixedbread-ai/mxbai-rerank-xsmall-v1": "d1ba0a474aeed7c9fa96c3f57b128277580c5fae",

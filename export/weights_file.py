@@ -78,7 +78,7 @@ def refer_by_content(
 
 def _refer(tensor: TensorProto, extent: Extent) -> None:
     for member in ("raw_data", "float_data", "int32_data"):
-        tensor.ClearField(member)  # type: ignore[arg-type]
+        tensor.ClearField(member)
     tensor.data_location = TensorProto.EXTERNAL
     del tensor.external_data[:]
     fields = {"location": WEIGHTS_NAME, "offset": extent.offset, "length": extent.length}

@@ -1,5 +1,5 @@
 """ONNX graphs of the DeBERTa-v2 cross-encoder, written for ONNX Runtime's CPU kernels."""
 
-from edge_rerank_export.graph.model import build_model
+from .model import build_model
 
 __all__ = ["build_model"]

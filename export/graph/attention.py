@@ -15,7 +15,7 @@ import math
 import numpy as np
 from onnx import TensorProto
 
-from edge_rerank_export.graph.parts import Parts
+from .parts import Parts
 
 
 class Attention:
@@ -97,18 +97,7 @@ class Attention:
         return g("Slice", g("Reshape", cut, self.skewed), g.integers(0), self.length, g.integers(3))
 
     def _table(self, layer: int, kind: str) -> str:
-        """Give a relative-position table as float32 ``[heads, rows, head size]``.
-
-        Nothing here depends on the input: the session computes it when it is made.
-        """
-        g, name = self.graph, f"layers.{layer}.relative.{kind}"
-        it = self.parts.architecture
-        table = self.parts.parameter(f"{name}.weight")
-        quantised = f"{name}.scale" in self.parts.tensors
-        if quantised:
-            table = g("Cast", table, to=TensorProto.FLOAT)
-        table = g("Reshape", table, g.integers(0, it.heads, it.head_size))
-        if quantised:
-            scale = g("Unsqueeze", self.parts.parameter(f"{name}.scale"), g.integers(2))
-            table = g("Mul", table, scale)
-        return g("Transpose", table, perm=[1, 0, 2])
+        """Give a relative-position table as float32 ``[heads, rows, head size]``."""
+        heads = self.parts.architecture.heads
+        table = self.parts.table(f"layers.{layer}.relative.{kind}", heads)
+        return self.graph("Transpose", table, perm=[1, 0, 2])

@@ -6,10 +6,11 @@ import numpy as np
 from onnx import ModelProto, TensorProto, helper
 
 from edge_rerank.manifest import Architecture
-from edge_rerank_export.graph.attention import Attention
-from edge_rerank_export.graph.builder import GraphBuilder
-from edge_rerank_export.graph.parts import Parts
-from edge_rerank_export.parameters import Tensors
+
+from ..parameters import Tensors
+from .attention import Attention
+from .builder import GraphBuilder
+from .parts import Parts
 
 IDS, MASK, TYPES, LOGITS = "input_ids", "attention_mask", "token_type_ids", "logits"
 
@@ -87,5 +88,5 @@ def _head(parts: Parts, hidden: str) -> None:
 
 
 def _dense(parts: Parts, values: str, name: str, output: str) -> str:
-    weight, bias = parts.parameter(f"{name}.weight"), parts.parameter(f"{name}.bias")
-    return parts.graph("Gemm", values, weight, bias, transB=1, name=output)
+    bias = parts.parameter(f"{name}.bias")
+    return parts.graph("Gemm", values, parts.table(name), bias, transB=1, name=output)

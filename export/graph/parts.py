@@ -13,8 +13,9 @@ import numpy as np
 from onnx import TensorProto
 
 from edge_rerank.manifest import Architecture
-from edge_rerank_export.graph.builder import GraphBuilder
-from edge_rerank_export.parameters import Tensors
+
+from ..parameters import Tensors
+from .builder import GraphBuilder
 
 _INT8_STEPS = 127
 _TINY = 1e-12  # keeps the scale of an all-zero row above zero
@@ -48,6 +49,24 @@ class Parts:
             axis=-1,
             epsilon=self.architecture.layer_norm_eps,
         )
+
+    def table(self, name: str, groups: int | None = None) -> str:
+        """Give a table as float32 ``[rows, columns]``, or ``[rows, groups, columns / groups]``.
+
+        Nothing here depends on the input: the session computes it when it is made.
+        """
+        table = self.parameter(f"{name}.weight")
+        quantised = f"{name}.scale" in self.tensors
+        if quantised:
+            table = self.graph("Cast", table, to=TensorProto.FLOAT)
+        if groups:
+            table = self.graph("Reshape", table, self.graph.integers(0, groups, -1))
+        if quantised:
+            scale = self.parameter(f"{name}.scale")
+            if groups:
+                scale = self.graph("Unsqueeze", scale, self.graph.integers(2))
+            table = self.graph("Mul", table, scale)
+        return table
 
     def rows(self, name: str, ids: str) -> str:
         """Look up rows of a table, which may be int8 with a scale for each row."""
