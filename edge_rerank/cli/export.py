@@ -1,0 +1,56 @@
+"""``edge-rerank export``: hands over to the exporter, which is installed as an extra."""
+
+from __future__ import annotations
+
+import argparse
+from importlib import import_module
+from typing import Any
+
+from edge_rerank.cli.common import EXIT_CODES, EXIT_FAILED, say
+
+_MISSING = (
+    "edge-rerank export: {error}; the exporter is an extra, install it with: "
+    "python -m pip install 'edge-rerank[export]'"
+)
+_EPILOG = f"""\
+examples:
+  edge-rerank export ./checkpoint --output ./model
+  edge-rerank export mixedbread-ai/mxbai-rerank-xsmall-v1 --output ./mxbai-xsmall
+
+{EXIT_CODES}
+"""
+
+
+def add_command(commands: Any, *, with_options: bool = True) -> None:
+    """Add the command to the parser; its options come from the exporter, ``with_options``."""
+    parser = commands.add_parser(
+        "export",
+        help="turn a DeBERTa-v2 checkpoint into a model folder",
+        description="Turn a DeBERTa-v2 cross-encoder checkpoint into a model folder.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    if not with_options:
+        return
+    try:
+        # Its command line imports no torch; only a run does.
+        exporter: Any = import_module("edge_rerank_export.cli")
+    except ImportError as error:
+        reason = str(error)
+        parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+        parser.set_defaults(run=lambda options: _refuse(reason))
+        return
+    exporter.add_arguments(parser)
+    parser.set_defaults(run=lambda options: _run(exporter, options))
+
+
+def _run(exporter: Any, options: argparse.Namespace) -> int:
+    try:
+        return int(exporter.run(options))
+    except ModuleNotFoundError as error:
+        return _refuse(str(error))
+
+
+def _refuse(reason: str) -> int:
+    say(_MISSING.format(error=reason))
+    return EXIT_FAILED

@@ -1,0 +1,122 @@
+"""``edge-rerank info``: what a model folder is, and what this machine will make of it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from edge_rerank.artifact import Artifact
+from edge_rerank.cli.common import EXIT_CODES, EXIT_OK, add_model_options, open_reranker
+from edge_rerank.cpu import read_cpu
+from edge_rerank.engines import EngineInfo
+from edge_rerank.threads import usable_threads
+
+_EPILOG = f"""\
+examples:
+  edge-rerank info
+  edge-rerank info ./my-model --json
+
+{EXIT_CODES}
+"""
+
+
+def add_command(commands: Any) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "info",
+        help="show what a model folder is and what this CPU will use",
+        description="Show what a model folder is, check it, and show what this CPU will use.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("directory", nargs="?", metavar="DIR", help="default: the built-in model")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    add_model_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Open the model, which checks it, and describe it."""
+    if options.directory is not None:
+        options.model = options.directory
+    with open_reranker(options) as reranker:
+        facts = gather(reranker.artifact, reranker.describe(), verified=not options.skip_verify)
+    if options.json:
+        print(json.dumps(facts, indent=2, ensure_ascii=False))
+    else:
+        _print(facts)
+    return EXIT_OK
+
+
+def gather(artifact: Artifact, engine: EngineInfo, *, verified: bool) -> dict[str, Any]:
+    """Collect everything that is shown, as plain JSON values."""
+    cpu = read_cpu()
+    total = sum(record.size for record in artifact.manifest.files.values())
+    return {
+        "path": str(artifact.path),
+        "manifest": artifact.manifest.to_json(),
+        "size": total,
+        "checksums": "verified" if verified else "not checked",
+        "cpu": {**asdict(cpu), "saturates": cpu.saturates, "usable_threads": usable_threads()},
+        "engine": asdict(engine),
+    }
+
+
+def _print(facts: dict[str, Any]) -> None:
+    manifest, cpu, engine = facts["manifest"], facts["cpu"], facts["engine"]
+    shape, source = manifest["architecture"], manifest["source"]
+    features = cpu["features"]
+    _section(
+        "model",
+        {
+            "name": manifest["name"],
+            "folder": facts["path"],
+            "source": source["model"] + (f" @ {source['revision']}" if source["revision"] else ""),
+            "weights": f"SHA-256 {source['checkpoint_sha256']}",
+            "license": manifest["license"] or "not stated",
+            "created": manifest["created"],
+            "precision": manifest["precision"],
+            "max length": f"{manifest['max_length']} tokens",
+            "shape": f"{shape['model_type']}, {shape['layers']} layers, {shape['hidden_size']} "
+            f"wide, {shape['heads']} heads, vocabulary of {shape['vocab_size']:,}",
+            "size": f"{facts['size'] / 1e6:,.1f} MB in {len(manifest['files'])} files",
+            "checksums": facts["checksums"],
+        },
+    )
+    files = {name: f"{file['size']:,} bytes" for name, file in manifest["files"].items()}
+    _section("files", files)
+    _section("quantization", manifest["quantization"] or {})
+    _section("parity with the fp32 model", manifest["parity"])
+    _section("made with", manifest["tools"])
+    _section(
+        "this machine",
+        {
+            "processor": f"{cpu['model'] or 'unknown'} ({cpu['machine']})",
+            "features": "unknown" if features is None else " ".join(features) or "none of note",
+            "engine": f"{engine['name']} {engine['version']}",
+            "8-bit products": _products(cpu, manifest),
+            "threads": f"{engine['threads']} of {cpu['usable_threads']} usable",
+            **engine["details"],
+        },
+    )
+
+
+def _products(cpu: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
+    if manifest["precision"] != "int8":
+        return "not used by this model"
+    if cpu["saturates"]:
+        return "may saturate on this processor: ONNX Runtime's precise, slower mode is on"
+    return "exact on this processor"
+
+
+def _section(title: str, values: Mapping[str, Any]) -> None:
+    if not values:
+        return
+    print(f"{title}:")
+    width = max(len(key) for key in values)
+    for key, value in values.items():
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        print(f"  {key:<{width}}  {text}")

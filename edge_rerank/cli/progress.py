@@ -1,0 +1,47 @@
+"""A progress bar of our own: on standard error, on a terminal, and nowhere else."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from edge_rerank.cli.common import count_lines
+
+
+class Progress:
+    """A line on standard error that counts; silent unless that is a terminal."""
+
+    def __init__(self, what: str, *, file: str = "-") -> None:
+        """Count ``what``, of which ``file`` has one a line; shown after half a second."""
+        self._on = sys.stderr is not None and sys.stderr.isatty()
+        self._what, self._total = what, count_lines(file) if self._on else None
+        self._count, self._width = 0, 0
+        self._start = time.monotonic()
+        self._next = self._start + 0.5
+
+    def advance(self) -> None:
+        """Count one more, and show it a few times a second."""
+        self._count += 1
+        if self._on and time.monotonic() >= self._next:
+            self._show()
+            self._next = time.monotonic() + 0.2
+
+    def close(self) -> None:
+        """Wipe the line."""
+        if self._width:
+            self._write(" " * self._width + "\r")
+            self._width = 0
+
+    def _show(self) -> None:
+        rate = self._count / (time.monotonic() - self._start)
+        line = f"{self._count:,} {self._what}, {rate:,.0f} a second"
+        if self._total:
+            done = min(20, 20 * self._count // self._total)
+            line = f"[{'#' * done:.<20}] {self._count:,} of {self._total:,} {self._what}"
+            line += f", {rate:,.0f} a second"
+        self._write(line.ljust(self._width))
+        self._width = max(self._width, len(line))
+
+    def _write(self, text: str) -> None:
+        sys.stderr.write("\r" + text)
+        sys.stderr.flush()

@@ -1,0 +1,70 @@
+"""Results as a table that fits the terminal, wide and combining characters included."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import unicodedata
+from collections.abc import Sequence
+
+from edge_rerank.results import RankedDocument
+
+_PIPED_WIDTH = 100  # where the output is no terminal
+
+
+def print_table(ranked: Sequence[RankedDocument], *, text_field: str, logits: bool) -> None:
+    """Print results, best first, a line each; ``*`` marks texts that did not fit whole."""
+    rows = [("rank", "logit" if logits else "score", "document")]
+    for place, result in enumerate(ranked, 1):
+        mark = "*" if result.truncated else ""
+        rows.append((f"{place}{mark}", f"{result.score:.4f}", _text(result, text_field)))
+    if len(rows) == 1:
+        return
+    first, second = (max(len(row[column]) for row in rows) for column in (0, 1))
+    room = max(20, _width() - first - second - 4)
+    for rank, score, text in rows:
+        print(f"{rank:>{first}}  {score:>{second}}  {fitted(text, room)}".rstrip())
+    cut = sum(result.truncated for result in ranked)
+    if cut:
+        print(f"* {cut} of {len(ranked)} did not fit into the model's maximum length whole")
+
+
+def fitted(text: str, width: int) -> str:
+    """Give ``text`` as one line of at most ``width`` columns, without control characters."""
+    line = "".join(_visible(char) for char in text[: 4 * width])
+    line = " ".join(line.split())
+    used = 0
+    for place, char in enumerate(line):
+        used += columns(char)
+        if used > width or (used == width and place + 1 < len(line)):
+            return line[:place].rstrip() + "…"
+    return line
+
+
+def columns(char: str) -> int:
+    """Give how many terminal columns a character takes: 0, 1 or 2."""
+    if unicodedata.combining(char) or unicodedata.category(char) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
+
+
+def _visible(char: str) -> str:
+    # Escape sequences in a document must not drive the terminal, nor must marks that turn the
+    # direction of what follows.
+    category = unicodedata.category(char)
+    if category in ("Cc", "Zl", "Zp"):
+        return " "
+    return "" if category in ("Cs", "Cf") and char != "\u200d" else char
+
+
+def _text(result: RankedDocument, text_field: str) -> str:
+    document = result.document
+    if document is None or isinstance(document, str):
+        return document or ""
+    return str(document[text_field])
+
+
+def _width() -> int:
+    if not sys.stdout.isatty():
+        return _PIPED_WIDTH
+    return shutil.get_terminal_size((80, 24)).columns
