@@ -28,14 +28,19 @@ class OpenedSession:
     settings: dict[str, Any]
 
 
-def open_session(artifact: Artifact, threads: int) -> OpenedSession:
+def open_session(artifact: Artifact) -> OpenedSession:
     """Open the artifact's graph; raises EngineError when it cannot be run or is another kind."""
     runtime: Any = import_module("onnxruntime")
     path = artifact.file("model.onnx")
     settings = session_settings(artifact)
     options = runtime.SessionOptions()
-    options.intra_op_num_threads = threads
+    # The engine runs whole batches side by side, each on the one thread that asked for it.
+    options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
+    if artifact.manifest.precision == "int8":
+        # This graph is written with the operators that are fast. The fusions of the higher
+        # levels would turn some of them into slower ones, SkipLayerNormalization above all.
+        options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.execution_mode = runtime.ExecutionMode.ORT_SEQUENTIAL
     options.log_severity_level = _FATAL_ONLY  # what goes wrong is raised, not printed
     # A memory plan is kept for each input shape ever seen: memory would grow with the shapes.
@@ -59,10 +64,7 @@ def open_session(artifact: Artifact, threads: int) -> OpenedSession:
 
 def session_settings(artifact: Artifact) -> dict[str, str]:
     """Give the session configuration for this artifact on this processor."""
-    # Worker threads spin between the operators of a run, which costs a third of a short call's
-    # time when it is off, but sleep as soon as the run ends: an idle desktop application must
-    # not keep a laptop's cores awake.
-    settings = {"session.force_spinning_stop": "1"}
+    settings = {}
     if artifact.manifest.precision == "int8" and read_cpu().saturates:
         # Otherwise sums of two 8-bit products saturate in 16 bits, and the scores are garbage
         # (onnxruntime issues 6004 and 28609 among others).

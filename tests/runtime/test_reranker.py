@@ -200,9 +200,9 @@ def test_a_logit_that_is_not_finite_is_an_error(
     reranker: Reranker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine: Any = reranker._engine
-    monkeypatch.setattr(
-        engine._session, "run_with_iobinding", lambda binding: engine._out.fill(np.inf)
-    )
+    worker = engine._idle.get()
+    engine._idle.put(worker)
+    monkeypatch.setattr(worker._session, "run_with_iobinding", lambda binding: None)
     with pytest.raises(EngineError, match="not finite"):
         reranker.rank(QUERY, ["water"])
 
