@@ -41,7 +41,7 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and give its exit code; ``None`` takes the process's arguments."""
     _speak_utf8()
-    words = sys.argv[1:] if arguments is None else list(arguments)
+    words = [as_utf8(word) for word in sys.argv[1:]] if arguments is None else list(arguments)
     try:
         options = build_parser(exporting=words[:1] == ["export"]).parse_args(words)
         run: Callable[[argparse.Namespace], int] = options.run
@@ -85,6 +85,14 @@ def _speak_utf8() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="replace", newline="\n")
+
+
+def as_utf8(word: str) -> str:
+    """Read an argument's bytes as UTF-8, where the locale's encoding could not read them."""
+    try:
+        return os.fsencode(word).decode("utf-8")
+    except UnicodeError:
+        return word
 
 
 def _reader_has_gone() -> int:

@@ -31,12 +31,14 @@ def print_table(ranked: Sequence[RankedDocument], *, text_field: str, logits: bo
 
 def fitted(text: str, width: int) -> str:
     """Give ``text`` as one line of at most ``width`` columns, without control characters."""
-    line = "".join(_visible(char) for char in text[: 4 * width])
-    line = " ".join(line.split())
+    # Far more characters than columns are looked at, as some take none; not all of a long text.
+    line = " ".join("".join(map(_visible, text[: 8 * width])).split())
+    if sum(map(columns, line)) <= width:
+        return line
     used = 0
     for place, char in enumerate(line):
         used += columns(char)
-        if used > width or (used == width and place + 1 < len(line)):
+        if used >= width:
             return line[:place].rstrip() + "…"
     return line
 
