@@ -156,10 +156,11 @@ def sha256_file(path: Path) -> str:
 
 def _folder(path: str | os.PathLike[str]) -> Path:
     folder = Path(path)
-    if not folder.exists():
-        raise ArtifactNotFoundError(f"{folder}: no such folder; expected an artifact's folder")
     if not folder.is_dir():
-        raise ArtifactNotFoundError(f"{folder}: not a folder; expected an artifact's folder")
+        found = "not a folder" if folder.exists() else "no such folder"
+        raise ArtifactNotFoundError(
+            f"{folder}: {found}; expected a model folder, as edge-rerank export makes"
+        )
     return folder.resolve()
 
 

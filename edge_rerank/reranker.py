@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from types import TracebackType
 from typing import TYPE_CHECKING, SupportsIndex
@@ -13,7 +13,7 @@ from edge_rerank import _inputs as inputs
 from edge_rerank.artifact import Artifact, load_artifact
 from edge_rerank.builtin import builtin_model
 from edge_rerank.engines import Engine, EngineInfo, create_engine
-from edge_rerank.errors import ClosedError
+from edge_rerank.errors import ClosedError, EngineError
 from edge_rerank.results import Document, RankedDocument, ScoredPair, sigmoid
 from edge_rerank.threads import resolve_threads
 from edge_rerank.tokenization import Pair, PairTokenizer
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-# Pairs tokenised and scored at a time: enough for good batches, small enough that a million
-# documents need no more memory than a thousand.
-_CHUNK = 512
+# Pairs tokenised and scored at a time: enough for full batches, few enough that a million
+# documents need no more memory than a thousand, and that progress shows on a small board.
+_CHUNK = 256
 
 
 class Reranker:
@@ -39,6 +39,7 @@ class Reranker:
         self._artifact = artifact
         self._tokenizer: PairTokenizer | None = tokenizer
         self._engine: Engine | None = engine
+        self._process = os.getpid()
 
     @classmethod
     def load(
@@ -95,6 +96,7 @@ class Reranker:
         return_documents: bool = False,
         scores: str = "sigmoid",
         text_field: str = "text",
+        progress: Callable[[int], None] | None = None,
     ) -> list[RankedDocument]:
         """Rank documents by how well they answer a query, best first, ties by input order.
 
@@ -106,6 +108,7 @@ class Reranker:
             scores: ``sigmoid`` (0 to 1, as sentence-transformers' CrossEncoder gives for models
                 with one logit) or ``logits``.
             text_field: where the text of a mapping lies.
+            progress: called with the number of documents scored so far, as it grows.
 
         Raises:
             InputError: the query or a document is not usable text, or a parameter is out of
@@ -119,7 +122,7 @@ class Reranker:
         pairs = inputs.query_pairs(query, documents, text_field, waiting)
         self._parts()
         scored = enumerate(self._score(pairs, as_logits))
-        ranked = (_ranked(index, pair, waiting) for index, pair in scored)
+        ranked = (_ranked(index, pair, waiting) for index, pair in _watched(scored, progress))
         # Both keep the input order of equal logits; the second holds no more than it gives.
         if keep is None:
             return sorted(ranked, key=_best_first)
@@ -128,7 +131,7 @@ class Reranker:
     def score(self, pairs: Iterable[Pair], *, scores: str = "sigmoid") -> Iterator[ScoredPair]:
         """Score (query, document) pairs as they come, in input order, in constant memory.
 
-        Pairs are taken, and scored, up to 512 at a time. Raises what :meth:`rank` does, when the
+        Pairs are taken, and scored, up to 256 at a time. Raises what :meth:`rank` does, when the
         results are asked for; ``scores`` and a closed reranker are checked at once.
         """
         as_logits = inputs.as_logits(scores)
@@ -168,6 +171,12 @@ class Reranker:
     def _parts(self) -> tuple[PairTokenizer, Engine]:
         if self._tokenizer is None or self._engine is None:
             raise ClosedError("this reranker is closed; load a new one with Reranker.load()")
+        if self._process != os.getpid():
+            # A fork copies memory but no threads: the engine would wait for its own for ever.
+            raise EngineError(
+                f"this reranker was loaded in process {self._process}, and this is {os.getpid()}, "
+                "forked from it; load one in each process"
+            )
         return self._tokenizer, self._engine
 
     def _score(self, pairs: Iterator[Pair], as_logits: bool) -> Iterator[ScoredPair]:
@@ -183,6 +192,15 @@ class Reranker:
 def _best_first(result: RankedDocument) -> float:
     # By logit: the sigmoid of large logits is 1.0 for all of them.
     return -result.logit
+
+
+def _watched(
+    scored: Iterator[tuple[int, ScoredPair]], progress: Callable[[int], None] | None
+) -> Iterator[tuple[int, ScoredPair]]:
+    for index, pair in scored:
+        if progress is not None:
+            progress(index + 1)
+        yield index, pair
 
 
 def _ranked(index: int, pair: ScoredPair, waiting: dict[int, Document] | None) -> RankedDocument:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from numpy.typing import NDArray
 
 from edge_rerank.artifact import (
@@ -20,6 +21,10 @@ from edge_rerank.artifact import (
     write_manifest,
     write_probes,
 )
+
+# A shared machine may be slow, and a failure must be the same on the next run.
+settings.register_profile("edge-rerank", deadline=None, derandomize=True)
+settings.load_profile("edge-rerank")
 
 WORDS = [
     *("plants", "eat", "light", "water", "steel", "bridge", "rivers", "flow", "wing", "lift"),

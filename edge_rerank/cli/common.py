@@ -64,6 +64,8 @@ def open_lines(name: str) -> Iterator[Iterator[tuple[str, str]]]:
     A place is ``FILE:NUMBER``. Raises InputError for a file that cannot be read or is not UTF-8.
     """
     shown = "standard input" if name == "-" else name
+    if name == "-" and sys.stdin is None:
+        raise InputError("there is no standard input; name a file")
     try:
         if name == "-":
             yield _lines(sys.stdin.buffer, shown)
@@ -139,7 +141,7 @@ def open_output(name: str) -> Iterator[IO[str]]:
     if name == "-":
         yield sys.stdout
         return
-    path = Path(name)
+    path = Path(name).resolve()  # so that a link stays, and what it points to is replaced
     if path.is_dir():
         raise InputError(f"{name}: is a folder; expected a file to write")
     if path.exists() and not path.is_file():  # /dev/stdout, a named pipe

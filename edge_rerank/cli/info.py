@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from edge_rerank.artifact import Artifact
 from edge_rerank.cli.common import EXIT_CODES, EXIT_OK, add_model_options, open_reranker
 from edge_rerank.cpu import read_cpu
-from edge_rerank.engines import EngineInfo
+from edge_rerank.errors import InputError
+from edge_rerank.probes import check_probes
+from edge_rerank.reranker import Reranker
 from edge_rerank.threads import usable_threads
 
 _EPILOG = f"""\
@@ -41,9 +42,11 @@ def add_command(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Open the model, which checks it, and describe it."""
     if options.directory is not None:
+        if options.model is not None:
+            raise InputError("the model is given both as an argument and by --model; use one")
         options.model = options.directory
     with open_reranker(options) as reranker:
-        facts = gather(reranker.artifact, reranker.describe(), verified=not options.skip_verify)
+        facts = gather(reranker, verified=not options.skip_verify)
     if options.json:
         print(json.dumps(facts, indent=2, ensure_ascii=False))
     else:
@@ -51,9 +54,9 @@ def run(options: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-def gather(artifact: Artifact, engine: EngineInfo, *, verified: bool) -> dict[str, Any]:
+def gather(reranker: Reranker, *, verified: bool) -> dict[str, Any]:
     """Collect everything that is shown, as plain JSON values."""
-    cpu = read_cpu()
+    cpu, artifact, check = read_cpu(), reranker.artifact, check_probes(reranker)
     total = sum(record.size for record in artifact.manifest.files.values())
     return {
         "path": str(artifact.path),
@@ -61,7 +64,8 @@ def gather(artifact: Artifact, engine: EngineInfo, *, verified: bool) -> dict[st
         "size": total,
         "checksums": "verified" if verified else "not checked",
         "cpu": {**asdict(cpu), "saturates": cpu.saturates, "usable_threads": usable_threads()},
-        "engine": asdict(engine),
+        "engine": asdict(reranker.describe()),
+        "probes": None if check is None else asdict(check),
     }
 
 
@@ -100,6 +104,7 @@ def _print(facts: dict[str, Any]) -> None:
             "8-bit products": _products(cpu, manifest),
             "threads": f"{engine['threads']} of {cpu['usable_threads']} usable",
             **engine["details"],
+            "probe pairs": _probes(facts["probes"]),
         },
     )
 
@@ -110,6 +115,15 @@ def _products(cpu: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
     if cpu["saturates"]:
         return "may saturate on this processor: ONNX Runtime's precise, slower mode is on"
     return "exact on this processor"
+
+
+def _probes(check: Mapping[str, Any] | None) -> str:
+    if check is None:
+        return "none that fit"
+    return (
+        f"{check['pairs']} scored here: logits differ from the fp32 model's by {check['rms']:.4f} "
+        f"rms, {check['largest']:.4f} at most"
+    )
 
 
 def _section(title: str, values: Mapping[str, Any]) -> None:

@@ -19,9 +19,9 @@ class Progress:
         self._start = time.monotonic()
         self._next = self._start + 0.5
 
-    def advance(self) -> None:
-        """Count one more, and show it a few times a second."""
-        self._count += 1
+    def show(self, count: int) -> None:
+        """Say how many there are by now; shown a few times a second."""
+        self._count = count
         if self._on and time.monotonic() >= self._next:
             self._show()
             self._next = time.monotonic() + 0.2

@@ -70,11 +70,12 @@ def run(options: argparse.Namespace) -> int:
     with open_reranker(options) as reranker, closing(progress):
         ranked = reranker.rank(
             options.query,
-            _counted(_documents(options), progress),
+            _documents(options),
             top_k=options.top_k,
             return_documents=True,
             scores="logits" if options.logits else "sigmoid",
             text_field=options.text_field,
+            progress=progress.show,
         )
     if options.json:
         _print_json(ranked)
@@ -101,12 +102,6 @@ def _object(line: str, place: str, field: str) -> dict[str, Any]:
     value = parse_object(line, place)
     text_under(value, field, place, "--text-field")
     return value
-
-
-def _counted(documents: Iterator[Document], progress: Progress) -> Iterator[Document]:
-    for document in documents:
-        yield document
-        progress.advance()
 
 
 def _print_json(ranked: list[RankedDocument]) -> None:

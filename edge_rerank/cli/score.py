@@ -66,11 +66,11 @@ def run(options: argparse.Namespace) -> int:
     ):
         pairs = _pairs(lines, options, waiting)
         scored = reranker.score(pairs, scores="logits" if options.logits else "sigmoid")
-        for pair in scored:
+        for count, pair in enumerate(scored, 1):
             value = waiting.popleft()
             value.update({name: getattr(pair, name) for name in _ADDED})
             output.write(to_json_line(value) + "\n")
-            progress.advance()
+            progress.show(count)
     return EXIT_OK
 
 

@@ -319,8 +319,8 @@ def test_progress_only_on_a_terminal(monkeypatch: pytest.MonkeyPatch, tmp_path: 
         monkeypatch.setattr("time.monotonic", lambda clock=clock: float(next(clock)))
         monkeypatch.setattr(sys, "stderr", stream)
         progress = Progress("documents", file=file)
-        for _ in range(20):
-            progress.advance()
+        for count in range(1, 21):
+            progress.show(count)
         progress.close()
         assert ("[##########..........] 20 of 40 documents" in stream.getvalue()) is shown
         assert stream.getvalue().endswith(" \r" if shown else "")

@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001
 """Tokenizers of the kinds that cross-encoders have, made in memory, and texts to try them on."""
 
 from __future__ import annotations

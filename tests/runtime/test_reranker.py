@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import random
 import socket
 import threading
@@ -14,9 +15,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge_rerank import ClosedError, Document, InputError, RankedDocument, Reranker
+from edge_rerank import ClosedError, Document, EngineError, InputError, RankedDocument, Reranker
+from edge_rerank.artifact import Probe, write_manifest, write_probes
+from edge_rerank.probes import check_probes
 from edge_rerank.tokenization import PairTokenizer
-from tests.conftest import MAX_LENGTH, WORDS, expected_logit
+from tests.conftest import MAX_LENGTH, WORDS, expected_logit, tiny_manifest
 
 QUERY = "how do plants eat"
 
@@ -69,6 +72,49 @@ def test_top_k_is_the_head_of_the_whole_ranking(reranker: Reranker) -> None:
         assert reranker.rank(QUERY, documents, top_k=count) == whole[:count]
 
 
+def test_progress_counts_what_is_scored(reranker: Reranker) -> None:
+    seen: list[int] = []
+    reranker.rank(QUERY, texts(300), top_k=2, progress=seen.append)
+    assert seen == list(range(1, 301))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_use_after_a_fork_is_refused(reranker: Reranker, capfd: pytest.CaptureFixture[str]) -> None:
+    reranker.rank(QUERY, ["water"])
+    child = os.fork()
+    if child == 0:
+        try:
+            reranker.rank(QUERY, ["water"])
+        except EngineError as error:
+            os._exit(0 if "load one in each process" in str(error) else 1)
+        os._exit(2)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_probes_are_scored_and_compared(make_artifact: Callable[..., Path]) -> None:
+    folder = make_artifact()
+    pairs = [(QUERY, "water"), ("light", "steel"), ("a", "water " * 200)]
+    with Reranker.load(folder, threads=1) as loaded:
+        logits = loaded.predict(pairs, scores="logits").tolist()
+    off = (0.0, 0.3, -0.4)
+    write_probes(
+        folder, tuple(Probe(*pairs[place], logits[place] + off[place]) for place in range(3))
+    )
+    write_manifest(folder, tiny_manifest())
+    with Reranker.load(folder, threads=1) as loaded:
+        check = check_probes(loaded)
+    assert check is not None
+    assert check.pairs == 3
+    assert check.rms == pytest.approx((0.25 / 3) ** 0.5, abs=1e-6)
+    assert check.largest == pytest.approx(0.4, abs=1e-6)
+    with Reranker.load(folder, threads=1, max_length=16) as loaded:
+        shorter = check_probes(loaded)
+    assert shorter is not None
+    assert shorter.pairs == 2
+    assert shorter.largest == pytest.approx(0.3, abs=1e-6)
+
+
 def test_logits_on_request(reranker: Reranker) -> None:
     for result in reranker.rank(QUERY, texts(5), scores="logits"):
         assert result.score == result.logit
@@ -117,7 +163,7 @@ def test_score_takes_pairs_as_it_goes(reranker: Reranker) -> None:
     stream = reranker.score(endless())
     assert taken == 0
     next(stream)
-    assert 0 < taken <= 512
+    assert 0 < taken <= 256
 
 
 @pytest.mark.parametrize(

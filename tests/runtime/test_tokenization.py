@@ -120,7 +120,7 @@ def test_longest_first_fills_the_budget_and_cuts_the_longer(a: int, b: int, budg
 
 
 @given(st.text(), st.text())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_text_is_encoded(shared_unigram: PairTokenizer, query: str, document: str) -> None:
     (pair,) = shared_unigram.encode([(query, document)])
     assert 3 <= len(pair.ids) <= 40
