@@ -127,13 +127,14 @@ class _Export:
         """Write all files of the artifact into ``folder``."""
         from .reference import TorchReference
 
+        # Before torch sees the weights: what is wrong with them is then said plainly, and soon.
+        tensors = self._parameters()
         with self.stages.stage("loading the model in torch"):
             torch_reference = TorchReference(self.checkpoint)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".fp32-") as scratch:
             graph = Path(scratch) / "model.onnx"
             fp32, logits = self._reference_graph(torch_reference, graph)
             del torch_reference
-            tensors = self._parameters()
             int8 = None
             if self.options.precision == "fp32":
                 self._write_fp32(graph, tensors, folder)

@@ -1,0 +1,251 @@
+"""Exports from end to end, and everything that is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edge_rerank import Reranker
+from edge_rerank.artifact import load_artifact, load_probes
+from tests.export.conftest import VARIANTS, Make
+
+LIBRARIES = {"torch", "transformers", "optimum", "onnx", "onnxruntime", "tokenizers", "numpy"}
+
+
+def export(model: Path | str, output: Path, **options: Any) -> Any:
+    from edge_rerank_export import ExportOptions, export_model
+
+    lines: list[str] = []
+    report = export_model(str(model), output, ExportOptions(**options), report=lines.append)
+    assert len(lines) == 12, "each of six stages says when it begins and when it is done"
+    return report
+
+
+@pytest.mark.parametrize(
+    ("variant", "precision", "weights"),
+    [
+        ("xsmall-like", "int8", {}),
+        ("xsmall-like", "fp32", {}),
+        ("positions-and-types", "int8", {"dtype": "float16", "max_shard_size": "40KB"}),
+        ("own-projections", "fp32", {"dtype": "bfloat16"}),
+    ],
+)
+def test_an_export_ranks_as_the_checkpoint_does(
+    variant: str, precision: str, weights: dict[str, Any], make_checkpoint: Make, tmp_path: Path
+) -> None:
+    from edge_rerank_export.checkpoint import open_checkpoint
+    from edge_rerank_export.reference import TorchReference
+
+    folder = make_checkpoint(VARIANTS[variant], **weights)
+    if "max_shard_size" in weights:
+        assert len(list(folder.glob("model-*.safetensors"))) > 1
+    report = export(folder, tmp_path / "out" / "model", precision=precision)
+    artifact = load_artifact(report.path)
+    manifest = artifact.manifest
+    assert manifest.precision == precision
+    assert manifest.max_length == 96
+    assert manifest.source.model == folder.name
+    assert set(manifest.tools) >= LIBRARIES
+    assert (manifest.quantization is None) == (precision == "fp32")
+    assert report.fp32.max_error < 1e-4
+    probes = load_probes(artifact)
+    assert len(probes) == 32
+    with Reranker.load(report.path) as reranker:
+        logits = reranker.predict([(it.query, it.document) for it in probes], scores="logits")
+        tokens = reranker._parts()[0].encode([(it.query, it.document) for it in probes])
+    expected = TorchReference(open_checkpoint(folder)).logits(tokens)
+    stored = np.array([it.logit for it in probes], np.float32)
+    np.testing.assert_allclose(stored, expected, atol=1e-4)
+    limit = 1e-4 if precision == "fp32" else 0.15 * expected.std()
+    assert np.sqrt(((logits - expected) ** 2).mean()) < limit
+    assert [it.name for it in report.path.parent.iterdir()] == ["model"]
+
+
+def test_fp32_weights_are_stored_once(make_checkpoint: Make, tmp_path: Path) -> None:
+    path = export(make_checkpoint(), tmp_path / "model", precision="fp32").path
+    weights = (path / "model.safetensors").stat().st_size
+    assert (path / "model.onnx").stat().st_size < 0.7 * weights
+
+
+def test_shorter_pairs_on_request(make_checkpoint: Make, tmp_path: Path) -> None:
+    from edge_rerank_export import ExportError
+
+    report = export(make_checkpoint(), tmp_path / "model", max_length=32, name="n", license="MIT")
+    assert (report.manifest.max_length, report.manifest.name) == (32, "n")
+    assert report.manifest.license == "MIT"
+    for wrong in (4, 97):
+        with pytest.raises(ExportError, match=f"max_length is {wrong}; expected 8 to 96"):
+            export(make_checkpoint(), tmp_path / "other", max_length=wrong)
+
+
+def test_poor_parity_is_refused_unless_asked_for(make_checkpoint: Make, tmp_path: Path) -> None:
+    from edge_rerank_export import ParityError
+
+    folder = make_checkpoint()
+    with pytest.raises(ParityError, match=r"rms error is 0\.\d+ .* limit is 1e-06.*--allow-poor"):
+        export(folder, tmp_path / "model", max_error=1e-6)
+    assert list(tmp_path.iterdir()) == []
+    export(folder, tmp_path / "model", max_error=1e-6, allow_poor_parity=True)
+
+
+def edit_config(folder: Path, **changes: Any) -> None:
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def spoil(folder: Path, how: str) -> None:
+    weights = folder / "model.safetensors"
+    if how == "no config":
+        (folder / "config.json").unlink()
+    elif how == "config is no JSON":
+        (folder / "config.json").write_text("{")
+    elif how == "other model":
+        edit_config(folder, model_type="bert", architectures=["BertForSequenceClassification"])
+    elif how == "other head":
+        edit_config(folder, architectures=["DebertaV2ForMaskedLM"])
+    elif how == "two labels":
+        edit_config(folder, id2label={"0": "no", "1": "yes"})
+    elif how == "convolution":
+        edit_config(folder, conv_kernel_size=3)
+    elif how == "activation":
+        edit_config(folder, hidden_act="swish")
+    elif how == "size":
+        edit_config(folder, hidden_size="64")
+    elif how == "no tokenizer":
+        (folder / "tokenizer.json").unlink()
+    elif how == "no weights":
+        weights.unlink()
+    elif how == "pickled":
+        weights.rename(folder / "pytorch_model.bin")
+    elif how == "truncated":
+        weights.write_bytes(weights.read_bytes()[:-100])
+    elif how == "corrupt":
+        weights.write_bytes(b"\xff" * 8 + weights.read_bytes()[8:])
+    elif how == "empty":
+        weights.write_bytes(b"")
+    elif how == "missing shard":
+        index = {"weight_map": {"a": "model-00001-of-00001.safetensors"}}
+        (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+        weights.unlink()
+    elif how == "shard outside":
+        index = {"weight_map": {"a": "../model.safetensors"}}
+        (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+        weights.unlink()
+    else:
+        rewrite(weights, how)
+
+
+def rewrite(weights: Path, how: str) -> None:
+    from safetensors.numpy import load_file, save_file
+
+    tensors = load_file(str(weights))
+    if how == "missing weight":
+        del tensors["deberta.encoder.layer.1.output.dense.weight"]
+    elif how == "other shape":
+        tensors["classifier.weight"] = np.zeros((1, 32), np.float32)
+    elif how == "not finite":
+        tensors["pooler.dense.bias"][3] = np.nan
+    save_file(tensors, str(weights))
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ("no config", "has no config.json"),
+        ("config is no JSON", "cannot be read as JSON"),
+        ("other model", r"BertForSequenceClassification.*exports DebertaV2ForSequence"),
+        ("other head", "DebertaV2ForMaskedLM"),
+        ("two labels", "head gives 2 logits; a reranker gives one"),
+        ("convolution", "conv_kernel_size is 3"),
+        ("activation", "hidden_act is 'swish'; known are gelu"),
+        ("size", "hidden_size is '64'; expected a whole number"),
+        ("no tokenizer", r"has no tokenizer.json.*save_pretrained"),
+        ("no weights", "no weights to export"),
+        ("pickled", r"pickled \(pytorch_model.bin\).*Convert them to safetensors"),
+        ("truncated", "not a sound safetensors file.*download or copy it again"),
+        ("corrupt", "not a sound safetensors file"),
+        ("empty", "not a sound safetensors file"),
+        ("missing shard", "shard model-00001-of-00001.safetensors is missing"),
+        ("shard outside", "'../model.safetensors', which is not a file's name"),
+        ("missing weight", "lack deberta.encoder.layer.1.output.dense.weight"),
+        ("other shape", r"classifier.weight has the shape \[1, 32\].*asks for \[1, 64\]"),
+        ("not finite", "pooler.dense.bias holds values that are not finite"),
+    ],
+)
+def test_a_bad_checkpoint_is_refused(
+    how: str, message: str, make_checkpoint: Make, tmp_path: Path
+) -> None:
+    from edge_rerank_export import CheckpointError
+
+    folder = make_checkpoint()
+    spoil(folder, how)
+    with pytest.raises(CheckpointError, match=message):
+        export(folder, tmp_path / "model")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_folder_is_left_alone(make_checkpoint: Make, tmp_path: Path) -> None:
+    from edge_rerank_export import ExportError
+
+    (tmp_path / "mine").write_text("precious")
+    with pytest.raises(ExportError, match="is not empty"):
+        export(make_checkpoint(), tmp_path)
+    with pytest.raises(ExportError, match="exists and is not a folder"):
+        export(make_checkpoint(), tmp_path / "mine")
+    assert (tmp_path / "mine").read_text() == "precious"
+
+
+def test_another_models_tokenizer_is_refused(make_checkpoint: Make, tmp_path: Path) -> None:
+    from edge_rerank_export import ExportError
+
+    with pytest.raises(ExportError, match="the model has 50 words: tokenizer"):
+        export(make_checkpoint({"vocab_size": 50}), tmp_path / "model")
+
+
+class TestNames:
+    def test_the_pinned_commit_is_taken(
+        self, make_checkpoint: Make, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from edge_rerank_export.source import PINNED_REVISIONS, fetch_checkpoint
+
+        asked: list[Any] = []
+
+        def download(name: str, *, revision: str, allow_patterns: list[str]) -> str:
+            asked.append((name, revision))
+            assert not any(pattern.endswith(".bin") for pattern in allow_patterns)
+            return str(make_checkpoint())
+
+        monkeypatch.setattr("huggingface_hub.snapshot_download", download)
+        name, commit = next(iter(PINNED_REVISIONS.items()))
+        checkpoint = fetch_checkpoint(name)
+        assert asked == [(name, commit)]
+        assert (checkpoint.name, checkpoint.revision) == (name, commit)
+        other = "0" * 40
+        assert fetch_checkpoint(name, revision=other).revision == other
+
+    def test_without_a_network(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        from edge_rerank_export import CheckpointError
+        from edge_rerank_export.source import fetch_checkpoint
+
+        def fail(*args: Any, **options: Any) -> None:
+            raise ConnectionError("no route to host")
+
+        monkeypatch.setattr("huggingface_hub.snapshot_download", fail)
+        monkeypatch.setattr("huggingface_hub.HfApi.model_info", fail)
+        for name in ("mixedbread-ai/mxbai-rerank-xsmall-v1", "someone/else"):
+            with pytest.raises(CheckpointError, match=f"{name}: cannot be downloaded .no route"):
+                fetch_checkpoint(name)
+
+    def test_neither_folder_nor_name(self, tmp_path: Path) -> None:
+        from edge_rerank_export import CheckpointError, ExportError
+        from edge_rerank_export.source import fetch_checkpoint
+
+        for name in ("nothing", str(tmp_path / "missing"), "a/b/c", "../x"):
+            with pytest.raises(CheckpointError, match="neither a folder nor a model's name"):
+                fetch_checkpoint(name)
+        with pytest.raises(ExportError, match="--revision main is for a model on the hub"):
+            fetch_checkpoint(str(tmp_path), revision="main")

@@ -1,0 +1,126 @@
+"""The graph computes what torch does, for every shape in the family; int8 stays close."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tests.export.conftest import VARIANTS, Make
+
+LENGTHS = (3, 9, 17, 40, 96)
+
+
+@pytest.fixture(scope="module", params=list(VARIANTS))
+def checkpoint(request: pytest.FixtureRequest, make_checkpoint: Make) -> Any:
+    from edge_rerank_export.checkpoint import open_checkpoint
+
+    return open_checkpoint(make_checkpoint(VARIANTS[request.param]))
+
+
+@pytest.fixture(scope="module")
+def tensors(checkpoint: Any) -> Any:
+    from edge_rerank_export.checkpoint import read_weights
+    from edge_rerank_export.parameters import collect_parameters
+
+    return collect_parameters(read_weights(checkpoint), checkpoint.architecture, 96)
+
+
+@pytest.fixture(scope="module")
+def reference(checkpoint: Any) -> Any:
+    from edge_rerank_export.reference import TorchReference
+
+    return TorchReference(checkpoint)
+
+
+def pairs(checkpoint: Any, lengths: tuple[int, ...] = LENGTHS) -> list[Any]:
+    from edge_rerank.tokenization import TokenizedPair
+
+    rng = np.random.default_rng(1)
+    size = checkpoint.architecture.vocab_size
+    return [
+        TokenizedPair(tuple(rng.integers(4, size, length).tolist()), length // 3 + 1, False)
+        for length in lengths
+    ]
+
+
+def run_padded(model: Any, batch: list[Any], width: int) -> NDArray[np.float32]:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    ids = np.zeros((len(batch), width), np.int64)
+    mask, types = np.zeros_like(ids), np.zeros_like(ids)
+    for row, pair in enumerate(batch):
+        ids[row, : len(pair.ids)] = pair.ids
+        mask[row, : len(pair.ids)] = 1
+        types[row, pair.first_segment : len(pair.ids)] = 1
+    feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
+    names = [item.name for item in session.get_inputs()]
+    logits = session.run(["logits"], {name: feed[name] for name in names})[0]
+    return np.asarray(logits[:, 0])
+
+
+def test_the_float_graph_equals_torch(checkpoint: Any, tensors: Any, reference: Any) -> None:
+    from edge_rerank_export.graph import build_model
+
+    model = build_model(tensors, checkpoint.architecture, 96)
+    batch = pairs(checkpoint)
+    expected = reference.logits(batch)
+    assert expected.std() > 0.05, "the logits must differ for the comparison to mean anything"
+    for width in (96,):
+        np.testing.assert_allclose(run_padded(model, batch, width), expected, atol=2e-5)
+    for pair, logit in zip(batch, expected, strict=True):
+        np.testing.assert_allclose(run_padded(model, [pair], len(pair.ids)), logit, atol=2e-5)
+
+
+def test_the_int8_graph_stays_close(checkpoint: Any, tensors: Any, reference: Any) -> None:
+    from edge_rerank_export.graph import build_model
+    from edge_rerank_export.parity import compare
+    from edge_rerank_export.quantize import quantize_parameters
+
+    model = build_model(
+        quantize_parameters(tensors, checkpoint.architecture), checkpoint.architecture, 96
+    )
+    batch = pairs(checkpoint, tuple(range(5, 96, 3)))
+    parity = compare(run_padded(model, batch, 96), reference.logits(batch))
+    assert 0 < parity.rms_in_sigma < 0.15
+    assert parity.kendall_tau > 0.85
+
+
+def test_int8_rows_do_not_depend_on_their_neighbours(checkpoint: Any, tensors: Any) -> None:
+    from edge_rerank_export.graph import build_model
+    from edge_rerank_export.quantize import quantize_parameters
+
+    model = build_model(
+        quantize_parameters(tensors, checkpoint.architecture), checkpoint.architecture, 96
+    )
+    batch = pairs(checkpoint, (20, 24, 31, 32))
+    alone = [run_padded(model, [pair], 32)[0] for pair in batch]
+    assert run_padded(model, batch, 32).tolist() == alone
+    assert run_padded(model, batch[::-1], 32).tolist() == alone[::-1]
+
+
+def test_large_weights_lie_in_the_safetensors_file(
+    checkpoint: Any, tensors: Any, tmp_path: Path
+) -> None:
+    import onnx
+    from safetensors.numpy import load_file
+
+    from edge_rerank_export.pipeline import write_int8_graph
+
+    write_int8_graph(tmp_path, tensors, checkpoint, 96)
+    graph = onnx.load(str(tmp_path / "model.onnx"), load_external_data=False).graph
+    stored = load_file(str(tmp_path / "model.safetensors"))
+    outside = {it.name for it in graph.initializer if it.external_data}
+    assert outside <= set(stored)
+    assert sum(len(it.raw_data) for it in graph.initializer) < 20_000
+    loaded = onnx.load(str(tmp_path / "model.onnx")).graph
+    for item in loaded.initializer:
+        if item.name in stored:
+            values = onnx.numpy_helper.to_array(item)
+            np.testing.assert_array_equal(values, stored[item.name])
