@@ -92,8 +92,8 @@ def _print(facts: dict[str, Any]) -> None:
     )
     files = {name: f"{file['size']:,} bytes" for name, file in manifest["files"].items()}
     _section("files", files)
-    _section("quantization", manifest["quantization"] or {})
-    _section("parity with the fp32 model", manifest["parity"])
+    _section("quantization", _readable(manifest["quantization"] or {}))
+    _section("parity with the fp32 model", _readable(manifest["parity"]))
     _section("made with", manifest["tools"])
     _section(
         "this machine",
@@ -103,7 +103,7 @@ def _print(facts: dict[str, Any]) -> None:
             "engine": f"{engine['name']} {engine['version']}",
             "8-bit products": _products(cpu, manifest),
             "threads": f"{engine['threads']} of {cpu['usable_threads']} usable",
-            **engine["details"],
+            **_readable(engine["details"]),
             "probe pairs": _probes(facts["probes"]),
         },
     )
@@ -127,10 +127,25 @@ def _probes(check: Mapping[str, Any] | None) -> str:
 
 
 def _section(title: str, values: Mapping[str, Any]) -> None:
+    """Print a heading and lines, aligned; an empty section not at all."""
     if not values:
         return
     print(f"{title}:")
     width = max(len(key) for key in values)
     for key, value in values.items():
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        print(f"  {key:<{width}}  {text}")
+        print(f"  {key:<{width}}  {_shown(value)}")
+
+
+def _readable(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {key.replace("_", " "): value for key, value in values.items()}
+
+
+def _shown(value: object) -> str:
+    """Give a JSON value as a person reads it."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    if isinstance(value, dict):
+        return ", ".join(f"{key.replace('_', ' ')} {_shown(item)}" for key, item in value.items())
+    return json.dumps(value, ensure_ascii=False)

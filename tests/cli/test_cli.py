@@ -211,7 +211,7 @@ def test_info(run: Run, tmp_path: Path) -> None:
         "Apache-2.0",
         "verified",
         "onnxruntime 1.",
-        "max_abs_logit",
+        "max abs logit difference  1e-06",
         "tiny",
     ):
         assert piece in run.out
