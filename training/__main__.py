@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from tokenizers import Tokenizer
+from transformers import DebertaV2ForSequenceClassification
 
 from .attention import use_training_attention
 from .batches import PairEncoder
@@ -19,8 +20,8 @@ from .mining import mine_once
 from .passages import Passage
 from .prepare import prepare
 from .queries import Query
-from .teacher import embed_once
 from .recover import recover_order
+from .teacher import embed_once
 from .train import Budget, Lists, Progress, train
 from .warm_start import warm_start, write_checkpoint
 
@@ -28,10 +29,12 @@ LONGEST_PAIR = 192
 
 
 def say(text: str) -> None:
+    """Progress goes to standard error with the time of day."""
     print(f"{time.strftime('%H:%M:%S')}  {text}", file=sys.stderr, flush=True)
 
 
 def arguments() -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(prog="python -m edge_rerank_training", description=__doc__)
     parser.add_argument("action", nargs="?", choices=["train", "evaluate"], default="train")
     parser.add_argument(
@@ -97,6 +100,7 @@ def recovered(
 
 
 def train_model(options: argparse.Namespace) -> None:
+    """Text to checkpoint; every step that an earlier run finished is taken from the work folder."""
     work, seed = options.work, options.seed
     passages, queries = prepare(work, seed, say)
     of_passages, of_queries = vectors(work, seed, passages, queries)
@@ -132,6 +136,7 @@ def train_model(options: argparse.Namespace) -> None:
 
 
 def evaluate_model(options: argparse.Namespace) -> None:
+    """Measure the checkpoint in the output folder."""
     passages, queries = prepare(options.work, options.seed, say)
     of_passages, of_queries = vectors(options.work, options.seed, passages, queries)
     collections = held_out_collections(
@@ -145,6 +150,7 @@ def evaluate_model(options: argparse.Namespace) -> None:
 
 
 def main() -> int:
+    """Exit status 1 and one plain sentence for what the user can mend."""
     options = arguments()
     torch.set_num_threads(options.threads)
     options.work.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Disentangled attention written for training: buckets are looked up once per distance, not per pair.
+"""Disentangled attention for training: buckets are looked up once for each distance.
 
 transformers expands an index of shape [batch * heads, length, length] and gathers through it twice
 in every layer; its backward pass scatters just as often. All cells of a diagonal hold the same
@@ -8,6 +8,7 @@ gives the same numbers without any gather.
 
 import math
 from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -27,7 +28,7 @@ def bucket_rows(length: int, buckets: int, max_distance: int) -> Tensor:
     """
     distances = torch.arange(1 - length, length)
     rows = make_log_bucket_position(distances, buckets, max_distance).long() + buckets
-    return rows.clamp(0, 2 * buckets - 1)
+    return torch.clamp(rows, 0, 2 * buckets - 1)
 
 
 def diagonal_cells(products: Tensor) -> Tensor:
@@ -37,8 +38,8 @@ def diagonal_cells(products: Tensor) -> Tensor:
     lies at i * (2 * length - 2) + j + length - 1, one cell less than a row for each step of i.
     """
     length = products.shape[-2]
-    step = products.stride()[:-2] + (2 * length - 2, 1)
-    return products.as_strided(products.shape[:-2] + (length, length), step, length - 1)
+    step = (*products.stride()[:-2], 2 * length - 2, 1)
+    return products.as_strided((*products.shape[:-2], length, length), step, length - 1)
 
 
 class ReadDiagonals(torch.autograd.Function):
@@ -46,12 +47,14 @@ class ReadDiagonals(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: torch.autograd.function.FunctionCtx, products: Tensor) -> Tensor:
+        """[..., length, 2 * length - 1] to [..., length, length]."""
         return diagonal_cells(products.contiguous()).clone()
 
     @staticmethod
     def backward(ctx: torch.autograd.function.FunctionCtx, gradient: Tensor) -> Tensor:
+        """Cells that no diagonal reads have no gradient."""
         length = gradient.shape[-1]
-        whole = gradient.new_zeros(gradient.shape[:-1] + (2 * length - 1,))
+        whole = gradient.new_zeros((*gradient.shape[:-1], 2 * length - 1))
         diagonal_cells(whole).copy_(gradient)
         return whole
 
@@ -81,12 +84,14 @@ class TrainingSelfAttention(nn.Module):
 
         Heads come first so that a head's table meets the whole batch in one matrix product.
         """
-        return states.unflatten(-1, (self.heads, -1)).permute(2, 0, 1, 3).contiguous()
+        return states.view(*states.shape[:2], self.heads, -1).permute(2, 0, 1, 3).contiguous()
 
     def along_diagonals(self, states: Tensor, table: Tensor) -> Tensor:
-        """states [heads, batch, length, size], table [heads, 2 * length - 1, size]: one relative term."""
+        """One relative term of states [heads, batch, length, size]; table [heads, rows, size]."""
         products = states.flatten(1, 2) @ table.transpose(1, 2)
-        return ReadDiagonals.apply(products.unflatten(1, states.shape[1:3]))
+        products = products.view(*states.shape[:3], -1)
+        read: Tensor = ReadDiagonals.apply(products)  # type: ignore[no-untyped-call]
+        return read
 
     def forward(
         self,
@@ -97,7 +102,11 @@ class TrainingSelfAttention(nn.Module):
         relative_pos: Tensor | None = None,
         rel_embeddings: Tensor | None = None,
     ) -> tuple[Tensor, None]:
-        """hidden_states [batch, length, hidden]; attention_mask [batch, 1, length, length]."""
+        """Mixed values [batch, length, hidden]; attention_mask [batch, 1, rows, length].
+
+        The signature is the replaced module's; attention weights are never given.
+        """
+        assert rel_embeddings is not None
         length = hidden_states.shape[1]
         query = self.split(self.query_proj(hidden_states))
         key = self.split(self.key_proj(hidden_states))
@@ -123,7 +132,7 @@ class TrainingSelfAttention(nn.Module):
     def first_token(
         self, hidden_states: Tensor, attention_mask: Tensor, rel_embeddings: Tensor
     ) -> Tensor:
-        """forward's row of the first token alone: [batch, 1, hidden].
+        """The first token's row of what forward gives, computed alone: [batch, 1, hidden].
 
         The last layer needs no more, since the classifier reads that row only. Query position 0
         meets key j at distance -j, so each relative term has one table row for each key.
@@ -145,6 +154,7 @@ class TrainingSelfAttention(nn.Module):
 
 def use_training_attention(model: DebertaV2ForSequenceClassification) -> None:
     """Swap the attention of every layer in place; parameters keep their names and storage."""
+    layer: Any
     for layer in model.deberta.encoder.layer:
         layer.attention.self = TrainingSelfAttention(layer.attention.self)
 
@@ -155,7 +165,7 @@ def pair_logits(model: DebertaV2ForSequenceClassification, ids: Tensor, mask: Te
     The same as calling the model, but the last layer computes the first token only, which saves
     about a tenth of a six-layer model's time.
     """
-    encoder = model.deberta.encoder
+    encoder: Any = model.deberta.encoder
     relative = encoder.get_rel_embedding()
     keep = mask[:, None, None, :]
     hidden = model.deberta.embeddings(input_ids=ids, mask=mask)
@@ -167,4 +177,5 @@ def pair_logits(model: DebertaV2ForSequenceClassification, ids: Tensor, mask: Te
     mixed = last.attention.self.first_token(hidden, keep, relative)
     first = last.attention.output(mixed, hidden[:, :1])
     first = last.output(last.intermediate(first), first)
-    return model.classifier(model.pooler(first)).squeeze(-1)
+    logits: Tensor = model.classifier(model.pooler(first))
+    return logits.squeeze(-1)

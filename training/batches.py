@@ -21,6 +21,7 @@ class PairEncoder:
         self.pad = tokenizer.token_to_id("[PAD]")
 
     def texts(self, texts: Sequence[str]) -> list[list[int]]:
+        """Ids of each text alone, without special tokens."""
         return [e.ids for e in self.tokenizer.encode_batch(list(texts), add_special_tokens=False)]
 
     def pair(self, query: list[int], passage: list[int]) -> list[int]:

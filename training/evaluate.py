@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -87,6 +88,8 @@ def held_out_collections(
         members = [i for i, passage in enumerate(passages) if passage.source == source]
         position = {index: place for place, index in enumerate(members)}
         asked = np.array([i for i, q in enumerate(queries) if q.source == source and q.held_out])
+        if not len(asked):
+            continue  # A source of few documents can lie on one side of the split.
         if len(asked) > most:
             asked = np.sort(np.random.default_rng(seed).choice(asked, most, replace=False))
         made.append(
@@ -113,9 +116,11 @@ def beir_collection(folder: Path, say: Callable[[str], None]) -> Collection:
     asked = [json.loads(line) for line in needed[1].read_text("utf-8").splitlines()]
     place = {row["_id"]: i for i, row in enumerate(corpus)}
     grades: dict[str, dict[int, int]] = {}
-    for line in needed[2].read_text("utf-8").splitlines()[1:]:
+    for line in needed[2].read_text("utf-8").splitlines():
         query, passage, grade = line.split("\t")
-        grades.setdefault(query, {})[place[passage]] = int(grade)
+        # The first line names the columns, in most collections of this layout.
+        if grade.lstrip("-").isdigit() and passage in place:
+            grades.setdefault(query, {})[place[passage]] = int(grade)
     asked = [row for row in asked if row["_id"] in grades]
     texts = [f"{row.get('title', '')} {row['text']}".strip() for row in corpus]
     questions = [row["text"] for row in asked]
@@ -132,7 +137,7 @@ def beir_collection(folder: Path, say: Callable[[str], None]) -> Collection:
 
 def evaluate_collection(
     collection: Collection, reranker: Reranker, say: Callable[[str], None]
-) -> dict:
+) -> dict[str, Any]:
     """Figures of one collection. Equal scores keep BM25's order."""
     found, _ = Bm25(collection.passages).top(collection.queries, collection.depth)
     depth = found.shape[1]
@@ -157,7 +162,7 @@ def evaluate_collection(
             )
             per_query[name].append(ndcg(order.tolist(), grades))
     gain = np.array(per_query["model"]) - np.array(per_query["bm25"])
-    result = {name: summary(values) for name, values in per_query.items()}
+    result: dict[str, Any] = {name: summary(values) for name, values in per_query.items()}
     result |= {"model_minus_bm25": summary(gain.tolist()), "passages": len(collection.passages)}
     result |= {"recall_of_first_stage": round(float(np.mean(recalled)), 4), "depth": depth}
     result |= {"pairs_per_second": round(len(pairs) / seconds, 1)}
@@ -170,8 +175,8 @@ def evaluate_collection(
 
 def absolute_scores(
     collections: Sequence[Collection], reranker: Reranker, seed: int, say: Callable[[str], None]
-) -> dict:
-    """Sigmoid scores of held-out queries with their answer, and with a passage of another source."""
+) -> dict[str, Any]:
+    """Sigmoid scores of held-out queries with their answer, and with another source's passage."""
     rng = np.random.default_rng(seed)
     queries = [q for c in collections for q in c.queries]
     answers = [c.passages[min(g)] for c in collections for g in c.grades]
@@ -201,10 +206,10 @@ def evaluate(
     beir: Collection | None,
     seed: int,
     say: Callable[[str], None],
-) -> dict:
+) -> dict[str, Any]:
     """Every figure, ready for JSON. The pooled line weighs each held-out query alike."""
     reranker = Reranker(folder)
-    report: dict = {"collections": {}}
+    report: dict[str, Any] = {"collections": {}}
     pooled: dict[str, list[float]] = {"bm25": [], "bi_encoder": [], "model": []}
     for collection in collections:
         done = evaluate_collection(collection, reranker, say)

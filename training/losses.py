@@ -15,7 +15,7 @@ LABEL_WEIGHT, TEACHER_WEIGHT, ABSOLUTE_WEIGHT = 0.5, 0.5, 0.3
 
 
 def list_loss(logits: Tensor, cosines: Tensor) -> Tensor:
-    """logits and the teacher's cosines, both [lists, size]; the answer first, the off-topic last.
+    """Both [lists, size], the teacher's cosines too; the answer is first, the off-topic last.
 
     Two listwise terms rank: one towards the known answer, one towards the teacher's distribution,
     which also says how close each wrong passage comes. The absolute term gives the number a

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import bm25s
 import numpy as np
@@ -27,7 +28,8 @@ class Bm25:
         self.size = len(texts)
         self.index.index(self.tokens(texts), show_progress=False)
 
-    def tokens(self, texts: Sequence[str]) -> object:
+    def tokens(self, texts: Sequence[str]) -> Any:
+        """Stems of each text, as bm25s numbers them."""
         return bm25s.tokenize(
             list(texts), stopwords="en", stemmer=self.stemmer, show_progress=False
         )
@@ -41,13 +43,14 @@ class Bm25:
 
 
 def sources_in(passages: Sequence[Passage]) -> list[str]:
+    """Names of the sources, in the order of their passages."""
     return list(dict.fromkeys(passage.source for passage in passages))
 
 
 def hard_pool(
     query: int, queries: Sequence[Query], candidates: Sequence[int], teacher: np.ndarray
 ) -> list[int]:
-    """Candidates that are not, and are not likely to be, answers. teacher: cosine of each passage."""
+    """Candidates that are hardly answers; teacher holds the cosine of every passage."""
     own = set(queries[query].relevant)
     limit = teacher[queries[query].passage] + FALSE_NEGATIVE_MARGIN
     return [c for c in dict.fromkeys(candidates) if c not in own and teacher[c] <= limit]
@@ -98,7 +101,7 @@ def mine(
     return np.array(lists), np.array(owners)
 
 
-def mine_once(file: Path, *rest: object) -> tuple[np.ndarray, np.ndarray]:
+def mine_once(file: Path, *rest: Any) -> tuple[np.ndarray, np.ndarray]:
     """mine, kept in a file of the work folder for the next run."""
     if not file.exists():
         lists, owners = mine(*rest)

@@ -38,6 +38,7 @@ def read_text(path: Path) -> str:
 
 
 def sections_of(source: Source, work: Path) -> Iterator[Section]:
+    """Every section of every file; a file is a document unless its parser knows better."""
     parser = PARSERS[source.format]
     for path in files_of(source, work):
         yield from parser(read_text(path), path.stem)

@@ -22,7 +22,8 @@ SKIPPED_TAGS = {
 }
 SKIPPED_CLASSES = {
     "navheader", "navfooter", "docnav", "sphinxsidebar", "related", "footer", "headerlink", "toc",
-    "admonitionblock", "listingblock", "literalblock", "relatedtopics", "versionmodified", "howtoget",
+    "admonitionblock", "listingblock", "literalblock", "relatedtopics", "versionmodified",
+    "howtoget",
 }  # fmt: skip
 VOID_TAGS = {"br", "hr", "img", "meta", "link", "input", "col", "wbr", "area", "base", "source"}
 NUMBERING = re.compile(r"^(?:Chapter|Appendix|Part)?\s*(?:[A-Z]\.|\d+\.)[\d.]*\s*", re.IGNORECASE)
@@ -39,6 +40,7 @@ class SectionReader(HTMLParser):
         self.heading_tag = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Opens a heading, a skipped subtree, or puts a space between blocks."""
         if tag in VOID_TAGS:
             return
         classes = set((dict(attrs).get("class") or "").split())
@@ -54,6 +56,7 @@ class SectionReader(HTMLParser):
             self.sections[-1][1].append(" ")
 
     def handle_endtag(self, tag: str) -> None:
+        """Closes the innermost skipped subtree, or the heading."""
         if self.open_skipped:
             if tag == self.open_skipped[-1]:
                 self.open_skipped.pop()
@@ -62,6 +65,7 @@ class SectionReader(HTMLParser):
             self.heading = None
 
     def handle_data(self, data: str) -> None:
+        """Words go to the open heading, else to the last section."""
         if self.open_skipped:
             return
         if self.heading is not None:

@@ -71,8 +71,8 @@ FONT_MACROS = {".B", ".I", ".BR", ".RB", ".IR", ".RI", ".BI", ".IB", ".SM", ".SB
 
 # Sections of a man page that answer no question of their own.
 FORMAL_SECTIONS = {
-    "Attributes", "Author", "Authors", "Colophon", "Conforming to", "History", "Library", "See also",
-    "Standards", "Synopsis", "Versions",
+    "Attributes", "Author", "Authors", "Colophon", "Conforming to", "History", "Library",
+    "See also", "Standards", "Synopsis", "Versions",
 }  # fmt: skip
 
 
@@ -88,8 +88,10 @@ def roff_words(line: str) -> str:
 
 
 def parse_man(text: str, document: str) -> Iterator[Section]:
-    """A man page: the NAME line gives the title, .SH and .SS the headings. Literal text (.nf to .fi
-    and examples) is left out."""
+    """A man page: the NAME line gives the title, .SH and .SS the headings.
+
+    Literal text (.nf to .fi, and examples) is left out.
+    """
     text = re.sub(r"^\.(?:nf|EX).*?^\.(?:fi|EE)", "", text, flags=re.M | re.S)
     for pattern, replacement in ROFF_ESCAPES:
         text = pattern.sub(replacement, text)

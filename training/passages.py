@@ -17,8 +17,11 @@ PASSAGES_PER_SECTION = 2
 
 @dataclass(frozen=True)
 class Passage:
-    """group: number of its section; passages of one group answer the same heading.
-    lead: a first sentence taken out of the text, to be asked for; often empty."""
+    """A few sentences of a section.
+
+    group: number of the section; passages of one group answer the same heading.
+    lead: a first sentence taken out of the text, to be asked for; often empty.
+    """
 
     source: str
     document: str
@@ -37,6 +40,7 @@ def fraction(seed: int, *parts: str) -> float:
 
 
 def sentences(text: str) -> list[str]:
+    """Cut where a stop is followed by what may begin a sentence."""
     return [part for part in re.split(r"(?<=[.!?;])\s+(?=[A-Z\"“(*])", text) if part]
 
 

@@ -21,10 +21,12 @@ def write_lines(path: Path, rows: list[Passage] | list[Query]) -> None:
 
 
 def read_passages(path: Path) -> list[Passage]:
+    """What write_lines wrote."""
     return [Passage(**json.loads(line)) for line in path.read_text("utf-8").splitlines()]
 
 
 def read_queries(path: Path) -> list[Query]:
+    """What write_lines wrote."""
     rows = (json.loads(line) for line in path.read_text("utf-8").splitlines())
     return [Query(**{**row, "relevant": tuple(row["relevant"])}) for row in rows]
 

@@ -7,27 +7,35 @@ from random import Random
 
 from .passages import Passage
 
-STOPWORDS = frozenset(
-    "a an and are as at be by can for from has have if in into is it its of on or that the their this to was "
-    "when which will with you your not but may these than then there also other such using used use".split()
-)
+STOPWORDS = frozenset({
+    "a", "an", "and", "are", "as", "at", "be", "by", "can", "for", "from", "has", "have",
+    "if", "in", "into", "is", "it", "its", "of", "on", "or", "that", "the", "their", "this",
+    "to", "was", "when", "which", "will", "with", "you", "your", "not", "but", "may", "these",
+    "than", "then", "there", "also", "other", "such", "using", "used", "use",
+})  # fmt: skip
 TERM_FORMS = ("{}", "what is {}", "{} meaning", "define {}", "what does {} mean", "{} definition")
 TASK_FORMS = ("{}", "how to {}", "how do I {}", "{}")
 TOPIC_FORMS = ("{}", "{}", "what is {}", "how does {} work", "explain {}")
 NEED_FORMS = ("{}", "{}", "I need {}", "software for {}", "{} debian package")
 TERM_SOURCES = {"wordnet", "foldoc", "jargon"}
-VERBS = frozenset(
-    "add apply change check choose close compute configure connect control convert copy create define delete "
-    "determine display edit enable export find format get insert list load make manage manipulate merge move open "
-    "print query read record remove rename replace return run save search select send set show sort start stop "
-    "switch test update use view wait write".split()
-)
+VERBS = frozenset({
+    "add", "apply", "change", "check", "choose", "close", "compute", "configure", "connect",
+    "control", "convert", "copy", "create", "define", "delete", "determine", "display",
+    "edit", "enable", "export", "find", "format", "get", "insert", "list", "load", "make",
+    "manage", "manipulate", "merge", "move", "open", "print", "query", "read", "record",
+    "remove", "rename", "replace", "return", "run", "save", "search", "select", "send", "set",
+    "show", "sort", "start", "stop", "switch", "test", "update", "use", "view", "wait",
+    "write",
+})  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Query:
-    """kind: heading, sentence or keywords. passage: index of the passage it was made from.
-    relevant: indices of the passages that answer it."""
+    """What someone would type.
+
+    kind: heading, sentence or keywords. passage: index of the passage it was made from.
+    relevant: indices of the passages that answer it.
+    """
 
     source: str
     kind: str
@@ -49,7 +57,7 @@ def keywords(text: str, rng: Random, most: int) -> str:
 
 
 def uncapitalised(text: str) -> str:
-    """Without the capital of a sentence's beginning; acronyms and names such as KC85 keep theirs."""
+    """Without the capital of a sentence's beginning; names such as KC85 keep theirs."""
     return text[:1].lower() + text[1:] if re.match(r"[A-Z][a-z]+\b", text) else text
 
 
@@ -74,14 +82,14 @@ def subject(passage: Passage, repeated: bool) -> tuple[str, tuple[str, ...]]:
 
 
 def headings_repeated(passages: list[Passage]) -> set[tuple[str, str]]:
-    """(source, heading) pairs that more than one section bears: "Examples" alone asks for nothing."""
+    """(source, heading) that several sections bear: "Examples" alone asks for nothing."""
     groups = {(p.source, p.heading.lower(), p.group) for p in passages}
     count = Counter((source, heading) for source, heading, _ in groups)
     return {key for key, number in count.items() if number > 1}
 
 
 def given_away(text: str, passage: Passage) -> bool:
-    """Whether the passage repeats a longer query word for word, which any word matcher would find."""
+    """Whether the passage repeats a longer query word for word, as any matcher would find."""
     return len(text.split()) >= 3 and text.lower() in passage.text.lower()
 
 

@@ -43,8 +43,9 @@ def same_pieces(old: Tokenizer, new: Tokenizer, text: str) -> tuple[list[int], l
     shared = min(len(before.tokens), len(after.tokens)) - 1
     if shared < LEAST_TOKENS or before.tokens[:shared] != after.tokens[:shared]:
         return None
-    return before.ids[:shared] + [old.token_to_id("[SEP]")], after.ids[:shared] + [
-        new.token_to_id("[SEP]")
+    return [*before.ids[:shared], old.token_to_id("[SEP]")], [
+        *after.ids[:shared],
+        new.token_to_id("[SEP]"),
     ]
 
 
@@ -96,12 +97,11 @@ def recover_order(
         loss = distance(
             model, bert, padded([new for _, new in batch]), padded([o for o, _ in batch])
         )
-        loss.backward()
+        torch.autograd.backward(loss)
         optimizer.step()
         optimizer.zero_grad()
         recent = [*recent[-19:], loss.item()]
         if step % 20 == 19:
-            say(
-                f"recovering order: step {step + 1} of {steps}, distance {sum(recent) / len(recent):.4f}"
-            )
+            mean = sum(recent) / len(recent)
+            say(f"recovering order: step {step + 1} of {steps}, distance {mean:.4f}")
     return sum(recent) / max(len(recent), 1)

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Section:
-    """document: what the held-out split goes by. title: of the whole document. heading: of this
-    piece. text: its words, without the heading."""
+    """A titled piece of text.
+
+    document: what the held-out split goes by. title: of the whole document. heading: of this
+    piece. text: its words, without the heading.
+    """
 
     document: str
     title: str

@@ -88,21 +88,12 @@ def run(command: list[str], folder: Path) -> None:
 
 
 def package_lists(work: Path) -> Path:
-    """English package descriptions, in a private copy of apt's lists: many machines switch them off."""
+    """English descriptions, in a private copy of apt's lists: many machines do without them."""
     lists = work / "lists"
     if not any(lists.glob("*Translation-en*")):
         (lists / "partial").mkdir(parents=True, exist_ok=True)
-        run(
-            [
-                "apt-get",
-                "-o",
-                f"Dir::State::Lists={lists.resolve()}",
-                "-o",
-                "Acquire::Languages=en",
-                "update",
-            ],
-            work,
-        )
+        options = [f"Dir::State::Lists={lists.resolve()}", "Acquire::Languages=en"]
+        run(["apt-get", *(f"-o{option}" for option in options), "update"], work)
     return lists
 
 
@@ -129,7 +120,5 @@ def files_of(source: Source, work: Path) -> list[Path]:
     """The source's files in a fixed order."""
     found = sorted(path for path in unpacked(source, work).glob(source.files) if path.is_file())
     if not found:
-        raise TrainingError(
-            f"source {source.name}: no file matches {source.files} in {source.package or 'the lists'}"
-        )
+        raise TrainingError(f"source {source.name}: no file matches {source.files}")
     return found

@@ -27,6 +27,7 @@ def teacher_folder() -> Path:
 
 
 def load_teacher() -> tuple[BertModel, Tokenizer]:
+    """The model, and its tokenizer set to cut where the model was trained to."""
     folder = teacher_folder()
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.enable_truncation(LONGEST)
@@ -57,11 +58,11 @@ def embed(texts: Sequence[str], say: Callable[[str], None], batch: int = 64) -> 
 def embed_once(texts: Sequence[str], file: Path, say: Callable[[str], None]) -> np.ndarray:
     """embed, kept in a file of the work folder for the next run."""
     if file.exists():
-        vectors = np.load(file)
+        vectors: np.ndarray = np.load(file)
         if len(vectors) == len(texts):
             return vectors
         raise TrainingError(
-            f"{file.name} holds {len(vectors)} vectors for {len(texts)} texts: remove it to renew it"
+            f"{file.name} has {len(vectors)} vectors for {len(texts)} texts: remove it to renew it"
         )
     vectors = embed(texts, say)
     partial = file.with_suffix(".partial.npy")

@@ -1,4 +1,4 @@
-"""The training loop: by minutes or by steps, stopped cleanly by a signal, resumed from its state."""
+"""The training loop: by minutes or steps, stopped cleanly by a signal, resumed from its state."""
 
 import ctypes
 import signal
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import numpy as np
 import torch
@@ -62,19 +63,25 @@ class StopFlag:
             signal.signal(number, self.catch)
 
     def catch(self, number: int, frame: FrameType | None) -> None:
+        """Only remember the wish; the loop looks at it between steps."""
         self.set = True
 
 
 def keep_freed_memory() -> None:
-    """glibc gives large blocks back at once, and getting them anew page by page costs a tenth of
-    the time. 32 MiB is the largest threshold it takes. Other C libraries are left as they are."""
+    """Keep large blocks of memory for reuse.
+
+    The GNU C library gives them back at once, and getting them anew page by page costs a tenth of
+    the time. 32 MiB is the largest threshold it takes. Other C libraries are left as they are.
+    """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt:
         mallopt(-3, 32 << 20)  # M_MMAP_THRESHOLD
         mallopt(-1, 1 << 30)  # M_TRIM_THRESHOLD
 
 
-def parameter_groups(model: DebertaV2ForSequenceClassification, rate: float) -> list[dict]:
+def parameter_groups(
+    model: DebertaV2ForSequenceClassification, rate: float
+) -> list[dict[str, Any]]:
     """The relative part and the head begin from nothing and may move faster. Words are frozen."""
     model.deberta.embeddings.word_embeddings.weight.requires_grad_(False)
     new: list[Tensor] = []
@@ -165,7 +172,7 @@ def train(
         rows = order[position : position + LISTS_PER_STEP]
         logits, tokens = step_logits(model, encoder, data, rows)
         loss = list_loss(logits, torch.from_numpy(data.cosines[rows]))
-        loss.backward()
+        torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(
             [p for g in optimizer.param_groups for p in g["params"]], 1.0
         )
@@ -179,9 +186,10 @@ def train(
         if progress.step % 20 == 0:
             recent = float(np.mean(progress.losses[-50:]))
             first = (logits.argmax(-1) == 0).float().mean().item()
+            speed, size = progress.pairs / progress.seconds, progress.tokens / progress.pairs
             say(
-                f"step {progress.step}  {100 * done:.1f} %  loss {recent:.4f}  answer first {first:.2f}  "
-                f"{progress.pairs / progress.seconds:.1f} pairs/s  {progress.tokens / progress.pairs:.0f} tokens a pair"
+                f"step {progress.step}  {100 * done:.1f} %  loss {recent:.4f}  "
+                f"answer first {first:.2f}  {speed:.1f} pairs/s  {size:.0f} tokens a pair"
             )
         if time.monotonic() - saved > SAVE_SECONDS:
             keep()

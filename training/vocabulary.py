@@ -1,25 +1,27 @@
 """The WordPiece vocabulary without the entries an English reranker never meets."""
 
 import copy
+from typing import Any
 
 from .errors import TrainingError
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
-def vocabulary_of(tokenizer: dict) -> dict[str, int]:
-    """token -> id of a tokenizer.json's content."""
+def vocabulary_of(tokenizer: dict[str, Any]) -> dict[str, int]:
+    """From token to id, in a tokenizer.json's content."""
     model = tokenizer.get("model", {})
     if model.get("type") != "WordPiece":
         raise TrainingError(
             f"the tokenizer's model is {model.get('type')!r}; pruning knows WordPiece"
         )
-    return model["vocab"]
+    vocabulary: dict[str, int] = model["vocab"]
+    return vocabulary
 
 
 # Beyond ASCII: Greek letters of formulas, and signs that English text is set with. Accented letters
 # are not here, because the tokenizer takes accents off before it looks a word up.
-FOREIGN_KEPT = frozenset("αβγδεζηθικλμνξοπρστυφχψω£€¥§°±²³µ·×÷–—‘’“”•…™→−≈≤≥∞√∂∆")
+FOREIGN_KEPT = frozenset("αβγδεζηθικλμνξοπρστυφχψω£€¥§°±²³µ·×÷–—‘’“”•…™→−≈≤≥∞√∂∆")  # noqa: RUF001
 
 
 def wanted(token: str) -> bool:
@@ -35,13 +37,13 @@ def wanted(token: str) -> bool:
 
 
 def kept_ids(vocabulary: dict[str, int]) -> list[int]:
-    """Old ids of the tokens that stay, in their old order: row i of the new table is row kept[i]."""
+    """Old ids of the tokens that stay, in order: new row i is old row kept[i]."""
     return [
         old for token, old in sorted(vocabulary.items(), key=lambda item: item[1]) if wanted(token)
     ]
 
 
-def pruned_tokenizer(original: dict, kept: list[int]) -> dict:
+def pruned_tokenizer(original: dict[str, Any], kept: list[int]) -> dict[str, Any]:
     """A tokenizer.json's content with the kept tokens renumbered, and with the pair template."""
     by_id = {old: token for token, old in vocabulary_of(original).items()}
     vocabulary = {by_id[old]: new for new, old in enumerate(kept)}
@@ -60,10 +62,10 @@ def pruned_tokenizer(original: dict, kept: list[int]) -> dict:
     return pruned
 
 
-def pair_template(vocabulary: dict[str, int]) -> dict:
+def pair_template(vocabulary: dict[str, int]) -> dict[str, Any]:
     """[CLS] query [SEP] passage [SEP]. The type ids are the usual ones; this model ignores them."""
 
-    def special(token: str, kind: int) -> dict:
+    def special(token: str, kind: int) -> dict[str, Any]:
         return {"SpecialToken": {"id": token, "type_id": kind}}
 
     first = [special("[CLS]", 0), {"Sequence": {"id": "A", "type_id": 0}}, special("[SEP]", 0)]
@@ -80,7 +82,7 @@ def pair_template(vocabulary: dict[str, int]) -> dict:
     }
 
 
-def tokenizer_config() -> dict:
+def tokenizer_config() -> dict[str, Any]:
     """Enough for transformers' AutoTokenizer to take tokenizer.json as it is."""
     names = dict(
         zip(

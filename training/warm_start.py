@@ -7,6 +7,7 @@ compute the same, once three differences are folded into the weights (see copy_l
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,9 +23,11 @@ USUAL_POSITIONS = 128
 
 
 def reranker_config(vocabulary: int, bert: BertModel) -> DebertaV2Config:
-    """mxbai-rerank-xsmall-v1's kind of attention in MiniLM's sizes. Dropout is off: each pair is
-    seen about once."""
-    return DebertaV2Config(
+    """The attention of mxbai-rerank-xsmall-v1 in MiniLM's sizes.
+
+    Dropout is off: each pair is seen about once.
+    """
+    return DebertaV2Config(  # type: ignore[no-untyped-call]
         vocab_size=vocabulary,
         hidden_size=bert.config.hidden_size,
         num_hidden_layers=bert.config.num_hidden_layers,
@@ -67,9 +70,12 @@ def sinusoids(rows: int, size: int) -> Tensor:
     return torch.cat([torch.sin(distance * frequency), torch.cos(distance * frequency)], dim=1)
 
 
-def copy_layer(source: torch.nn.Module, target: torch.nn.Module) -> None:
-    """DeBERTa divides scores by sqrt(3 * size) where BERT divides by sqrt(size), so the query grows
-    by sqrt(3). Its p2c term projects with the query's bias too: each of the two carries half."""
+def copy_layer(source: Any, target: Any) -> None:
+    """Copy a BERT layer so that it computes the same.
+
+    DeBERTa divides scores by sqrt(3 * size) where BERT divides by sqrt(size), so the query grows
+    by sqrt(3). Its p2c term projects with the query's bias too: each of the two carries half.
+    """
     query, attention = source.attention.self.query, target.attention.self
     attention.query_proj.weight.copy_(query.weight * math.sqrt(3))
     attention.query_proj.bias.copy_(query.bias * math.sqrt(3) / 2)
@@ -84,7 +90,8 @@ def copy_layer(source: torch.nn.Module, target: torch.nn.Module) -> None:
 def warm_model(bert: BertModel, kept: list[int], seed: int) -> DebertaV2ForSequenceClassification:
     """The reranker before its first step; kept lists the rows of the pruned vocabulary."""
     torch.manual_seed(seed)
-    model = DebertaV2ForSequenceClassification(reranker_config(len(kept), bert))
+    config = reranker_config(len(kept), bert)
+    model = DebertaV2ForSequenceClassification(config)  # type: ignore[no-untyped-call]
     deberta = model.deberta
     deberta.embeddings.word_embeddings.weight.copy_(word_table(bert, kept))
     deberta.embeddings.LayerNorm.load_state_dict(bert.embeddings.LayerNorm.state_dict())
@@ -98,11 +105,13 @@ def warm_model(bert: BertModel, kept: list[int], seed: int) -> DebertaV2ForSeque
 
 
 def write_checkpoint(
-    model: DebertaV2ForSequenceClassification, tokenizer: dict, folder: Path
+    model: DebertaV2ForSequenceClassification, tokenizer: dict[str, Any], folder: Path
 ) -> None:
     """A folder that transformers loads, and whose tokenizer.json stands on its own."""
     folder.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(folder)
+    # safetensors makes its file private to the user.
+    (folder / "model.safetensors").chmod(0o644)
     for name, content in (
         ("tokenizer.json", tokenizer),
         ("tokenizer_config.json", tokenizer_config()),
@@ -114,7 +123,7 @@ def write_checkpoint(
         partial.rename(folder / name)
 
 
-def warm_start(seed: int) -> tuple[DebertaV2ForSequenceClassification, dict]:
+def warm_start(seed: int) -> tuple[DebertaV2ForSequenceClassification, dict[str, Any]]:
     """The model and the content of its tokenizer.json."""
     folder = teacher_folder()
     original = json.loads((folder / "tokenizer.json").read_text("utf-8"))
