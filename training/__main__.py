@@ -12,6 +12,8 @@ import torch
 from tokenizers import Tokenizer
 from transformers import DebertaV2ForSequenceClassification
 
+from edge_rerank.errors import EdgeRerankError
+
 from .attention import use_training_attention
 from .batches import PairEncoder
 from .errors import TrainingError
@@ -21,6 +23,7 @@ from .passages import Passage
 from .prepare import prepare
 from .queries import Query
 from .recover import recover_order
+from .scorers import ArtifactScorer, CheckpointScorer, Scorer
 from .teacher import embed_once
 from .train import Budget, Lists, Progress, train
 from .warm_start import warm_start, write_checkpoint
@@ -61,6 +64,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=2, help="processor threads (default 2)")
     parser.add_argument(
         "--queries", type=int, default=100, help="evaluate: most held-out queries of a source"
+    )
+    parser.add_argument(
+        "--artifact", type=Path, help="evaluate: this export of the checkpoint, in the runtime"
     )
     parser.add_argument(
         "--beir", type=Path, help="evaluate: also on this folder, in the BEIR layout"
@@ -143,7 +149,11 @@ def evaluate_model(options: argparse.Namespace) -> None:
         passages, queries, of_passages, of_queries, options.queries, options.seed
     )
     beir = beir_collection(options.beir, say) if options.beir else None
-    report = evaluate(options.output, collections, beir, options.seed, say)
+    if options.artifact:
+        scorer: Scorer = ArtifactScorer(options.artifact, options.threads)
+    else:
+        scorer = CheckpointScorer(options.output)
+    report = evaluate(scorer, collections, beir, options.seed, say)
     target = options.report or options.output / "evaluation.json"
     target.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
     say(f"figures written to {target.name}")
@@ -156,7 +166,7 @@ def main() -> int:
     options.work.mkdir(parents=True, exist_ok=True)
     try:
         {"train": train_model, "evaluate": evaluate_model}[options.action](options)
-    except TrainingError as problem:
+    except (TrainingError, EdgeRerankError) as problem:
         print(f"edge_rerank_training: {problem}", file=sys.stderr)
         return 1
     return 0

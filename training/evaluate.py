@@ -1,4 +1,4 @@
-"""nDCG@10 of BM25, of the bi-encoder and of a checkpoint, over one first stage: BM25's best."""
+"""nDCG@10 of BM25, of the bi-encoder and of a reranker, over one first stage: BM25's best."""
 
 import json
 import time
@@ -8,21 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from tokenizers import Tokenizer
-from transformers import DebertaV2ForSequenceClassification
 
-from .attention import pair_logits, use_training_attention
-from .batches import PairEncoder, by_length
 from .errors import TrainingError
 from .metrics import ndcg, summary
 from .mining import Bm25, sources_in
 from .passages import Passage
 from .queries import Query
+from .scorers import Scorer
 from .teacher import embed
-
-LONGEST = 512
-TOKENS_PER_BATCH = 4096
 
 
 @dataclass(frozen=True)
@@ -36,42 +29,6 @@ class Collection:
     passage_vectors: np.ndarray
     query_vectors: np.ndarray
     depth: int
-
-
-class Reranker:
-    """A checkpoint folder, ready to score pairs."""
-
-    def __init__(self, folder: Path) -> None:
-        if not (folder / "model.safetensors").is_file():
-            raise TrainingError(
-                f"{folder} holds no model.safetensors: a checkpoint folder is needed"
-            )
-        self.model = DebertaV2ForSequenceClassification.from_pretrained(folder).eval()
-        use_training_attention(self.model)
-        self.encoder = PairEncoder(Tokenizer.from_file(str(folder / "tokenizer.json")), LONGEST)
-
-    @torch.inference_mode()
-    def logits(
-        self,
-        queries: Sequence[str],
-        passages: Sequence[str],
-        pairs: np.ndarray,
-        say: Callable[[str], None],
-    ) -> np.ndarray:
-        """One logit for each row (query, passage) of pairs [n, 2]."""
-        query_ids, passage_ids = self.encoder.texts(queries), self.encoder.texts(passages)
-        encoded = [self.encoder.pair(query_ids[q], passage_ids[p]) for q, p in pairs]
-        scores = np.empty(len(encoded), dtype=np.float32)
-        reported = time.monotonic()
-        done = 0
-        for group in by_length(encoded, TOKENS_PER_BATCH):
-            ids, mask = self.encoder.padded([encoded[i] for i in group])
-            scores[group] = pair_logits(self.model, ids, mask).numpy()
-            done += len(group)
-            if time.monotonic() - reported > 20:
-                say(f"scored {done} of {len(encoded)} pairs")
-                reported = time.monotonic()
-        return scores
 
 
 def held_out_collections(
@@ -136,7 +93,7 @@ def beir_collection(folder: Path, say: Callable[[str], None]) -> Collection:
 
 
 def evaluate_collection(
-    collection: Collection, reranker: Reranker, say: Callable[[str], None]
+    collection: Collection, scorer: Scorer, say: Callable[[str], None]
 ) -> dict[str, Any]:
     """Figures of one collection. Equal scores keep BM25's order."""
     found, _ = Bm25(collection.passages).top(collection.queries, collection.depth)
@@ -144,9 +101,7 @@ def evaluate_collection(
     pairs = np.stack([np.repeat(np.arange(len(found)), depth), found.ravel()], axis=1)
     say(f"{collection.name}: {len(found)} queries, {len(pairs)} pairs")
     started = time.monotonic()
-    logits = reranker.logits(collection.queries, collection.passages, pairs, say).reshape(
-        found.shape
-    )
+    logits = scorer.logits(collection.queries, collection.passages, pairs, say).reshape(found.shape)
     seconds = time.monotonic() - started
     cosines = np.einsum("qd,qkd->qk", collection.query_vectors, collection.passage_vectors[found])
     per_query: dict[str, list[float]] = {"bm25": [], "bi_encoder": [], "model": []}
@@ -174,7 +129,7 @@ def evaluate_collection(
 
 
 def absolute_scores(
-    collections: Sequence[Collection], reranker: Reranker, seed: int, say: Callable[[str], None]
+    collections: Sequence[Collection], scorer: Scorer, seed: int, say: Callable[[str], None]
 ) -> dict[str, Any]:
     """Sigmoid scores of held-out queries with their answer, and with another source's passage."""
     rng = np.random.default_rng(seed)
@@ -189,7 +144,7 @@ def absolute_scores(
     pairs = np.array(
         [(i, i) for i in range(len(queries))] + [(i, i + len(queries)) for i in range(len(queries))]
     )
-    scores = 1 / (1 + np.exp(-reranker.logits(queries, answers + strangers, pairs, say)))
+    scores = 1 / (1 + np.exp(-scorer.logits(queries, answers + strangers, pairs, say)))
     relevant, off_topic = scores[: len(queries)], scores[len(queries) :]
     return {
         "pairs_each": len(queries),
@@ -201,25 +156,24 @@ def absolute_scores(
 
 
 def evaluate(
-    folder: Path,
+    scorer: Scorer,
     collections: Sequence[Collection],
     beir: Collection | None,
     seed: int,
     say: Callable[[str], None],
 ) -> dict[str, Any]:
     """Every figure, ready for JSON. The pooled line weighs each held-out query alike."""
-    reranker = Reranker(folder)
     report: dict[str, Any] = {"collections": {}}
     pooled: dict[str, list[float]] = {"bm25": [], "bi_encoder": [], "model": []}
     for collection in collections:
-        done = evaluate_collection(collection, reranker, say)
+        done = evaluate_collection(collection, scorer, say)
         report["collections"][collection.name] = done["figures"]
         for name, values in done["per_query"].items():
             pooled[name] += values
     report["held_out"] = {name: summary(values) for name, values in pooled.items()}
     gain = np.array(pooled["model"]) - np.array(pooled["bm25"])
     report["held_out"]["model_minus_bm25"] = summary(gain.tolist())
-    report["absolute"] = absolute_scores(collections, reranker, seed, say)
+    report["absolute"] = absolute_scores(collections, scorer, seed, say)
     if beir:
-        report["collections"][beir.name] = evaluate_collection(beir, reranker, say)["figures"]
+        report["collections"][beir.name] = evaluate_collection(beir, scorer, say)["figures"]
     return report

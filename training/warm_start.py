@@ -27,7 +27,7 @@ def reranker_config(vocabulary: int, bert: BertModel) -> DebertaV2Config:
 
     Dropout is off: each pair is seen about once.
     """
-    return DebertaV2Config(  # type: ignore[no-untyped-call]
+    return DebertaV2Config(
         vocab_size=vocabulary,
         hidden_size=bert.config.hidden_size,
         num_hidden_layers=bert.config.num_hidden_layers,
@@ -67,7 +67,8 @@ def sinusoids(rows: int, size: int) -> Tensor:
     """[rows, size]: near distances alike, so that rare long ones begin near their neighbours."""
     distance = torch.arange(rows, dtype=torch.float32)[:, None] - rows // 2
     frequency = torch.exp(torch.arange(0, size, 2) * (-math.log(1000.0) / size))
-    return torch.cat([torch.sin(distance * frequency), torch.cos(distance * frequency)], dim=1)
+    angles: Tensor = distance * frequency
+    return torch.cat([angles.sin(), angles.cos()], dim=1)
 
 
 def copy_layer(source: Any, target: Any) -> None:
@@ -91,7 +92,7 @@ def warm_model(bert: BertModel, kept: list[int], seed: int) -> DebertaV2ForSeque
     """The reranker before its first step; kept lists the rows of the pruned vocabulary."""
     torch.manual_seed(seed)
     config = reranker_config(len(kept), bert)
-    model = DebertaV2ForSequenceClassification(config)  # type: ignore[no-untyped-call]
+    model = DebertaV2ForSequenceClassification(config)
     deberta = model.deberta
     deberta.embeddings.word_embeddings.weight.copy_(word_table(bert, kept))
     deberta.embeddings.LayerNorm.load_state_dict(bert.embeddings.LayerNorm.state_dict())
