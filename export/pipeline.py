@@ -6,8 +6,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ from edge_rerank.tokenization import PairTokenizer, TokenizedPair
 
 from .checkpoint import Checkpoint, read_weights
 from .errors import ExportError, ParityError
+from .output import check_output, folder_beside, publish
 from .parity import Parity, compare
 from .probes import probe_pairs
 from .progress import Report, Stages
@@ -97,14 +97,14 @@ def export_model(
     left behind then.
     """
     options = options or ExportOptions()
-    target = _check_output(Path(output))
+    target = check_output(Path(output))
     _check_options(options)
     stages = Stages(6, report)
     with stages.stage(f"reading {model}"):
         checkpoint = fetch_checkpoint(model, revision=options.revision)
-    with _folder_beside(target) as folder:
+    with folder_beside(target) as folder:
         result = _Export(checkpoint, options, stages).write(folder)
-        _publish(folder, target)
+        publish(folder, target)
     return ExportReport(target, *result)
 
 
@@ -271,38 +271,6 @@ def _check_options(options: ExportOptions) -> None:
         )
     if not options.max_error > 0:
         raise ExportError(f"max_error is {options.max_error}; expected a number above 0")
-
-
-def _check_output(output: Path) -> Path:
-    if output.is_symlink() or (output.exists() and not output.is_dir()):
-        raise ExportError(f"{output}: exists and is not a folder; name another one")
-    if output.exists() and any(output.iterdir()):
-        raise ExportError(f"{output}: is not empty; name a new folder, or remove this one first")
-    return output.absolute()
-
-
-@contextmanager
-def _folder_beside(target: Path) -> Iterator[Path]:
-    """Give a new folder on the target's file system, removed in the end if it is still there."""
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    except OSError as error:
-        raise ExportError(f"{target.parent}: cannot be written to: {error.strerror}") from error
-    try:
-        yield folder
-    except OSError as error:
-        raise ExportError(f"{target}: cannot be written: {error}") from error
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _publish(folder: Path, target: Path) -> None:
-    """Give the finished folder its name; an empty folder of that name makes way."""
-    folder.chmod(0o755)  # a temporary folder is its owner's alone
-    if target.exists():
-        target.rmdir()
-    os.rename(folder, target)
 
 
 def _tool_versions() -> dict[str, str]:

@@ -38,21 +38,44 @@ class Attention:
             self._prepare_relative(max_length)
 
     def __call__(self, hidden: str, layer: int) -> str:
-        """Give the context of every token, ``[batch, length, features]``."""
-        name = f"layers.{layer}.attention"
-        query, key, value = (
-            self.parts.linear(hidden, f"{name}.{part}") for part in ("query", "key", "value")
-        )
+        """Give the context of every token, ``[tokens, features]``."""
+        query, key, value = self._project(hidden, hidden, layer)
         bias = self._relative_bias(query, key, layer)
-        return self.graph.microsoft(
+        return self._attend(self.graph("Reshape", query, self.by_token), key, value, bias)
+
+    def of_first_tokens(self, first: str, hidden: str, layer: int) -> str:
+        """Give the context of each pair's first token alone, ``[batch, features]``.
+
+        ``first`` holds the first rows of ``hidden``, one a pair.
+        """
+        query, key, value = self._project(first, hidden, layer)
+        bias = self._first_bias(query, key, layer)
+        return self._attend(
+            self.graph("Unsqueeze", query, self.graph.integers(1)), key, value, bias
+        )
+
+    def _project(self, queries: str, hidden: str, layer: int) -> tuple[str, str, str]:
+        name = f"layers.{layer}.attention"
+        return (
+            self.parts.linear(queries, f"{name}.query"),
+            self.parts.linear(hidden, f"{name}.key"),
+            self.parts.linear(hidden, f"{name}.value"),
+        )
+
+    def _attend(self, query: str, key: str, value: str, bias: str) -> str:
+        it = self.parts.architecture
+        context = self.graph.microsoft(
             "MultiHeadAttention",
-            *(self.graph("Reshape", part, self.by_token) for part in (query, key, value)),
+            query,
+            self.graph("Reshape", key, self.by_token),
+            self.graph("Reshape", value, self.by_token),
             "",
             self.mask,
             bias,
-            num_heads=self.parts.architecture.heads,
+            num_heads=it.heads,
             scale=self.scale,
         )
+        return self.graph("Reshape", context, self.graph.integers(-1, it.hidden_size))
 
     def _prepare_relative(self, max_length: int) -> None:
         """Cut what this batch's length needs out of the table's order, and name the shapes."""
@@ -69,6 +92,11 @@ class Attention:
                 "Slice", g.parameter("relative.reverse", reverse), start, end, g.integers(0)
             ),
         }
+        # A first token's keys all lie at or behind it: the second half of the order.
+        nearest = g.integers(max_length - 1)
+        furthest = g("Add", nearest, self.length)
+        bucket = self.parts.parameter("relative.bucket")
+        self.first_rows = g("Slice", bucket, nearest, furthest, g.integers(0))
         double = g("Add", self.length, self.length)
         width = g("Sub", double, one)
         self.first = g("Sub", self.length, one)
@@ -87,9 +115,32 @@ class Attention:
             bias = self.graph("Add", bias, by_query) if bias else by_query
         return bias
 
+    def _first_bias(self, query: str, key: str, layer: int) -> str:
+        """Give the same for the first tokens alone, ``[batch, heads, 1, length]``, or ''.
+
+        All of them see the same distances, so nothing is shifted and nothing is left over.
+        """
+        g, it, bias = self.graph, self.parts.architecture, ""
+        if "c2p" in self.terms:
+            heads = g("Reshape", query, g.integers(0, it.heads, 1, it.head_size))
+            table = g("Gather", self._table(layer, "key"), self.first_rows, axis=1)
+            bias = g.microsoft("FusedMatMul", heads, table, transB=1, alpha=self.scale)
+        if "p2c" in self.terms:
+            table = g("Gather", self._table(layer, "query"), self.first_rows, axis=1)
+            products = g("Mul", self._heads(key), table)
+            sums = g("ReduceSum", products, g.integers(-1), keepdims=0)
+            scaled = g("Mul", g("Unsqueeze", sums, g.integers(2)), g.scalar(self.scale))
+            bias = g("Add", bias, scaled) if bias else scaled
+        return bias
+
+    def _heads(self, content: str) -> str:
+        return self.graph(
+            "Transpose", self.graph("Reshape", content, self.by_head), perm=[0, 2, 1, 3]
+        )
+
     def _term(self, content: str, layer: int, kind: str) -> str:
         g = self.graph
-        heads = g("Transpose", g("Reshape", content, self.by_head), perm=[0, 2, 1, 3])
+        heads = self._heads(content)
         table = g("Gather", self._table(layer, kind), self.rows[kind], axis=1)
         product = g.microsoft("FusedMatMul", heads, table, transB=1, alpha=self.scale)
         flat = g("Reshape", product, g.integers(0, 0, -1))

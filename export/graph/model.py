@@ -63,14 +63,13 @@ def _embeddings(parts: Parts, attention: Attention) -> str:
 
 def _layer(parts: Parts, attention: Attention, hidden: str, layer: int) -> str:
     graph, name = parts.graph, f"layers.{layer}"
-    context = attention(hidden, layer)
     if layer == parts.architecture.layers - 1:
-        # The head reads the first token alone, so the last layer finishes no other.
-        first = graph.scalar(0, np.int64)
-        context = graph("Gather", context, first, axis=1)
-        hidden = graph("Gather", graph("Reshape", hidden, attention.by_token), first, axis=1)
+        # The head reads the first token alone, so the last layer computes no other.
+        by_token = graph("Reshape", hidden, attention.by_token)
+        first = graph("Gather", by_token, graph.scalar(0, np.int64), axis=1)
+        context, hidden = attention.of_first_tokens(first, hidden, layer), first
     else:
-        context = graph("Reshape", context, graph.integers(-1, parts.architecture.hidden_size))
+        context = attention(hidden, layer)
     hidden = _residual(parts, context, hidden, f"{name}.attention.output", f"{name}.attention.norm")
     inner = parts.linear(hidden, f"{name}.ffn.up")
     inner = parts.activation(inner, parts.architecture.hidden_act)
