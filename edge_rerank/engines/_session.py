@@ -12,6 +12,7 @@ from edge_rerank.cpu import read_cpu
 from edge_rerank.errors import EngineError
 
 IDS, MASK, TYPES, LOGITS = "input_ids", "attention_mask", "token_type_ids", "logits"
+CAREFUL_PRODUCTS = "session.x64quantprecision"
 _FATAL_ONLY = 4
 
 
@@ -39,8 +40,13 @@ def open_session(artifact: Artifact) -> OpenedSession:
     options.inter_op_num_threads = 1
     if artifact.manifest.precision == "int8":
         # This graph is written with the operators that are fast. The fusions of the higher
-        # levels would turn some of them into slower ones, SkipLayerNormalization above all.
-        options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+        # levels would turn some of them into slower ones, SkipLayerNormalization above all. But
+        # careful products are such a rewriting too: below "extended" the setting does nothing.
+        levels = runtime.GraphOptimizationLevel
+        careful = CAREFUL_PRODUCTS in settings
+        options.graph_optimization_level = (
+            levels.ORT_ENABLE_EXTENDED if careful else levels.ORT_ENABLE_BASIC
+        )
     options.execution_mode = runtime.ExecutionMode.ORT_SEQUENTIAL
     options.log_severity_level = _FATAL_ONLY  # what goes wrong is raised, not printed
     # A memory plan is kept for each input shape ever seen: memory would grow with the shapes.
@@ -68,7 +74,7 @@ def session_settings(artifact: Artifact) -> dict[str, str]:
     if artifact.manifest.precision == "int8" and read_cpu().saturates:
         # Otherwise sums of two 8-bit products saturate in 16 bits, and the scores are garbage
         # (onnxruntime issues 6004 and 28609 among others).
-        settings["session.x64quantprecision"] = "1"
+        settings[CAREFUL_PRODUCTS] = "1"
     return settings
 
 

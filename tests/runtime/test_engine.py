@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from edge_rerank import ClosedError, EngineError, InputError
 from edge_rerank.artifact import Artifact, load_artifact, write_manifest
 from edge_rerank.cpu import Cpu, read_cpu
 from edge_rerank.engines import Engine, create_engine
-from edge_rerank.engines._session import session_settings
+from edge_rerank.engines._session import open_session, session_settings
 from edge_rerank.tokenization import TokenizedPair
 from tests.conftest import MAX_LENGTH, VOCABULARY, expected_logit, tiny_graph, tiny_manifest
 
@@ -168,6 +169,70 @@ def test_careful_products_where_they_are_needed(
     monkeypatch.setattr("edge_rerank.engines._session.read_cpu", lambda: cpu)
     settings = session_settings(artifact_of(precision))
     assert (settings.get("session.x64quantprecision") == "1") is careful
+
+
+def saturating_graph() -> Any:
+    """Make a graph that adds 64 products of 255 by 127 for each token, in 8 bits."""
+    onnx = pytest.importorskip("onnx")
+    helper, tensor = onnx.helper, onnx.TensorProto
+    constants = {
+        "table": np.full((VOCABULARY, 64), 255, np.uint8),
+        "weights": np.full((64, 8), 127, np.int8),
+        "last": np.array([1, 2], np.int64),
+        "scale": np.array(1 / 8, np.float32),
+    }
+    nodes = [
+        helper.make_node("Gather", ["table", "input_ids"], ["rows"]),
+        helper.make_node("MatMulInteger", ["rows", "weights"], ["products"]),
+        helper.make_node("Cast", ["products"], ["wide"], to=tensor.FLOAT),
+        helper.make_node("Mul", ["wide", "scale"], ["scaled"]),
+        helper.make_node("Cast", ["attention_mask"], ["mask"], to=tensor.FLOAT),
+        helper.make_node("Unsqueeze", ["mask", "unsqueezed"], ["column"]),
+        helper.make_node("Mul", ["scaled", "column"], ["seen"]),
+        helper.make_node("ReduceSum", ["seen", "last"], ["sum"], keepdims=0),
+        helper.make_node("Unsqueeze", ["sum", "one"], ["logits"]),
+    ]
+    constants |= {"unsqueezed": np.array([2], np.int64), "one": np.array([1], np.int64)}
+    shape, names = ["batch", "sequence"], ("input_ids", "attention_mask")
+    graph = helper.make_graph(
+        nodes,
+        "saturating",
+        [helper.make_tensor_value_info(name, tensor.INT64, shape) for name in names],
+        [helper.make_tensor_value_info("logits", tensor.FLOAT, ["batch", 1])],
+        [onnx.numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_eight_bit_products_do_not_saturate_on_any_processor(
+    make_artifact: Make, monkeypatch: pytest.MonkeyPatch, known: bool
+) -> None:
+    # On x86 without VNNI this fails unless the setting is there, and works.
+    if not known:
+        monkeypatch.setattr(
+            "edge_rerank.engines._session.read_cpu", lambda: Cpu("x86_64", "", None)
+        )
+    folder = make_artifact()
+    (folder / "model.onnx").write_bytes(saturating_graph().SerializeToString())
+    write_manifest(folder, replace(tiny_manifest(), precision="int8"))
+    running = start(folder)
+    logits = running.logits([pair(1, 2), pair(1, 2, 3)])
+    running.close()
+    assert logits.tolist() == [2 * 64 * 255 * 127, 3 * 64 * 255 * 127]
+
+
+@pytest.mark.parametrize("saturates", [True, False])
+def test_careful_products_are_not_optimised_away(
+    make_artifact: Make, monkeypatch: pytest.MonkeyPatch, saturates: bool
+) -> None:
+    cpu = Cpu("x86_64", "", () if saturates else ("avx_vnni",))
+    monkeypatch.setattr("edge_rerank.engines._session.read_cpu", lambda: cpu)
+    folder = make_artifact()
+    write_manifest(folder, replace(tiny_manifest(), precision="int8"))
+    options = open_session(load_artifact(folder)).session.get_session_options()
+    # ONNX Runtime ignores the setting below this level.
+    assert (options.graph_optimization_level.name == "ORT_ENABLE_EXTENDED") is saturates
 
 
 @pytest.mark.parametrize(
