@@ -9,6 +9,7 @@ from typing import Any
 
 from edge_rerank.artifact import Artifact
 from edge_rerank.cpu import read_cpu
+from edge_rerank.engines._external import check_external_data
 from edge_rerank.errors import EngineError
 
 IDS, MASK, TYPES, LOGITS = "input_ids", "attention_mask", "token_type_ids", "logits"
@@ -30,8 +31,13 @@ class OpenedSession:
 
 
 def open_session(artifact: Artifact) -> OpenedSession:
-    """Open the artifact's graph; raises EngineError when it cannot be run or is another kind."""
+    """Open the artifact's graph.
+
+    Raises EngineError when it cannot be run or is of another kind, UnsafePathError when it keeps
+    weights in a file that is not the artifact's.
+    """
     runtime: Any = import_module("onnxruntime")
+    check_external_data(artifact)
     path = artifact.file("model.onnx")
     settings = session_settings(artifact)
     options = runtime.SessionOptions()
