@@ -15,8 +15,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge_rerank import ClosedError, Document, EngineError, InputError, RankedDocument, Reranker
+from edge_rerank import (
+    ArtifactNotFoundError,
+    ClosedError,
+    Document,
+    EngineError,
+    InputError,
+    RankedDocument,
+    Reranker,
+)
 from edge_rerank.artifact import Probe, write_manifest, write_probes
+from edge_rerank.builtin import builtin_model
 from edge_rerank.probes import check_probes
 from edge_rerank.tokenization import PairTokenizer
 from tests.conftest import MAX_LENGTH, WORDS, expected_logit, tiny_manifest
@@ -113,6 +122,20 @@ def test_probes_are_scored_and_compared(make_artifact: Callable[..., Path]) -> N
     assert shorter is not None
     assert shorter.pairs == 2
     assert shorter.largest == pytest.approx(0.3, abs=1e-6)
+
+
+def test_the_built_in_model_scores_as_recorded() -> None:
+    try:
+        folder = builtin_model()
+    except ArtifactNotFoundError as error:
+        pytest.skip(str(error))
+    with Reranker.load() as loaded:
+        assert loaded.artifact.path == folder.resolve()
+        check = check_probes(loaded)
+        recorded = loaded.artifact.manifest.parity["int8_against_fp32_graph"]["rms_error"]
+    assert check is not None
+    # Not to the bit: processors and releases of ONNX Runtime round differently.
+    assert check.rms <= 2 * recorded + 0.01
 
 
 def test_logits_on_request(reranker: Reranker) -> None:
