@@ -19,6 +19,11 @@ def top_k(value: SupportsIndex | None) -> int | None:
     return None if value is None else _whole(value, "top_k", "a whole number from 1, or None")
 
 
+def at_a_time(value: SupportsIndex) -> int:
+    """Check ``at_a_time``: a whole number from 1."""
+    return _whole(value, "at_a_time", "a whole number of pairs from 1")
+
+
 def max_length(value: SupportsIndex | None, most: int) -> int:
     """Check ``max_length`` against the artifact's; None is the artifact's."""
     if value is None:

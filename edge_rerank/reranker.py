@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-# Pairs tokenised and scored at a time: enough for full batches, few enough that a million
-# documents need no more memory than a thousand, and that progress shows on a small board.
-_CHUNK = 256
+AT_A_TIME = 256
+"""Pairs tokenised and scored at a time: enough for full batches, few enough that a million
+documents need no more memory than a thousand, and that progress shows on a small board."""
 
 
 class Reranker:
@@ -128,16 +128,23 @@ class Reranker:
             return sorted(ranked, key=_best_first)
         return heapq.nsmallest(keep, ranked, key=_best_first)
 
-    def score(self, pairs: Iterable[Pair], *, scores: str = "sigmoid") -> Iterator[ScoredPair]:
+    def score(
+        self,
+        pairs: Iterable[Pair],
+        *,
+        scores: str = "sigmoid",
+        at_a_time: SupportsIndex = AT_A_TIME,
+    ) -> Iterator[ScoredPair]:
         """Score (query, document) pairs as they come, in input order, in constant memory.
 
-        Pairs are taken, and scored, up to 256 at a time. Raises what :meth:`rank` does, when the
-        results are asked for; ``scores`` and a closed reranker are checked at once.
+        So many pairs are taken before the first of them is given back: more are faster, one
+        alone is answered at once. Raises what :meth:`rank` does, when the results are asked for;
+        the parameters and a closed reranker are checked at once.
         """
-        as_logits = inputs.as_logits(scores)
+        as_logits, chunk = inputs.as_logits(scores), inputs.at_a_time(at_a_time)
         checked = inputs.checked_pairs(pairs)
         self._parts()
-        return self._score(checked, as_logits)
+        return self._score(checked, as_logits, chunk)
 
     def predict(self, pairs: Iterable[Pair], *, scores: str = "sigmoid") -> NDArray[np.float32]:
         """Score (query, document) pairs; gives float32 of shape ``[len(pairs)]``, in input order.
@@ -179,8 +186,10 @@ class Reranker:
             )
         return self._tokenizer, self._engine
 
-    def _score(self, pairs: Iterator[Pair], as_logits: bool) -> Iterator[ScoredPair]:
-        while chunk := list(islice(pairs, _CHUNK)):
+    def _score(
+        self, pairs: Iterator[Pair], as_logits: bool, at_a_time: int = AT_A_TIME
+    ) -> Iterator[ScoredPair]:
+        while chunk := list(islice(pairs, at_a_time)):
             tokenizer, engine = self._parts()
             encoded = tokenizer.encode(chunk)
             logits = engine.logits(encoded)

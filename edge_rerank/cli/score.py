@@ -20,13 +20,15 @@ from edge_rerank.cli.common import (
     to_json_line,
 )
 from edge_rerank.cli.progress import Progress
+from edge_rerank.reranker import AT_A_TIME
 
 _ADDED = ("score", "logit", "tokens", "truncated")
 _EPILOG = f"""\
 Each line in is an object with "query" and "document", both strings; what else it holds, such as
 an id, is passed through. Each line out is the same object with score, logit, tokens and truncated
 added, in the same order. Memory does not grow with the number of lines. A file given by --output
-appears when all of it is written.
+appears when all of it is written. A program that sends a pair and waits for its score runs it
+with --at-a-time 1.
 
 examples:
   edge-rerank score --input pairs.jsonl --output scored.jsonl
@@ -48,8 +50,17 @@ def add_command(commands: Any) -> None:
     parser.add_argument("--input", default="-", metavar="FILE", help="default: standard input")
     parser.add_argument("--output", default="-", metavar="FILE", help="default: standard output")
     parser.add_argument("--query-field", default="query", metavar="NAME", help="default: query")
-    parser.add_argument("--text-field", default="document", metavar="NAME", help="d.: document")
+    parser.add_argument(
+        "--text-field", default="document", metavar="NAME", help="default: document"
+    )
     parser.add_argument("--logits", action="store_true", help="make score the raw logit")
+    parser.add_argument(
+        "--at-a-time",
+        type=int,
+        default=AT_A_TIME,
+        metavar="N",
+        help="pairs read before their scores are written (default: %(default)s)",
+    )
     add_model_options(parser)
     parser.set_defaults(run=run)
 
@@ -65,11 +76,15 @@ def run(options: argparse.Namespace) -> int:
         closing(progress),
     ):
         pairs = _pairs(lines, options, waiting)
-        scored = reranker.score(pairs, scores="logits" if options.logits else "sigmoid")
+        scored = reranker.score(
+            pairs, scores="logits" if options.logits else "sigmoid", at_a_time=options.at_a_time
+        )
         for count, pair in enumerate(scored, 1):
             value = waiting.popleft()
             value.update({name: getattr(pair, name) for name in _ADDED})
             output.write(to_json_line(value) + "\n")
+            if count % options.at_a_time == 0:
+                output.flush()
             progress.show(count)
     return EXIT_OK
 

@@ -71,6 +71,23 @@ def test_interrupt_ends_with_130(artifact_path: Path, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_program_that_waits_for_each_answer(artifact_path: Path) -> None:
+    process = subprocess.Popen(
+        [*COMMAND, "score", "--model", str(artifact_path), "--at-a-time", "1"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    for place in range(3):
+        line = json.dumps({"id": place, "query": "eat", "document": "plants"})
+        process.stdin.write(line.encode() + b"\n")
+        process.stdin.flush()
+        assert json.loads(process.stdout.readline())["id"] == place
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+
+
 _PEAK = """
 import pathlib, sys
 from edge_rerank.cli import main

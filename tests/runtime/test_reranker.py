@@ -187,6 +187,11 @@ def test_score_takes_pairs_as_it_goes(reranker: Reranker) -> None:
     assert taken == 0
     next(stream)
     assert 0 < taken <= 256
+    taken = 0
+    next(reranker.score(endless(), at_a_time=1))
+    assert taken == 1
+    with pytest.raises(InputError, match="at_a_time is 0; expected a whole number of pairs from 1"):
+        reranker.score([], at_a_time=0)
 
 
 @pytest.mark.parametrize(
