@@ -20,6 +20,7 @@ from edge_rerank.cli.common import (
     to_json_line,
 )
 from edge_rerank.cli.progress import Progress
+from edge_rerank.errors import InputError
 from edge_rerank.reranker import AT_A_TIME
 
 _ADDED = ("score", "logit", "tokens", "truncated")
@@ -68,6 +69,7 @@ def add_command(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Score line by line."""
     waiting: deque[dict[str, Any]] = deque()
+    bad: list[InputError] = []
     progress = Progress("pairs", file=options.input)
     with (
         open_lines(options.input) as lines,
@@ -75,7 +77,7 @@ def run(options: argparse.Namespace) -> int:
         open_output(options.output) as output,
         closing(progress),
     ):
-        pairs = _pairs(lines, options, waiting)
+        pairs = _pairs(lines, options, waiting, bad)
         scored = reranker.score(
             pairs, scores="logits" if options.logits else "sigmoid", at_a_time=options.at_a_time
         )
@@ -86,6 +88,8 @@ def run(options: argparse.Namespace) -> int:
             if count % options.at_a_time == 0:
                 output.flush()
             progress.show(count)
+        if bad:
+            raise bad[0]
     return EXIT_OK
 
 
@@ -93,13 +97,20 @@ def _pairs(
     lines: Iterator[tuple[str, str]],
     options: argparse.Namespace,
     waiting: deque[dict[str, Any]],
+    bad: list[InputError],
 ) -> Iterator[tuple[str, str]]:
-    """Give the pairs, and keep each line's object until its score is there."""
-    for place, line in lines:
-        if not line.strip():
-            continue
-        value = parse_object(line, place)
-        query = text_under(value, options.query_field, place, "--query-field")
-        document = text_under(value, options.text_field, place, "--text-field")
-        waiting.append(value)
-        yield query, document
+    """Give the pairs, and keep each line's object until its score is there.
+
+    A bad line ends them and is left in ``bad``, so that the lines before it are scored first.
+    """
+    try:
+        for place, line in lines:
+            if not line.strip():
+                continue
+            value = parse_object(line, place)
+            query = text_under(value, options.query_field, place, "--query-field")
+            document = text_under(value, options.text_field, place, "--text-field")
+            waiting.append(value)
+            yield query, document
+    except InputError as error:
+        bad.append(error)

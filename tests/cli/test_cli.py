@@ -164,6 +164,14 @@ def test_score_bad_lines(run: Run, tmp_path: Path, lines: list[object], message:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["pairs.jsonl"]
 
 
+@pytest.mark.parametrize("bad", [b"{oops\n", b"\xff\n"])
+def test_lines_before_a_bad_one_are_scored(run: Run, bad: bytes) -> None:
+    good = b'{"query": "eat", "document": "plants"}\n' * 3
+    assert run("score", stdin=good + bad + good) == 2
+    assert run.err.startswith("edge-rerank: standard input:4: not ")
+    assert len(run.objects) == 3
+
+
 def test_not_utf8_is_named_by_line(run: Run) -> None:
     assert run("rank", "eat", stdin=b"plants\nwater\xff\n") == 2
     assert run.err == "edge-rerank: standard input:2: not UTF-8: byte 0xff at 5; convert it\n"
