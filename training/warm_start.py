@@ -57,7 +57,9 @@ def reranker_config(vocabulary: int, bert: BertModel) -> DebertaV2Config:
 def word_table(bert: BertModel, kept: list[int], positions: int = USUAL_POSITIONS) -> Tensor:
     """The kept rows, plus what BERT adds to every token: its first type, its mean position."""
     embeddings = bert.embeddings
-    table = embeddings.word_embeddings.weight[kept] + embeddings.token_type_embeddings.weight[0]
+    table: Tensor = (
+        embeddings.word_embeddings.weight[kept] + embeddings.token_type_embeddings.weight[0]
+    )
     if positions:
         table = table + embeddings.position_embeddings.weight[:positions].mean(0)
     return table
