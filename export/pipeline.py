@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import shutil
@@ -36,6 +37,7 @@ FP32_LIMIT = 1e-3
 INT8_LIMIT = 0.15
 """Largest rms error of the int8 graph against fp32, as a fraction of the logits' sigma."""
 
+_LIBRARIES = ("torch", "transformers", "optimum", "onnx", "onnxruntime", "safetensors")
 _TOOLS = ("torch", "transformers", "optimum", "onnx", "onnxruntime", "tokenizers", "numpy")
 _RECIPE: Mapping[str, Any] = {
     "weights": "int8, symmetric, -127 to 127, one scale for each output channel",
@@ -97,6 +99,7 @@ def export_model(
     left behind then.
     """
     options = options or ExportOptions()
+    _check_libraries()
     target = check_output(Path(output))
     _check_options(options)
     stages = Stages(6, report)
@@ -261,6 +264,16 @@ def _check_ids(tokens: list[TokenizedPair], checkpoint: Checkpoint) -> None:
         raise ExportError(
             f"{checkpoint.folder}: the tokenizer gives id {largest}, but the model has {size} "
             "words: tokenizer.json is another model's"
+        )
+
+
+def _check_libraries() -> None:
+    """Say what is missing at once, not after a download."""
+    missing = [name for name in _LIBRARIES if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ExportError(
+            f"the exporter needs {', '.join(missing)}; install its extra with: "
+            "python -m pip install 'edge-rerank[export]'"
         )
 
 

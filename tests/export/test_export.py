@@ -199,6 +199,14 @@ def test_a_full_folder_is_left_alone(make_checkpoint: Make, tmp_path: Path) -> N
     assert (tmp_path / "mine").read_text() == "precious"
 
 
+def test_missing_libraries_are_named_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from edge_rerank_export import ExportError, pipeline
+
+    monkeypatch.setattr(pipeline, "_LIBRARIES", ("json", "no_such_library"))
+    with pytest.raises(ExportError, match=r"needs no_such_library; .*edge-rerank\[export\]"):
+        export("someone/else", tmp_path / "model")
+
+
 def test_another_models_tokenizer_is_refused(make_checkpoint: Make, tmp_path: Path) -> None:
     from edge_rerank_export import ExportError
 
@@ -231,8 +239,11 @@ class TestNames:
         from edge_rerank_export import CheckpointError
         from edge_rerank_export.source import fetch_checkpoint
 
+        class TransportError(Exception):
+            """What the hub's library raises is not always an OSError."""
+
         def fail(*args: Any, **options: Any) -> None:
-            raise ConnectionError("no route to host")
+            raise TransportError("no route to host")
 
         monkeypatch.setattr("huggingface_hub.snapshot_download", fail)
         monkeypatch.setattr("huggingface_hub.HfApi.model_info", fail)
