@@ -16,19 +16,6 @@ from .pipeline import (
 )
 from .source import PINNED_REVISIONS
 
-DESCRIPTION = f"""\
-Turn a DeBERTa-v2 cross-encoder into an artifact that edge-rerank runs.
-
-MODEL is a checkpoint's folder, or the name of a model on the Hugging Face hub; the network is
-used for a name only. Pinned commits: {", ".join(PINNED_REVISIONS)}.
-"""
-EXAMPLES = """\
-examples:
-  edge-rerank export mixedbread-ai/mxbai-rerank-xsmall-v1 --output mxbai-xsmall
-  edge-rerank export ./my-checkpoint --output my-model --license apache-2.0
-  edge-rerank export ./my-checkpoint --output my-model-fp32 --precision fp32
-"""
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
@@ -40,7 +27,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="int8",
         help="int8 (default), or fp32 to keep Optimum's fp32 graph as an artifact of its own",
     )
-    parser.add_argument("--revision", help="commit, tag or branch of a model on the hub")
+    parser.add_argument(
+        "--revision",
+        help="commit, tag or branch of a model on the hub (default: the pinned commit of "
+        f"{', '.join(PINNED_REVISIONS)}; the present head of any other)",
+    )
     parser.add_argument("--name", help="name in the manifest (default: the model's)")
     parser.add_argument("--license", help="licence of the weights (default: the model card's)")
     parser.add_argument(
