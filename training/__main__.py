@@ -59,7 +59,7 @@ def arguments() -> argparse.Namespace:
         "--recover-steps", type=int, default=280, help="steps that fit the relative table (280)"
     )
     parser.add_argument(
-        "--rate", type=float, default=1.5e-4, help="highest learning rate (default 1.5e-4)"
+        "--rate", type=float, default=2e-4, help="highest learning rate (default 2e-4)"
     )
     parser.add_argument("--threads", type=int, default=2, help="processor threads (default 2)")
     parser.add_argument(
