@@ -1,5 +1,7 @@
 """The training attention against transformers' own."""
 
+from typing import Any
+
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -12,7 +14,7 @@ from edge_rerank_training.attention import (  # noqa: E402
 )
 
 
-def small_model(layers: int = 2) -> "transformers.DebertaV2ForSequenceClassification":
+def small_model(layers: int = 2) -> Any:
     torch.manual_seed(0)
     config = transformers.DebertaV2Config(
         vocab_size=100,
@@ -34,7 +36,7 @@ def small_model(layers: int = 2) -> "transformers.DebertaV2ForSequenceClassifica
     return transformers.DebertaV2ForSequenceClassification(config).eval()
 
 
-def batch(length: int) -> tuple["torch.Tensor", "torch.Tensor"]:
+def batch(length: int) -> tuple[Any, Any]:
     """Three rows, two of them padded."""
     ids = torch.randint(1, 100, (3, length), generator=torch.Generator().manual_seed(1))
     mask = torch.ones_like(ids)

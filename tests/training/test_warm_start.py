@@ -1,6 +1,7 @@
 """What the warm start keeps of a BERT, on a small random one."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -32,7 +33,7 @@ TOKENS = [
 ]
 
 
-def small_tokenizer() -> dict:
+def small_tokenizer() -> Any:
     built = tokenizers.Tokenizer(
         tokenizers.models.WordPiece({t: i for i, t in enumerate(TOKENS)}, unk_token="[UNK]")
     )
@@ -43,7 +44,7 @@ def small_tokenizer() -> dict:
     return json.loads(built.to_str())
 
 
-def small_bert() -> "transformers.BertModel":
+def small_bert() -> Any:
     torch.manual_seed(0)
     config = transformers.BertConfig(
         vocab_size=50,
