@@ -5,7 +5,8 @@ Run: python -m edge_rerank_bench.optimum_int8 [--checkpoint DIR] [--threads 2] [
 Optimum exports the checkpoint and quantises it with its AVX-512 VNNI preset (dynamic, per tensor).
 It is given the pairs in arrival order, 32 a batch, as a straightforward program would, and sorted
 by length, 16 a batch; edge-rerank is given all of them in arrival order and plans by itself. All
-three take turns, so that a noisy machine hurts all alike; ratios are taken round by round.
+three take turns, so that a noisy machine hurts all alike; ratios are taken round by round. The
+errors of both against fp32 are printed too; they mean something for a trained checkpoint only.
 """
 
 from __future__ import annotations
@@ -21,12 +22,13 @@ from typing import Any
 
 import numpy as np
 
-from edge_rerank.artifact import load_artifact
+from edge_rerank.artifact import Artifact, load_artifact, load_probes
 from edge_rerank.batching import padding_overhead, plan_batches
 from edge_rerank.cpu import read_cpu
-from edge_rerank.engines import create_engine
-from edge_rerank.tokenization import TokenizedPair
+from edge_rerank.engines import Engine, create_engine
+from edge_rerank.tokenization import PairTokenizer, TokenizedPair
 from edge_rerank_export import ExportOptions, export_model
+from edge_rerank_export.parity import compare
 
 from .random_checkpoint import write_random_checkpoint
 
@@ -97,8 +99,27 @@ def measure(models: tuple[Path, Path], args: argparse.Namespace) -> str:
         f"onnxruntime {onnxruntime.__version__}, {read_cpu().model}\n"
         f"padding overhead of edge-rerank: {padding_overhead(lengths, batches):.1%}\n"
     )
+    errors = probe_errors(artifact, session, engine)
     engine.close()
-    return head + table(times, "edge-rerank")
+    return head + table(times, "edge-rerank") + "\n" + errors
+
+
+def probe_errors(artifact: Artifact, session: Any, engine: Engine) -> str:
+    """Say how far both are from the fp32 logits of the artifact's probe pairs.
+
+    Optimum's model gets them one by one: its error depends on the company in a batch.
+    """
+    probes = load_probes(artifact)
+    tokenizer = PairTokenizer(artifact.file("tokenizer.json"), max_length=512)
+    pairs = tokenizer.encode([(probe.query, probe.document) for probe in probes])
+    expected = np.array([probe.logit for probe in probes], np.float32)
+    stock = [session.run(None, padded_feeds([pair], 1)[0])[0].item() for pair in pairs]
+    figures = {"Optimum int8": np.array(stock, np.float32), "edge-rerank": engine.logits(pairs)}
+    lines = ["", f"error against fp32 on {len(probes)} probe pairs, in sigma of the logits:"]
+    for name, logits in figures.items():
+        parity = compare(logits, expected)
+        lines.append(f"{name:42s}rms {parity.rms_in_sigma:.3f}, tau {parity.kendall_tau:.3f}")
+    return "\n".join(lines)
 
 
 def make_pairs(vocabulary: int, seed: int = 0) -> list[TokenizedPair]:
