@@ -8,15 +8,13 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
+from edge_rerank._lines import open_lines, parse_object, text_under
 from edge_rerank.cli.common import (
     EXIT_CODES,
     EXIT_OK,
     add_model_options,
-    open_lines,
     open_output,
     open_reranker,
-    parse_object,
-    text_under,
     to_json_line,
 )
 from edge_rerank.cli.progress import Progress

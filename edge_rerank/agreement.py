@@ -1,0 +1,122 @@
+"""How far logits are from their reference, and how alike the two rankings are.
+
+Plain Python: the pairs are tens (an artifact's probes) or thousands (a user's own), and a check
+that needs numpy for a dozen sums would be slower to start than to run.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+TOP_K = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """Differences of logits from their reference, over ``pairs`` pairs."""
+
+    pairs: int
+    max_error: float
+    """Largest absolute difference, in logits."""
+    rms_error: float
+    """Root of the mean squared difference, in logits."""
+    sigma: float
+    """Standard deviation of the reference logits: the unit in which an error matters."""
+    kendall_tau: float
+    """See :func:`kendall_tau`."""
+    top_k: int
+    """How many of the best :attr:`top_k_overlap` is about."""
+    top_k_overlap: float
+    """See :func:`top_overlap`."""
+
+    @property
+    def rms_in_sigma(self) -> float:
+        """The rms error as a fraction of sigma; see :func:`in_sigma`."""
+        return in_sigma(self.rms_error, self.sigma)
+
+    @property
+    def max_in_sigma(self) -> float:
+        """The largest error as a fraction of sigma; see :func:`in_sigma`."""
+        return in_sigma(self.max_error, self.sigma)
+
+    def to_json(self) -> dict[str, float | int | None]:
+        """Give all figures as JSON values; null stands for infinity."""
+        ratios = {"rms_in_sigma": self.rms_in_sigma, "max_in_sigma": self.max_in_sigma}
+        return {
+            **{name: getattr(self, name) for name in self.__slots__},
+            **{name: ratio if math.isfinite(ratio) else None for name, ratio in ratios.items()},
+        }
+
+
+def agree(logits: Sequence[float], reference: Sequence[float]) -> Agreement:
+    """Compare logits of the same pairs, in the same order; at least one pair."""
+    errors = [one - other for one, other in zip(logits, reference, strict=True)]
+    top_k = usual_top_k(len(errors))
+    return Agreement(
+        pairs=len(errors),
+        max_error=max(map(abs, errors)),
+        rms_error=math.sqrt(math.fsum(error * error for error in errors) / len(errors)),
+        sigma=spread(reference),
+        kendall_tau=kendall_tau(logits, reference),
+        top_k=top_k,
+        top_k_overlap=top_overlap(logits, reference, top_k),
+    )
+
+
+def in_sigma(error: float, sigma: float) -> float:
+    """Give an error as a fraction of sigma; infinite when all reference logits are equal."""
+    if sigma == 0:
+        return 0.0 if error == 0 else math.inf
+    return error / sigma
+
+
+def spread(values: Sequence[float]) -> float:
+    """Give the standard deviation of ``values`` themselves (divided by n); at least one value."""
+    mean = math.fsum(values) / len(values)
+    return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / len(values))
+
+
+def kendall_tau(one: Sequence[float], other: Sequence[float]) -> float:
+    """Give Kendall's tau-b of two rankings, from -1 to 1; 1.0 where either has one value only.
+
+    Tau-b (Kendall 1945, Biometrika 33) is (concordant - discordant) / sqrt(u v), u and v being
+    the numbers of pairs that are no tie in the one and in the other. Discordant pairs are counted
+    as Knight (1966, JASA 61) does, by sorting; with a sorted list, n log n comparisons.
+    """
+    pairs = sorted(zip(one, other, strict=True))
+    ordered: list[float] = []
+    discordant = 0
+    for _, value in pairs:
+        place = bisect_right(ordered, value)
+        discordant += len(ordered) - place  # earlier in one, and larger in the other
+        ordered.insert(place, value)
+    every = len(pairs) * (len(pairs) - 1) // 2
+    ties_one, ties_other, ties_both = _ties(one), _ties(other), _ties(pairs)
+    untied = math.sqrt((every - ties_one) * (every - ties_other))
+    agreeing = every - ties_one - ties_other + ties_both - 2 * discordant
+    return agreeing / untied if untied else 1.0
+
+
+def top_overlap(one: Sequence[float], other: Sequence[float], top_k: int) -> float:
+    """Give which share of the ``top_k`` largest of one are among those of the other, 0 to 1.
+
+    Of equal values the earlier counts as larger, as in a ranking.
+    """
+    return len(_top(one, top_k) & _top(other, top_k)) / top_k
+
+
+def usual_top_k(count: int) -> int:
+    """Give 10, or half of the values where there are fewer than 20, so that it says something."""
+    return min(TOP_K, max(1, count // 2))
+
+
+def _top(values: Sequence[float], top_k: int) -> set[int]:
+    return set(sorted(range(len(values)), key=lambda index: -values[index])[:top_k])
+
+
+def _ties(values: Sequence[object]) -> int:
+    return sum(count * (count - 1) // 2 for count in Counter(values).values())
