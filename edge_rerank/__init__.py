@@ -23,6 +23,8 @@ from edge_rerank.errors import (
     FormatVersionError,
     InputError,
     ManifestError,
+    MissingExtraError,
+    ParityError,
     TokenizerError,
     UnsafePathError,
 )
@@ -41,6 +43,8 @@ __all__ = [
     "FormatVersionError",
     "InputError",
     "ManifestError",
+    "MissingExtraError",
+    "ParityError",
     "RankedDocument",
     "Reranker",
     "ScoredPair",

@@ -47,5 +47,13 @@ class EngineError(EdgeRerankError):
     """The engine could not be started, or failed while it ran."""
 
 
+class ParityError(EdgeRerankError):
+    """On this machine the model does not give the scores that its artifact promises."""
+
+
+class MissingExtraError(EdgeRerankError):
+    """A library that an optional part needs is not installed; the message names the extra."""
+
+
 class ClosedError(EdgeRerankError):
     """The reranker was used after it had been closed."""
