@@ -30,6 +30,7 @@ from edge_rerank.errors import (
 )
 from edge_rerank.reranker import Reranker
 from edge_rerank.results import Document, RankedDocument, ScoredPair
+from edge_rerank.verification import Verification, verify
 
 __all__ = [
     "ArtifactError",
@@ -50,5 +51,7 @@ __all__ = [
     "ScoredPair",
     "TokenizerError",
     "UnsafePathError",
+    "Verification",
     "__version__",
+    "verify",
 ]

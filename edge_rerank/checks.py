@@ -1,0 +1,104 @@
+"""One finding each: what was looked at, what was found, what it is held to, and what to do."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from edge_rerank.agreement import Agreement
+from edge_rerank.artifact import Artifact, sha256_file
+from edge_rerank.limits import Limits
+
+_COPY = "copy or export the artifact again"
+_SCORES = (
+    "this machine does not give the model's scores, or the artifact's weights, scales or tokenizer "
+    f"are not its own: compare its checksums, {_COPY}, or try another engine (--engine)"
+)
+_BITS = "this engine does not keep a score the same here: report it, and try another (--engine)"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was checked."""
+
+    name: str
+    passed: bool | None
+    """None where it could not be tried here, for the reason in ``found``."""
+    found: str
+    expected: str
+    remedy: str = ""
+    value: float | None = None
+    """What was found, as a number, where it is one."""
+    limit: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FileCheck:
+    """One file of an artifact."""
+
+    name: str
+    size: int
+    sha256: str
+    """As the manifest lists it."""
+    matches: bool | None
+    """Whether the file has that sum; None where it was not computed."""
+
+
+def file_checks(artifact: Artifact, *, checksums: bool) -> Iterator[FileCheck]:
+    """Compare every file with the manifest; raises ArtifactNotFoundError for one that is gone."""
+    for name, record in artifact.manifest.files.items():
+        matches = sha256_file(artifact.file(name)) == record.sha256 if checksums else None
+        yield FileCheck(name, record.size, record.sha256, matches)
+
+
+def checksum_check(files: Sequence[FileCheck]) -> Check:
+    """Sum up the files' checks."""
+    name, expected = "checksums", "as in the manifest"
+    if any(file.matches is None for file in files):
+        return Check(name, None, "not computed, as asked", expected)
+    wrong = ", ".join(file.name for file in files if not file.matches)
+    found = f"{wrong} differs" if wrong else f"{len(files)} files match"
+    return Check(name, not wrong, found, expected, f"a file is damaged or altered: {_COPY}")
+
+
+def conflict_check(name: str, conflicts: Sequence[str]) -> Check:
+    """Sum up where a file and the manifest differ."""
+    found = "; ".join(conflicts) or "agrees with the manifest"
+    remedy = f"the manifest or the file was edited: {_COPY}"
+    return Check(name, not conflicts, found, "no differences", remedy)
+
+
+def agreement_checks(found: Agreement, limits: Limits) -> Iterator[Check]:
+    """Hold an agreement to its limits."""
+    for name, error, ratio, most in (
+        ("rms_error", found.rms_error, found.rms_in_sigma, limits.rms_in_sigma),
+        ("max_error", found.max_error, found.max_in_sigma, limits.max_in_sigma),
+    ):
+        shown = f"{ratio:.4f} sigma ({error:.4f} logits)"
+        yield Check(name, ratio <= most, shown, f"at most {most:.4f} sigma", _SCORES, ratio, most)
+    for name, value, least in (
+        ("kendall_tau", found.kendall_tau, limits.kendall_tau),
+        ("top_k_overlap", found.top_k_overlap, limits.top_k_overlap),
+    ):
+        shown = f"{value:.4f}" if name == "kendall_tau" else f"{value:.2f} of {found.top_k}"
+        yield Check(name, value >= least, shown, f"at least {least:.4g}", _SCORES, value, least)
+
+
+def same_bits_check(name: str, once: Sequence[float], again: Sequence[float]) -> Check:
+    """Check that logits (float32 values) of the same pairs came out the same to the last bit."""
+    changed = sum(_bits(one) != _bits(other) for one, other in zip(once, again, strict=True))
+    largest = max((abs(one - other) for one, other in zip(once, again, strict=True)), default=0.0)
+    found = f"{len(once)} pairs, the same bits"
+    if changed:
+        found = f"{changed} of {len(once)} pairs differ, by up to {largest:.3g} logits"
+    return Check(name, not changed, found, "the same bits", _BITS, float(changed), 0.0)
+
+
+def failed_scoring(name: str, error: Exception) -> Check:
+    """Report that pairs could not be scored at all."""
+    return Check(name, False, str(error), "a finite logit for each pair", _SCORES)
+
+
+def _bits(logit: float) -> bytes:
+    return struct.pack("<f", logit)

@@ -1,0 +1,122 @@
+"""A test collection in the BEIR layout: documents, queries, and who judged what relevant.
+
+``corpus.jsonl`` has objects with ``_id``, ``text`` and, often, ``title``; ``queries.jsonl`` has
+``_id`` and ``text``; ``qrels.tsv`` (or ``qrels/test.tsv``, as BEIR itself distributes it) has
+query id, document id and grade, separated by tabs, with or without a line of column names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edge_rerank._json import shown
+from edge_rerank._lines import open_lines, parse_object
+from edge_rerank.errors import InputError
+from edge_rerank.tokenization import check_text
+
+_QRELS = ("qrels.tsv", "qrels/test.tsv")
+_LAYOUT = "a collection has corpus.jsonl, queries.jsonl and qrels.tsv (the BEIR layout)"
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """Documents and queries by id, and the judgements of each query."""
+
+    name: str
+    documents: Mapping[str, str]
+    """Title and text, joined by a blank, as BEIR's own baselines read them."""
+    queries: Mapping[str, str]
+    """Only those with a relevant document: without one, no ranking is better than another."""
+    judgements: Mapping[str, Mapping[str, int]]
+    """For each of those queries, the grade of each judged document; above 0 is relevant."""
+
+
+def read_collection(folder: str | Path) -> Collection:
+    """Read a collection; raises InputError that names the file, the line and the remedy."""
+    root = Path(folder)
+    corpus, queries, qrels = _paths(root)
+    documents = dict(_texts(corpus, title=True))
+    asked = dict(_texts(queries, title=False))
+    judgements = _judgements(qrels)
+    chosen = {
+        query: grades
+        for query, grades in judgements.items()
+        if query in asked and any(grade > 0 for grade in grades.values())
+    }
+    if not chosen:
+        raise InputError(
+            f"{qrels}: judges no query of {queries.name} relevant to anything; "
+            "are its ids those of another collection?"
+        )
+    _check_documents(qrels, chosen, documents)
+    return Collection(
+        name=root.resolve().name,
+        documents=documents,
+        queries={query: asked[query] for query in chosen},
+        judgements=chosen,
+    )
+
+
+def _paths(root: Path) -> tuple[Path, Path, Path]:
+    qrels = next((root / name for name in _QRELS if (root / name).is_file()), root / _QRELS[0])
+    paths = (root / "corpus.jsonl", root / "queries.jsonl", qrels)
+    missing = [path.name for path in paths if not path.is_file()]
+    if missing:
+        raise InputError(f"{root}: has no {' and no '.join(missing)}; {_LAYOUT}")
+    return paths
+
+
+def _texts(path: Path, *, title: bool) -> Iterator[tuple[str, str]]:
+    """Give (id, text) of each line; ids must differ."""
+    seen: set[str] = set()
+    with open_lines(str(path)) as lines:
+        for place, line in lines:
+            if not line.strip():
+                continue
+            value = parse_object(line, place)
+            name = _text(value, "_id", place)
+            if name in seen:
+                raise InputError(f"{place}: the _id {shown(name)} is there a second time")
+            seen.add(name)
+            heading = _text(value, "title", place) if title and value.get("title") else ""
+            yield name, f"{heading} {_text(value, 'text', place)}".strip()
+
+
+def _text(value: Mapping[str, Any], field: str, place: str) -> str:
+    if field not in value:
+        fields = ", ".join(value) or "none"
+        raise InputError(f"{place}: no field {field!r}, only {fields}; {_LAYOUT}")
+    check_text(value[field], f"{place}: {field!r}")
+    return str(value[field])
+
+
+def _judgements(path: Path) -> dict[str, dict[str, int]]:
+    judgements: dict[str, dict[str, int]] = {}
+    with open_lines(str(path)) as lines:
+        for number, (place, line) in enumerate(lines):
+            fields = line.split("\t")
+            if not line.strip() or (number == 0 and fields[-1].strip() == "score"):
+                continue
+            if len(fields) != 3 or not fields[2].strip().removeprefix("-").isdecimal():
+                raise InputError(
+                    f"{place}: {shown(line)} is not query id, document id and a whole number, "
+                    "separated by tabs"
+                )
+            judgements.setdefault(fields[0], {})[fields[1]] = int(fields[2])
+    return judgements
+
+
+def _check_documents(
+    path: Path, judgements: Mapping[str, Mapping[str, int]], documents: Mapping[str, str]
+) -> None:
+    """Refuse judgements of documents that are not there: every figure would be too low."""
+    for query, grades in judgements.items():
+        for document, grade in grades.items():
+            if grade > 0 and document not in documents:
+                raise InputError(
+                    f"{path}: query {shown(query)} has the relevant document {shown(document)}, "
+                    "which corpus.jsonl has not; use the whole corpus, or take the line out"
+                )
