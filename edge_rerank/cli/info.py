@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from edge_rerank.cli.common import EXIT_CODES, EXIT_OK, add_model_options, open_reranker
+from edge_rerank.cli.sections import print_section, readable
 from edge_rerank.cpu import read_cpu
 from edge_rerank.errors import InputError
 from edge_rerank.probes import check_probes
@@ -73,7 +74,7 @@ def _print(facts: dict[str, Any]) -> None:
     manifest, cpu, engine = facts["manifest"], facts["cpu"], facts["engine"]
     shape, source = manifest["architecture"], manifest["source"]
     features = cpu["features"]
-    _section(
+    print_section(
         "model",
         {
             "name": manifest["name"],
@@ -91,11 +92,11 @@ def _print(facts: dict[str, Any]) -> None:
         },
     )
     files = {name: f"{file['size']:,} bytes" for name, file in manifest["files"].items()}
-    _section("files", files)
-    _section("quantization", _readable(manifest["quantization"] or {}))
-    _section("parity with the fp32 model", _readable(manifest["parity"]))
-    _section("made with", manifest["tools"])
-    _section(
+    print_section("files", files)
+    print_section("quantization", readable(manifest["quantization"] or {}))
+    print_section("parity with the fp32 model", readable(manifest["parity"]))
+    print_section("made with", manifest["tools"])
+    print_section(
         "this machine",
         {
             "processor": f"{cpu['model'] or 'unknown'} ({cpu['machine']})",
@@ -103,7 +104,7 @@ def _print(facts: dict[str, Any]) -> None:
             "engine": f"{engine['name']} {engine['version']}",
             "8-bit products": _products(cpu, manifest),
             "threads": f"{engine['threads']} of {cpu['usable_threads']} usable",
-            **_readable(engine["details"]),
+            **readable(engine["details"]),
             "probe pairs": _probes(facts["probes"]),
         },
     )
@@ -124,28 +125,3 @@ def _probes(check: Mapping[str, Any] | None) -> str:
         f"{check['pairs']} scored here: logits differ from the fp32 model's by {check['rms']:.4f} "
         f"rms, {check['largest']:.4f} at most"
     )
-
-
-def _section(title: str, values: Mapping[str, Any]) -> None:
-    """Print a heading and lines, aligned; an empty section not at all."""
-    if not values:
-        return
-    print(f"{title}:")
-    width = max(len(key) for key in values)
-    for key, value in values.items():
-        print(f"  {key:<{width}}  {_shown(value)}")
-
-
-def _readable(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {key.replace("_", " "): value for key, value in values.items()}
-
-
-def _shown(value: object) -> str:
-    """Give a JSON value as a person reads it."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, float):
-        return f"{value:.3g}"
-    if isinstance(value, dict):
-        return ", ".join(f"{key.replace('_', ' ')} {_shown(item)}" for key, item in value.items())
-    return json.dumps(value, ensure_ascii=False)
