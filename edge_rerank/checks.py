@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from edge_rerank.agreement import Agreement
 from edge_rerank.artifact import Artifact, sha256_file
@@ -31,6 +33,13 @@ class Check:
     value: float | None = None
     """What was found, as a number, where it is one."""
     limit: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the check as JSON values; a number that is not finite becomes null."""
+        members = {name: getattr(self, name) for name in self.__slots__}
+        if self.value is not None and not math.isfinite(self.value):
+            members["value"] = None
+        return members
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from edge_rerank._lines import open_lines, parse_object, text_under
 from edge_rerank.agreement import Agreement, agree, kendall_tau, top_overlap, usual_top_k
+from edge_rerank.artifact import load_artifact
+from edge_rerank.builtin import builtin_model
+from edge_rerank.checks import Check
 from edge_rerank.errors import InputError
 from edge_rerank.reranker import AT_A_TIME, Reranker
 from edge_rerank.tokenization import Pair
@@ -58,6 +64,42 @@ def read_pairs(name: str, *, query_field: str, text_field: str) -> list[Pair]:
 _EXAMPLE = '{"query": "how do plants eat", "document": "Photosynthesis ..."}'
 
 
+@contextmanager
+def open_both(
+    path: str | os.PathLike[str] | None,
+    reference: str | os.PathLike[str] | None,
+    **options: Any,
+) -> Iterator[tuple[Reranker, Reranker | None]]:
+    """Load a model and, unless it is None, the fp32 reference, cut to the same length.
+
+    ``options`` are those of :meth:`Reranker.load`, for the model; the reference gets the threads.
+    Raises InputError when the reference is not fp32, and what :meth:`Reranker.load` does.
+    """
+    if reference is None:
+        with Reranker.load(path, **options) as model:
+            yield model, None
+        return
+    ours = load_artifact(builtin_model() if path is None else path, verify=False).manifest
+    theirs = load_artifact(reference, verify=False).manifest
+    if theirs.precision != "fp32":
+        raise InputError(
+            f"{os.fspath(reference)}: is {theirs.precision}; a reference is an fp32 artifact: "
+            "export the checkpoint with --precision fp32"
+        )
+    length = min(ours.max_length, theirs.max_length)
+    with (
+        Reranker.load(path, max_length=length, **options) as model,
+        Reranker.load(reference, max_length=length, threads=options.get("threads")) as exact,
+    ):
+        yield model, exact
+
+
+def same_checkpoint(one: Reranker, other: Reranker) -> bool:
+    """Whether both were made from the same file of weights."""
+    sources = (one.artifact.manifest.source, other.artifact.manifest.source)
+    return sources[0].checkpoint_sha256 == sources[1].checkpoint_sha256
+
+
 def compare_rerankers(
     reranker: Reranker,
     reference: Reranker,
@@ -74,6 +116,15 @@ def compare_rerankers(
     exact = logits_of(reference, pairs, progress)
     found = logits_of(reranker, pairs, progress, done=len(pairs))
     return compare_by_query([query for query, _ in pairs], found, exact)
+
+
+def comparison_check(name: str, found: Comparison, tolerance: float) -> Check:
+    """Hold the rms error over all pairs to ``tolerance``, in sigma of the reference's logits."""
+    ratio = found.overall.rms_in_sigma
+    shown = f"{ratio:.4f} sigma ({found.overall.rms_error:.4f} logits)"
+    remedy = "int8 costs more on these texts than is allowed: see the parity at export, or use fp32"
+    expected = f"at most {tolerance:.4g} sigma"
+    return Check(name, ratio <= tolerance, shown, expected, remedy, ratio, tolerance)
 
 
 def logits_of(

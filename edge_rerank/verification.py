@@ -73,7 +73,7 @@ class Verification:
             "engine": None if self.engine is None else asdict(self.engine),
             "limits": None if self.limits is None else asdict(self.limits),
             "agreement": None if self.agreement is None else self.agreement.to_json(),
-            "checks": [asdict(check) for check in self.checks],
+            "checks": [check.to_json() for check in self.checks],
             "tokens": self.tokens,
             "seconds": round(self.seconds, 3),
         }

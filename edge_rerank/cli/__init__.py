@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from edge_rerank import __version__
-from edge_rerank.cli import export, info, rank, score
+from edge_rerank.cli import export, info, rank, score, verify
 from edge_rerank.cli.common import EXIT_CODES, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, say
 from edge_rerank.errors import EdgeRerankError, InputError
 
@@ -22,6 +22,7 @@ examples:
   edge-rerank score --input pairs.jsonl --output scored.jsonl
   edge-rerank export ./my-checkpoint --output ./my-model
   edge-rerank info ./my-model
+  edge-rerank verify ./my-model
 
 {EXIT_CODES}
 
@@ -77,6 +78,7 @@ def build_parser(*, exporting: bool = True) -> argparse.ArgumentParser:
     score.add_command(commands)
     export.add_command(commands, with_options=exporting)
     info.add_command(commands)
+    verify.add_command(commands)
     return parser
 
 

@@ -11,10 +11,12 @@ from edge_rerank.cli.common import count_lines
 class Progress:
     """A line on standard error that counts; silent unless that is a terminal."""
 
-    def __init__(self, what: str, *, file: str = "-") -> None:
-        """Count ``what``, of which ``file`` has one a line; shown after half a second."""
+    def __init__(self, what: str, *, file: str = "-", total: int | None = None) -> None:
+        """Count ``what``: ``total``, or as many as ``file`` has lines; shown after half a second."""
         self._on = sys.stderr is not None and sys.stderr.isatty()
-        self._what, self._total = what, count_lines(file) if self._on else None
+        self._what, self._total = what, total
+        if self._on and total is None:
+            self._total = count_lines(file)
         self._count, self._width = 0, 0
         self._start = time.monotonic()
         self._next = self._start + 0.5

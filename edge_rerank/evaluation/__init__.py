@@ -18,7 +18,14 @@ from edge_rerank.evaluation.measures import MEASURES, Difference, difference, pe
 from edge_rerank.reranker import Reranker
 from edge_rerank.tokenization import Pair
 
-__all__ = ["Collection", "Difference", "Evaluation", "evaluate", "read_collection"]
+__all__ = [
+    "Collection",
+    "Difference",
+    "Evaluation",
+    "check_libraries",
+    "evaluate",
+    "read_collection",
+]
 
 DEPTH = 100
 BM25, REFERENCE, MODEL = "BM25", "reference", "model"

@@ -1,0 +1,131 @@
+"""The part of ``edge-rerank verify`` that is about the user's own pairs and collections."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from edge_rerank.checks import Check
+from edge_rerank.cli.common import say
+from edge_rerank.cli.progress import Progress
+from edge_rerank.comparison import (
+    Comparison,
+    compare_rerankers,
+    comparison_check,
+    open_both,
+    read_pairs,
+    same_checkpoint,
+)
+from edge_rerank.errors import InputError
+from edge_rerank.reranker import Reranker
+from edge_rerank.tokenization import Pair
+
+if TYPE_CHECKING:
+    from edge_rerank.evaluation import Collection, Evaluation
+
+
+@dataclass(frozen=True, slots=True)
+class OwnTexts:
+    """What was read from the files that the options name."""
+
+    pairs: list[Pair] | None
+    collection: Collection | None
+
+
+@dataclass(frozen=True, slots=True)
+class OwnFigures:
+    """What was measured on them."""
+
+    comparison: Comparison | None
+    evaluation: Evaluation | None
+    checks: tuple[Check, ...]
+
+    @property
+    def hold(self) -> bool:
+        """True when no check failed."""
+        return all(check.passed for check in self.checks)
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the figures as JSON values."""
+        return {
+            "comparison": self.comparison and self.comparison.to_json(),
+            "evaluation": self.evaluation and self.evaluation.to_json(),
+            "own_checks": [check.to_json() for check in self.checks],
+        }
+
+
+def read_own_texts(options: argparse.Namespace) -> OwnTexts | None:
+    """Read pairs and collection, if any are named; raises InputError for options at odds."""
+    if options.pairs is not None and options.reference is None:
+        raise InputError("--pairs compares with a reference: name an fp32 artifact by --reference")
+    if options.reference is not None and options.pairs is None and options.collection is None:
+        raise InputError("--reference needs texts to compare on: --pairs FILE or --collection DIR")
+    if not options.tolerance > 0:
+        raise InputError(f"--tolerance is {options.tolerance}; expected a number above 0")
+    if options.pairs is None and options.collection is None:
+        return None
+    fields = {"query_field": options.query_field, "text_field": options.text_field}
+    return OwnTexts(
+        pairs=None if options.pairs is None else read_pairs(options.pairs, **fields),
+        collection=None if options.collection is None else _collection(options.collection),
+    )
+
+
+def measure(options: argparse.Namespace, own: OwnTexts) -> OwnFigures:
+    """Compare on the pairs, evaluate on the collection; raises what loading and scoring do."""
+    opened = open_both(options.directory, options.reference, threads=options.threads)
+    with opened as (reranker, reference):
+        comparison = evaluation = None
+        if reference is not None and not same_checkpoint(reranker, reference):
+            say(
+                "edge-rerank: the reference is of another checkpoint, by its SHA-256: the figures "
+                "then compare two models, not int8 with fp32"
+            )
+        if own.pairs is not None and reference is not None:
+            with _progress(2 * len(own.pairs)) as (show, tell):
+                tell(f"scoring {len(own.pairs):,} pairs with both models")
+                comparison = compare_rerankers(reranker, reference, own.pairs, progress=show)
+        if own.collection is not None:
+            evaluation = _evaluate(own.collection, reranker, reference, options.depth)
+    found = {
+        "pairs": comparison,
+        "collection": evaluation.comparison if evaluation else None,
+    }
+    checks = [
+        comparison_check(f"rms_error_on_{name}", it, options.tolerance)
+        for name, it in found.items()
+        if it is not None
+    ]
+    return OwnFigures(comparison, evaluation, tuple(checks))
+
+
+def _collection(folder: str) -> Collection:
+    from edge_rerank.evaluation import check_libraries, read_collection
+
+    check_libraries()
+    return read_collection(folder)
+
+
+def _evaluate(
+    collection: Collection, reranker: Reranker, reference: Reranker | None, depth: int
+) -> Evaluation:
+    from edge_rerank.evaluation import evaluate
+
+    systems = 1 if reference is None else 2
+    with _progress(systems * depth * len(collection.queries)) as (show, tell):
+        return evaluate(collection, reranker, reference, depth=depth, report=tell, progress=show)
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[tuple[Callable[[int], None], Callable[[str], None]]]:
+    """Give a counter of pairs, and a way to say what is being done, both on standard error."""
+    with closing(Progress("pairs", total=total)) as bar:
+
+        def tell(line: str) -> None:
+            bar.close()
+            say(f"edge-rerank: {line}")
+
+        yield bar.show, tell
