@@ -1,0 +1,175 @@
+// The C interface: checks what comes in, and lets no exception out.
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <string>
+#include <thread>
+
+#include "cpu.h"
+#include "edge_rerank.h"
+#include "engine.h"
+#include "error.h"
+#include "peak.h"
+
+struct edge_rerank_engine {
+    edge_rerank::Engine engine;
+};
+
+namespace {
+using namespace edge_rerank;
+
+constexpr int kMostThreads = 256;
+constexpr int kDefaultTokens = 2048;
+constexpr int kMostTokens = 1 << 20;
+
+std::string &last_error() {
+    thread_local std::string text;
+    return text;
+}
+
+// Remembers the text, or as much as there is memory for.
+edge_rerank_status failed(edge_rerank_status status, const char *text) noexcept {
+    try {
+        last_error() = text;
+    } catch (...) {
+        last_error().clear();
+    }
+    return status;
+}
+
+template <typename Act> edge_rerank_status guarded(Act act) noexcept {
+    try {
+        act();
+        return EDGE_RERANK_OK;
+    } catch (const Error &error) {
+        return failed(error.status(), error.what());
+    } catch (const std::bad_alloc &) {
+        return failed(EDGE_RERANK_OUT_OF_MEMORY, "out of memory");
+    } catch (const std::exception &error) {
+        return failed(EDGE_RERANK_INTERNAL, error.what());
+    } catch (...) {
+        return failed(EDGE_RERANK_INTERNAL, "an unknown fault");
+    }
+}
+
+int in_range(int32_t value, int32_t most, int otherwise, const char *name) {
+    if (value < 0 || value > most) {
+        invalid_argument(std::string(name) + " is " + std::to_string(value) + "; expected 0 to " +
+                         std::to_string(most));
+    }
+    return value ? value : otherwise;
+}
+
+void need(const void *pointer, const char *name) {
+    if (!pointer) {
+        invalid_argument(std::string(name) + " is null");
+    }
+}
+
+// Reads what the caller's version of the struct has; the rest is zero.
+edge_rerank_options read_options(const edge_rerank_options *given) {
+    edge_rerank_options options{};
+    if (given) {
+        if (given->size < sizeof(uint32_t) + sizeof(int32_t)) {
+            invalid_argument("options.size is " + std::to_string(given->size) +
+                             "; expected sizeof(edge_rerank_options)");
+        }
+        std::memcpy(&options, given, std::min(size_t(given->size), sizeof options));
+    }
+    return options;
+}
+} // namespace
+
+extern "C" {
+
+uint32_t edge_rerank_api_version(void) { return EDGE_RERANK_API_VERSION; }
+
+const char *edge_rerank_version(void) { return EDGE_RERANK_VERSION; }
+
+const char *edge_rerank_last_error(void) { return last_error().c_str(); }
+
+const char *edge_rerank_kernels(void) {
+    static const std::string names = [] {
+        std::string all;
+        for (const Kernel *kernel : kernels()) {
+            all += (all.empty() ? "" : ",") + std::string(kernel->name);
+        }
+        return all;
+    }();
+    return names.c_str();
+}
+
+edge_rerank_status edge_rerank_open(const char *folder, const edge_rerank_options *given,
+                                    edge_rerank_engine **engine) {
+    if (engine) {
+        *engine = nullptr;
+    }
+    return guarded([&] {
+        need(folder, "folder");
+        need(engine, "engine");
+        const edge_rerank_options wanted = read_options(given);
+        const int processors = std::max(1, int(std::thread::hardware_concurrency()));
+        Options options{};
+        options.threads = in_range(wanted.threads, kMostThreads, std::min(processors, kMostThreads),
+                                   "options.threads");
+        options.max_length = in_range(wanted.max_length, kMostTokens, 0, "options.max_length");
+        options.tokens_in_flight = in_range(wanted.tokens_in_flight, kMostTokens, kDefaultTokens,
+                                            "options.tokens_in_flight");
+        const Kernel &kernel = choose_kernel(wanted.kernel);
+        *engine = new edge_rerank_engine{{folder, options, kernel}};
+    });
+}
+
+edge_rerank_status edge_rerank_score(edge_rerank_engine *engine, const int32_t *ids,
+                                     const int64_t *offsets, const int32_t *first_segments,
+                                     size_t count, float *logits) {
+    return guarded([&] {
+        need(engine, "engine");
+        if (count == 0) {
+            return;
+        }
+        need(ids, "ids");
+        need(offsets, "offsets");
+        need(logits, "logits");
+        if (count > size_t(1) << 40) {
+            invalid_argument("count is " + std::to_string(count) + "; expected up to 2^40");
+        }
+        engine->engine.score({ids, offsets, first_segments, count}, logits);
+    });
+}
+
+edge_rerank_status edge_rerank_describe(edge_rerank_engine *engine, edge_rerank_info *info) {
+    return guarded([&] {
+        need(engine, "engine");
+        need(info, "info");
+        if (info->size < sizeof(uint32_t) + sizeof(int32_t)) {
+            invalid_argument("info.size is " + std::to_string(info->size) +
+                             "; expected sizeof(edge_rerank_info)");
+        }
+        edge_rerank_info full{};
+        full.size = info->size;
+        engine->engine.describe(full);
+        std::memcpy(info, &full, std::min(size_t(info->size), sizeof full));
+    });
+}
+
+edge_rerank_status edge_rerank_peak(const char *kernel, double *int8_multiply_adds,
+                                    double *float32_multiply_adds, double *bytes_read) {
+    return guarded([&] {
+        const Kernel &chosen = choose_kernel(kernel);
+        if (int8_multiply_adds) {
+            *int8_multiply_adds = peak_rate(chosen.peak_i8);
+        }
+        if (float32_multiply_adds) {
+            *float32_multiply_adds = peak_rate(chosen.peak_f32);
+        }
+        if (bytes_read) {
+            *bytes_read = read_rate();
+        }
+    });
+}
+
+void edge_rerank_close(edge_rerank_engine *engine) { delete engine; }
+
+} // extern "C"

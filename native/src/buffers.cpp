@@ -1,0 +1,47 @@
+#include "buffers.h"
+
+#include <algorithm>
+
+#include "plan.h"
+
+namespace edge_rerank {
+
+Buffers::Buffers(const Architecture &it, int capacity, int thread_count) {
+    const size_t tokens = size_t(capacity), hidden = size_t(it.hidden), heads = size_t(it.heads);
+    const size_t value_size = size_t(padded_keys(it.head_size));
+    shared.hidden = memory_.take<float>(tokens * hidden);
+    if (it.int8) {
+        shared.query_bytes = memory_.take<uint8_t>(tokens * hidden);
+        shared.query_scales = memory_.take<float>(tokens * heads);
+    } else {
+        shared.queries = memory_.take<float>(tokens * hidden);
+    }
+    for (int side = 0; side < 2; ++side) {
+        if (it.int8) {
+            shared.key_quads[side] = memory_.take<int8_t>(tokens * hidden);
+            shared.key_scales[side] = memory_.take<float>(tokens * heads);
+            shared.key_starts[side] = memory_.take<int32_t>(tokens * heads);
+        } else {
+            shared.key_columns[side] = memory_.take<float>(tokens * hidden);
+        }
+        shared.values[side] = memory_.take<float>(tokens * heads * value_size);
+    }
+    const size_t block = kBlockRows, widest = size_t(std::max(it.hidden, it.intermediate));
+    const size_t wide = size_t(std::max({3 * it.hidden, it.intermediate, it.embedding}));
+    for (int i = 0; i < thread_count; ++i) {
+        ThreadBuffers own{};
+        own.wide = memory_.take<float>(block * wide);
+        own.context = memory_.take<float>(block * hidden);
+        own.middle = memory_.take<float>(block * hidden);
+        own.first = memory_.take<float>(block * hidden);
+        if (it.int8) {
+            own.rows = {memory_.take<uint8_t>(block * widest), 0, memory_.take<float>(block)};
+        }
+        own.query_bytes = memory_.take<uint8_t>(block * hidden);
+        own.query_scales = memory_.take<float>(block * heads);
+        own.scores = memory_.take<float>(size_t(kScoreTile) * size_t(padded_keys(it.max_length)));
+        threads.push_back(own);
+    }
+}
+
+} // namespace edge_rerank

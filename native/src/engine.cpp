@@ -1,0 +1,100 @@
+#include "engine.h"
+
+#include <algorithm>
+#include <string>
+
+#include "error.h"
+
+namespace edge_rerank {
+
+namespace {
+void add(edge_rerank_times &total, const edge_rerank_times &some) {
+    total.embedding += some.embedding;
+    total.products += some.products;
+    total.attention += some.attention;
+    total.rest += some.rest;
+    total.waiting += some.waiting;
+    total.multiply_adds += some.multiply_adds;
+}
+} // namespace
+
+Engine::Engine(const char *folder, const Options &options, const Kernel &kernel)
+    : kernel_(kernel), model_(folder, options.max_length, kernel),
+      capacity_(std::max(padded_keys(options.tokens_in_flight),
+                         padded_keys(model_.architecture.max_length))),
+      buffers_(model_.architecture, capacity_, options.threads), pool_(options.threads) {}
+
+void Engine::check(const Call &call) const {
+    const Architecture &it = model_.architecture;
+    if (call.offsets[0] != 0) {
+        invalid_argument("offsets[0] is " + std::to_string(call.offsets[0]) + "; expected 0");
+    }
+    for (size_t pair = 0; pair < call.count; ++pair) {
+        const int64_t begin = call.offsets[pair], end = call.offsets[pair + 1];
+        if (end <= begin || end - begin > it.max_length) {
+            invalid_argument("pair " + std::to_string(pair) + " goes from " +
+                             std::to_string(begin) + " to " + std::to_string(end) +
+                             "; expected 1 to " + std::to_string(it.max_length) + " tokens");
+        }
+        for (int64_t i = begin; i < end; ++i) {
+            if (call.ids[i] < 0 || call.ids[i] >= it.vocabulary) {
+                invalid_argument("pair " + std::to_string(pair) + " has the token id " +
+                                 std::to_string(call.ids[i]) + "; the vocabulary has 0 to " +
+                                 std::to_string(it.vocabulary - 1));
+            }
+        }
+        if (it.token_types && (call.first_segments[pair] < 0 ||
+                               call.first_segments[pair] > end - begin)) {
+            invalid_argument("first_segments[" + std::to_string(pair) + "] is " +
+                             std::to_string(call.first_segments[pair]) + "; expected 0 to " +
+                             std::to_string(end - begin));
+        }
+    }
+}
+
+void Engine::score(const Call &call, float *logits) {
+    if (model_.architecture.token_types && !call.first_segments) {
+        invalid_argument("first_segments is null, but the model has token types");
+    }
+    check(call);
+    const std::vector<Piece> pieces =
+        plan(call.offsets, call.count, capacity_, pool_.threads());
+    std::vector<float> results(call.count);
+    const std::lock_guard<std::mutex> lock(mutex_);
+    for (const Piece &piece : pieces) {
+        run(call, piece, results.data());
+    }
+    std::copy(results.begin(), results.end(), logits);
+}
+
+void Engine::run(const Call &call, const Piece &piece, float *logits) {
+    Forward pass(model_, kernel_, buffers_, call, piece, logits);
+    std::vector<edge_rerank_times> times(size_t(pool_.threads()));
+    pool_.run([&](int thread) { times[size_t(thread)] = pass.work(thread); });
+    for (const edge_rerank_times &some : times) {
+        add(times_, some);
+    }
+    if (!pass.sound()) {
+        throw Error(EDGE_RERANK_NOT_FINITE,
+                    "the model gave a value that is infinite or not a number; its weights are not "
+                    "those of a working model");
+    }
+}
+
+void Engine::describe(edge_rerank_info &info) {
+    const Architecture &it = model_.architecture;
+    info.threads = pool_.threads();
+    info.max_length = it.max_length;
+    info.tokens_in_flight = capacity_;
+    info.vocabulary = it.vocabulary;
+    info.token_types = it.token_types;
+    info.weights_bytes = model_.memory.total();
+    info.buffers_bytes = buffers_.bytes();
+    info.mapped_bytes = model_.weights.size();
+    info.kernel = kernel_.name;
+    info.precision = it.int8 ? "int8" : "fp32";
+    const std::lock_guard<std::mutex> lock(mutex_);
+    info.times = times_;
+}
+
+} // namespace edge_rerank

@@ -1,0 +1,186 @@
+// What a kernel provides: the arithmetic on rows, and nothing else. What is computed, in which
+// order and where it lies is decided above (forward.cpp), the same for every kernel.
+//
+// Every function gives the same bits on every kernel: vectors always have sixteen lanes, each lane
+// adds up its own column in the order of the inputs, sums over a row are taken in one fixed
+// order, and multiply-and-add is always the fused instruction or what gives the same result.
+//
+// Kernel sources are compiled for instruction sets that the CPU may lack, so they must not define
+// anything that the linker could share with other sources: no templates or inline functions of
+// the standard library.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+namespace edge_rerank {
+
+constexpr int kLanes = 16;     // columns of a group; sizes are padded to whole groups
+constexpr int kMostHead = 256; // largest size of an attention head
+
+enum class Activation : int32_t { none, gelu, gelu_tanh, relu, tanh };
+
+// Weights of a linear product, int8. A group of 16 columns lies together: for each `unit` inputs,
+// those of column 0, of column 1, and so on. `start` is what the exact sums begin at: it takes the
+// rows' zero point (and, where rows are unsigned bytes, their offset of 128) out again.
+struct ProductI8 {
+    int inputs, outputs; // padded: inputs to 8, outputs to 16
+    const int8_t *weights;
+    const float *scales;
+    const int32_t *start;
+    const float *bias;
+};
+
+// The same in float32: for each group of 16 columns the weights of input 0, of input 1, ...
+struct ProductF32 {
+    int inputs, outputs;
+    const float *weights;
+    const float *bias;
+};
+
+// Quantised rows: bytes, `stride` apart, and a scale for each row. A byte stands for
+// (byte - zero point) * scale; it is stored less 128, as a signed byte, by kernels whose products
+// want signed ones.
+struct RowsI8 {
+    uint8_t *bytes;
+    ptrdiff_t stride;
+    float *scales;
+};
+
+struct Norm {
+    const float *weight, *bias;
+    float epsilon;
+};
+
+// Relative terms of one layer and head in the order of the distance: column `middle` + j - i is
+// for query i and key j. Absent terms have null tables. int8: quads of head inputs, `stride` bytes
+// apart, each for all columns; float32: one head input after the other, `stride` floats apart.
+struct RelativeI8 {
+    const int8_t *table;
+    ptrdiff_t stride;
+    const float *scales;
+    const int32_t *start;
+};
+struct RelativeF32 {
+    const float *table;
+    ptrdiff_t stride;
+};
+
+// One head of one pair. Keys are stored across: quads (or single values, in float32) of head
+// inputs, each for all keys, `padded` of them, of which `count` are real.
+struct KeysI8 {
+    int count, padded;
+    const int8_t *quads;
+    const float *scales;
+    const int32_t *start;
+    const float *values; // [padded, head size padded to 16]
+};
+struct KeysF32 {
+    int count, padded;
+    const float *columns;
+    const float *values;
+};
+
+// Attention of some consecutive queries of one pair, one head. Scores are in units of log 2.
+struct AttendI8 {
+    int rows, first; // how many queries, and the position of the first one in its pair
+    int head_size;
+    const uint8_t *queries;
+    ptrdiff_t query_stride;
+    const float *query_scales; // [rows], `scale_stride` apart; the scores' factor is in them
+    ptrdiff_t scale_stride;
+    float key_factor; // the scores' factor, for the term that the queries have no part in
+    KeysI8 keys;
+    RelativeI8 c2p, p2c;
+    int middle;
+    float *scratch; // scores: kScoreTile rows of `keys.padded`
+    float *output;  // [rows, head size], `output_stride` apart
+    ptrdiff_t output_stride;
+};
+struct AttendF32 {
+    int rows, first;
+    int head_size;
+    const float *queries; // the scores' factor is in them
+    ptrdiff_t query_stride;
+    float key_factor;
+    KeysF32 keys;
+    RelativeF32 c2p, p2c;
+    int middle;
+    float *scratch;
+    float *output;
+    ptrdiff_t output_stride;
+};
+
+constexpr int kScoreTile = 12; // queries whose scores are held at once
+
+// Where one head of one key goes.
+struct KeyI8 {
+    int8_t *quads;
+    ptrdiff_t stride; // bytes from one quad of head inputs to the next
+    float *scale;
+    int32_t *start;
+    float *value; // padded to 16
+};
+
+struct Kernel {
+    const char *name;
+    int unit;      // of ProductI8: 4 or 8
+    int row_offset; // 128 where the rows of products are unsigned bytes, otherwise 0
+
+    // output[rows, columns first..first + count) = rows * weights + bias; columns are those of the
+    // product, in whole groups, and output points at column `first`.
+    void (*product_i8)(const RowsI8 &input, int rows, const ProductI8 &product, int first,
+                       int count, float *output, ptrdiff_t output_stride);
+    void (*product_f32)(const float *input, ptrdiff_t input_stride, int rows,
+                        const ProductF32 &product, int first, int count, float *output,
+                        ptrdiff_t output_stride);
+
+    // Each returns false when a value was infinite or not a number.
+    // Quantises rows of `columns` (padded to 16) values, each times its `smooth` where there is
+    // one, with zero point 128.
+    bool (*quantize)(const float *input, ptrdiff_t stride, int rows, int columns,
+                     const float *smooth, const RowsI8 &output);
+    // Applies the activation function in place, then quantises with the zero point that
+    // activation_zero_point() says.
+    bool (*activate_quantize)(float *values, ptrdiff_t stride, int rows, int columns,
+                              Activation activation, const float *smooth, const RowsI8 &output);
+    void (*activate)(float *values, ptrdiff_t stride, int rows, int columns,
+                     Activation activation);
+    // values = norm(values + residual); residual may be null.
+    bool (*norm)(float *values, ptrdiff_t stride, const float *residual,
+                 ptrdiff_t residual_stride, int rows, int columns, const Norm &norm);
+
+    // The scaled rows of an int8 table.
+    void (*widen)(const int8_t *input, float scale, int columns, float *output);
+    void (*add)(const float *input, int columns, float *output);
+
+    // One head of one row: quantised and stored where attention reads it.
+    bool (*query_head_i8)(const float *query, int size, float factor, uint8_t *bytes,
+                          float *scale);
+    bool (*key_head_i8)(const float *key, const float *value, int size, const KeyI8 &output);
+    bool (*attend_i8)(const AttendI8 &task);
+    bool (*attend_f32)(const AttendF32 &task);
+
+    // Dot product of two rows, for the classifier.
+    float (*dot)(const float *left, const float *right, int columns);
+
+    // Run `rounds` rounds of the product's inner loop on registers; they give the number of
+    // multiply-adds done.
+    double (*peak_i8)(long rounds);
+    double (*peak_f32)(long rounds);
+};
+
+// Zero point of the rows that leave an activation function: below zero, gelu and its tanh form
+// reach -0.17, which 32 of the 256 levels are kept for.
+constexpr int activation_zero_point(Activation activation) {
+    return activation == Activation::relu ? 0 : 32;
+}
+
+extern const Kernel kScalar;
+#if defined(__x86_64__) || defined(_M_X64)
+extern const Kernel kAvx2, kAvxVnni, kAvx512Vnni;
+#elif defined(__aarch64__)
+extern const Kernel kNeon, kNeonDotprod, kNeonI8mm;
+#endif
+
+} // namespace edge_rerank

@@ -1,0 +1,283 @@
+// Disentangled attention (He et al., 2021) of one head: content, content-to-position and
+// position-to-content scores together, softmax, weighted sum of the values.
+//
+// With the relative tables in the order of the distance, the columns that query i needs for keys
+// j, j + 1, ... lie side by side, and both relative terms are computed as the content term is: for
+// c2p the query meets the table, for p2c each key meets its own column of the table.
+
+template <int rows, int groups, bool c2p, bool p2c>
+LANES void scores_i8(const AttendI8 &it, int row, int key, float *scores) {
+    Ints content[rows][groups], by_query[rows][groups], by_key[rows][groups];
+    const int8_t *keys = it.keys.quads + 4 * ptrdiff_t(key);
+    const ptrdiff_t key_stride = 4 * ptrdiff_t(it.keys.padded);
+    const ptrdiff_t column = ptrdiff_t(it.middle) - it.first - row + key;
+    TIMES(r, rows) {
+        TIMES(g, groups) {
+            // With unsigned rows, the sums begin at what takes their offset out again.
+            const Ints start =
+                kUnsignedRows ? load(it.keys.start + key + g * kLanes) : no_ints();
+            content[r][g] = by_key[r][g] = start;
+            by_query[r][g] = kUnsignedRows && c2p ? load(it.c2p.start + column - r + g * kLanes)
+                                                  : no_ints();
+        }
+    }
+    const uint8_t *queries = it.queries + row * it.query_stride;
+    const int8_t *c2p_table = c2p ? it.c2p.table + 4 * column : nullptr;
+    const int8_t *p2c_table = p2c ? it.p2c.table + 4 * column : nullptr;
+    for (int quad = 0; quad < it.head_size / 4; ++quad) {
+        Quads some[groups];
+        TIMES(g, groups) { some[g] = load_quads(keys + 4 * g * kLanes); }
+        TIMES(r, rows) {
+            const Quads query = splat_quad(queries + r * it.query_stride + 4 * quad);
+            TIMES(g, groups) {
+                content[r][g] = dot(content[r][g], query, some[g]);
+                const ptrdiff_t at = 4 * ptrdiff_t(g * kLanes - r);
+                if constexpr (c2p) {
+                    by_query[r][g] = dot(by_query[r][g], query, load_quads(c2p_table + at));
+                }
+                if constexpr (p2c) {
+                    by_key[r][g] = dot(by_key[r][g], load_quads(p2c_table + at), some[g]);
+                }
+            }
+        }
+        keys += key_stride;
+        c2p_table += c2p ? it.c2p.stride : 0;
+        p2c_table += p2c ? it.p2c.stride : 0;
+    }
+    TIMES(g, groups) {
+        const Floats key_scale = load(it.keys.scales + key + g * kLanes);
+        const Floats key_factor = multiply(key_scale, splat(it.key_factor));
+        TIMES(r, rows) {
+            const Floats query_scale = splat(it.query_scales[(row + r) * it.scale_stride]);
+            const ptrdiff_t at = column - r + g * kLanes;
+            Floats score = multiply(to_floats(content[r][g]), multiply(query_scale, key_scale));
+            if constexpr (c2p) {
+                const Floats factor = multiply(query_scale, load(it.c2p.scales + at));
+                score = fused(to_floats(by_query[r][g]), factor, score);
+            }
+            if constexpr (p2c) {
+                const Floats factor = multiply(key_factor, load(it.p2c.scales + at));
+                score = fused(to_floats(by_key[r][g]), factor, score);
+            }
+            store(scores + ptrdiff_t(r) * it.keys.padded + key + g * kLanes, score);
+        }
+    }
+}
+
+template <int rows, int groups, bool c2p, bool p2c>
+LANES void scores_f32(const AttendF32 &it, int row, int key, float *scores) {
+    Floats sums[rows][groups];
+    TIMES(r, rows) { TIMES(g, groups) { sums[r][g] = zeros(); } }
+    const float *keys = it.keys.columns + key;
+    const ptrdiff_t column = ptrdiff_t(it.middle) - it.first - row + key;
+    const float *queries = it.queries + row * it.query_stride;
+    const float *c2p_table = c2p ? it.c2p.table + column : nullptr;
+    const float *p2c_table = p2c ? it.p2c.table + column : nullptr;
+    for (int i = 0; i < it.head_size; ++i) {
+        Floats some[groups];
+        TIMES(g, groups) { some[g] = load(keys + g * kLanes); }
+        TIMES(r, rows) {
+            const Floats query = splat(queries[r * it.query_stride + i]);
+            TIMES(g, groups) {
+                sums[r][g] = fused(query, some[g], sums[r][g]);
+                const ptrdiff_t at = g * kLanes - r;
+                if constexpr (c2p) {
+                    sums[r][g] = fused(query, load(c2p_table + at), sums[r][g]);
+                }
+                if constexpr (p2c) {
+                    const Floats scaled = multiply(some[g], splat(it.key_factor));
+                    sums[r][g] = fused(scaled, load(p2c_table + at), sums[r][g]);
+                }
+            }
+        }
+        keys += it.keys.padded;
+        c2p_table += c2p ? it.c2p.stride : 0;
+        p2c_table += p2c ? it.p2c.stride : 0;
+    }
+    TIMES(r, rows) {
+        TIMES(g, groups) {
+            store(scores + ptrdiff_t(r) * it.keys.padded + key + g * kLanes, sums[r][g]);
+        }
+    }
+}
+
+// Turns a row of scores into weights that still are to be divided by the sum it gives. Lanes
+// behind the last key get a weight that no sum feels, and no value.
+LANES float softmax_row(float *scores, int count, int padded) {
+    const Floats lowest = splat(-1e30f);
+    const int last = padded - kLanes;
+    store(scores + last, first_lanes(load(scores + last), count - last, lowest));
+    Floats peaks = lowest;
+    for (int key = 0; key < padded; key += kLanes) {
+        peaks = larger(peaks, load(scores + key));
+    }
+    const Floats peak = splat(largest(peaks));
+    Floats total = zeros();
+    for (int key = 0; key < padded; key += kLanes) {
+        const Floats weight = exp2(subtract(load(scores + key), peak));
+        store(scores + key, weight);
+        total = add(total, weight);
+    }
+    return sum(total);
+}
+
+// output = weights * values / sums, for one tile of rows.
+template <int rows, int groups>
+LANES void weigh(const float *weights, ptrdiff_t stride, const float *values, int value_stride,
+                 int keys, const float *inverses, float *output, ptrdiff_t output_stride,
+                 int columns) {
+    Floats sums[rows][groups];
+    TIMES(r, rows) { TIMES(g, groups) { sums[r][g] = zeros(); } }
+    multiply_f32<rows, groups>(weights, stride, values, value_stride, kLanes, keys, sums);
+    TIMES(r, rows) {
+        TIMES(g, groups) {
+            const Floats mean = multiply(sums[r][g], splat(inverses[r]));
+            const int left = columns - g * kLanes;
+            float *to = output + r * output_stride + g * kLanes;
+            if (left >= kLanes) {
+                store(to, mean);
+            } else {
+                float lanes[kLanes];
+                store(lanes, mean);
+                __builtin_memcpy(to, lanes, sizeof(float) * size_t(left));
+            }
+        }
+    }
+}
+
+template <int groups>
+static void weigh_rows(const float *weights, ptrdiff_t stride, int rows, const float *values,
+                       int value_stride, int keys, const float *inverses, float *output,
+                       ptrdiff_t output_stride, int columns) {
+#define TILE(n)                                                                            \
+    weigh<n, groups>(weights + row * stride, stride, values, value_stride, keys,           \
+                     inverses + row, output + row * output_stride, output_stride, columns)
+    EACH_TILE(rows, TILE)
+#undef TILE
+}
+
+template <bool c2p, bool p2c, int rows>
+LANES void score_rows(const AttendI8 &it, int row, float *scores) {
+    int key = 0;
+    for (; key + kScoreGroups * kLanes <= it.keys.padded; key += kScoreGroups * kLanes) {
+        scores_i8<rows, kScoreGroups, c2p, p2c>(it, row, key, scores);
+    }
+    for (; key < it.keys.padded; key += kLanes) {
+        scores_i8<rows, 1, c2p, p2c>(it, row, key, scores);
+    }
+}
+template <bool c2p, bool p2c, int rows>
+LANES void score_rows(const AttendF32 &it, int row, float *scores) {
+    int key = 0;
+    for (; key + kScoreGroups * kLanes <= it.keys.padded; key += kScoreGroups * kLanes) {
+        scores_f32<rows, kScoreGroups, c2p, p2c>(it, row, key, scores);
+    }
+    for (; key < it.keys.padded; key += kLanes) {
+        scores_f32<rows, 1, c2p, p2c>(it, row, key, scores);
+    }
+}
+
+template <bool c2p, bool p2c, typename Task>
+static void score_tile(const Task &it, int first, int rows) {
+    int row = 0;
+    for (; row + kScoreRows <= rows; row += kScoreRows) {
+        score_rows<c2p, p2c, kScoreRows>(it, first + row,
+                                         it.scratch + ptrdiff_t(row) * it.keys.padded);
+    }
+    for (; row < rows; ++row) {
+        score_rows<c2p, p2c, 1>(it, first + row, it.scratch + ptrdiff_t(row) * it.keys.padded);
+    }
+}
+
+template <typename Task> static bool attend(const Task &it) {
+    const int groups = (it.head_size + kLanes - 1) / kLanes, stride = groups * kLanes;
+    bool sound = true;
+    for (int first = 0; first < it.rows; first += kScoreTile) {
+        const int rows = it.rows - first < kScoreTile ? it.rows - first : kScoreTile;
+        if (it.c2p.table && it.p2c.table) {
+            score_tile<true, true>(it, first, rows);
+        } else if (it.c2p.table) {
+            score_tile<true, false>(it, first, rows);
+        } else if (it.p2c.table) {
+            score_tile<false, true>(it, first, rows);
+        } else {
+            score_tile<false, false>(it, first, rows);
+        }
+        float inverses[kScoreTile];
+        for (int row = 0; row < rows; ++row) {
+            const float total = softmax_row(it.scratch + ptrdiff_t(row) * it.keys.padded,
+                                            it.keys.count, it.keys.padded);
+            sound &= finite(total);
+            inverses[row] = 1.0f / total;
+        }
+        float *output = it.output + first * it.output_stride;
+        int group = 0;
+        for (; group + kGroups <= groups; group += kGroups) {
+            weigh_rows<kGroups>(it.scratch, it.keys.padded, rows,
+                                it.keys.values + group * kLanes, stride, it.keys.count, inverses,
+                                output + group * kLanes, it.output_stride,
+                                it.head_size - group * kLanes);
+        }
+        for (; group < groups; ++group) {
+            weigh_rows<1>(it.scratch, it.keys.padded, rows, it.keys.values + group * kLanes,
+                          stride, it.keys.count, inverses, output + group * kLanes,
+                          it.output_stride, it.head_size - group * kLanes);
+        }
+    }
+    return sound;
+}
+
+static bool attend_i8(const AttendI8 &task) { return attend(task); }
+static bool attend_f32(const AttendF32 &task) { return attend(task); }
+
+// Copies one head's values, padded with zeros to whole groups of lanes.
+LANES int padded_head(const float *values, int size, float *padded) {
+    const int columns = (size + kLanes - 1) / kLanes * kLanes;
+    for (int i = 0; i < columns; ++i) {
+        padded[i] = i < size ? values[i] : 0.0f;
+    }
+    return columns;
+}
+
+LANES float head_scale(const float *values, int columns) {
+    Floats peaks = zeros();
+    for (int column = 0; column < columns; column += kLanes) {
+        peaks = larger(peaks, magnitude(load(values + column)));
+    }
+    return largest(larger(multiply(peaks, splat(1.0f / 127)), splat(1e-12f)));
+}
+
+static bool query_head_i8(const float *query, int size, float factor, uint8_t *bytes,
+                          float *scale) {
+    float padded[kMostHead];
+    uint8_t levels[kMostHead];
+    const int columns = padded_head(query, size, padded);
+    const float step = head_scale(padded, columns);
+    store_quantized(padded, nullptr, columns, step, 128, levels);
+    __builtin_memcpy(bytes, levels, size_t(size));
+    *scale = step * factor;
+    return finite(step);
+}
+
+static bool key_head_i8(const float *key, const float *value, int size, const KeyI8 &output) {
+    float padded[kMostHead];
+    uint8_t bytes[kMostHead];
+    int columns = padded_head(key, size, padded);
+    const float scale = head_scale(padded, columns);
+    const Floats inverse = splat(1.0f / scale);
+    Floats total = zeros();
+    for (int column = 0; column < columns; column += kLanes) {
+        const Floats level = nearest(multiply(load(padded + column), inverse));
+        total = add(total, level); // whole numbers below 2^24: exact
+        store_bytes(bytes + column, to_ints(level));
+    }
+    *output.scale = scale;
+    *output.start = -128 * int32_t(finite(scale) ? sum(total) : 0.0f);
+    int8_t *quads = output.quads;
+    for (int i = 0; i < size; i += 4, quads += output.stride) {
+        __builtin_memcpy(quads, bytes + i, 4);
+    }
+    columns = padded_head(value, size, padded);
+    __builtin_memcpy(output.value, padded, sizeof(float) * size_t(columns));
+    return finite(scale);
+}

@@ -1,0 +1,65 @@
+// Sixteen lanes as one 512-bit register; products of bytes with VNNI. Included inside a
+// namespace of the kernel's own; kernels/README.md says what every lanes_*.h provides.
+struct Floats { __m512 v; };
+struct Ints { __m512i v; };
+struct Quads { __m512i v; };
+
+constexpr bool kUnsignedRows = true;
+constexpr int kRows = 6, kGroups = 4;             // 24 accumulators of 32 registers
+constexpr int kScoreRows = 2, kScoreGroups = 4;   // the same, three for each score
+
+LANES Floats zeros() { return {_mm512_setzero_ps()}; }
+LANES Floats splat(float x) { return {_mm512_set1_ps(x)}; }
+LANES Floats load(const float *p) { return {_mm512_loadu_ps(p)}; }
+LANES void store(float *p, Floats x) { _mm512_storeu_ps(p, x.v); }
+LANES Floats add(Floats a, Floats b) { return {_mm512_add_ps(a.v, b.v)}; }
+LANES Floats subtract(Floats a, Floats b) { return {_mm512_sub_ps(a.v, b.v)}; }
+LANES Floats multiply(Floats a, Floats b) { return {_mm512_mul_ps(a.v, b.v)}; }
+LANES Floats divide(Floats a, Floats b) { return {_mm512_div_ps(a.v, b.v)}; }
+LANES Floats fused(Floats a, Floats b, Floats c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
+LANES Floats larger(Floats a, Floats b) { return {_mm512_max_ps(a.v, b.v)}; }
+LANES Floats smaller(Floats a, Floats b) { return {_mm512_min_ps(a.v, b.v)}; }
+LANES Floats magnitude(Floats a) { return {_mm512_abs_ps(a.v)}; }
+LANES Floats nearest(Floats a) {
+    return {_mm512_roundscale_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};
+}
+LANES Floats first_lanes(Floats a, int count, Floats others) {
+    return {_mm512_mask_blend_ps(__mmask16((1u << count) - 1), others.v, a.v)};
+}
+
+LANES Ints load(const int32_t *p) { return {_mm512_loadu_si512(p)}; }
+LANES Ints no_ints() { return {_mm512_setzero_si512()}; }
+LANES Ints to_ints(Floats a) { return {_mm512_cvtps_epi32(a.v)}; }
+LANES Floats to_floats(Ints a) { return {_mm512_cvtepi32_ps(a.v)}; }
+LANES Ints add(Ints a, Ints b) { return {_mm512_add_epi32(a.v, b.v)}; }
+LANES Floats power_of_two(Ints n) {
+    return {_mm512_castsi512_ps(
+        _mm512_slli_epi32(_mm512_add_epi32(n.v, _mm512_set1_epi32(127)), 23))};
+}
+LANES Floats widen(const int8_t *p) {
+    return {_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)p)))};
+}
+LANES void store_bytes(uint8_t *p, Ints a) {
+    _mm_storeu_si128((__m128i *)p, _mm512_cvtepi32_epi8(a.v));
+}
+
+LANES Quads load_quads(const void *p) { return {_mm512_loadu_si512(p)}; }
+LANES Quads splat_quad(const void *p) {
+    int32_t quad;
+    __builtin_memcpy(&quad, p, 4);
+    return {_mm512_set1_epi32(quad)};
+}
+LANES Ints dot(Ints sum, Quads rows, Quads columns) {
+    return {_mm512_dpbusd_epi32(sum.v, rows.v, columns.v)};
+}
+
+LANES float sum_halves(__m256 x) {
+    __m128 y = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
+    y = _mm_add_ps(y, _mm_movehl_ps(y, y));
+    return _mm_cvtss_f32(_mm_add_ss(y, _mm_shuffle_ps(y, y, 1)));
+}
+LANES float sum(Floats x) {
+    return sum_halves(
+        _mm256_add_ps(_mm512_castps512_ps256(x.v), _mm512_extractf32x8_ps(x.v, 1)));
+}
+LANES float largest(Floats x) { return _mm512_reduce_max_ps(x.v); }

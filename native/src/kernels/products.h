@@ -1,0 +1,162 @@
+// Linear products: tiles of rows by groups of columns whose sums stay in registers.
+
+// Runs a statement for each number below a constant, unrolled, so that arrays live in registers.
+#define TIMES(index, count) _Pragma("clang loop unroll(full)") for (int index = 0; index < (count); ++index)
+
+template <int rows, int groups>
+LANES void multiply_i8(const uint8_t *input, ptrdiff_t stride, const int8_t *weights,
+                       ptrdiff_t group_stride, int quads, Ints (&sums)[rows][groups]) {
+    for (int quad = 0; quad < quads; ++quad, input += 4, weights += 64) {
+        Quads columns[groups];
+        TIMES(g, groups) { columns[g] = load_quads(weights + g * group_stride); }
+        TIMES(r, rows) {
+            const Quads row = splat_quad(input + r * stride);
+            TIMES(g, groups) { sums[r][g] = dot(sums[r][g], row, columns[g]); }
+        }
+    }
+}
+
+template <int rows, int groups>
+LANES void tile_i8(const RowsI8 &input, int row, const ProductI8 &product, int column,
+                   float *output, ptrdiff_t output_stride) {
+    Ints sums[rows][groups];
+    TIMES(g, groups) {
+        const Ints start = load(product.start + column + g * kLanes);
+        TIMES(r, rows) { sums[r][g] = start; }
+    }
+    multiply_i8<rows, groups>(input.bytes + row * input.stride, input.stride,
+                              product.weights + ptrdiff_t(column) * product.inputs,
+                              ptrdiff_t(kLanes) * product.inputs, product.inputs / 4, sums);
+    TIMES(g, groups) {
+        const Floats scale = load(product.scales + column + g * kLanes);
+        const Floats bias = load(product.bias + column + g * kLanes);
+        TIMES(r, rows) {
+            const Floats factor = multiply(splat(input.scales[row + r]), scale);
+            store(output + r * output_stride + g * kLanes,
+                  fused(to_floats(sums[r][g]), factor, bias));
+        }
+    }
+}
+
+template <int rows, int groups>
+LANES void multiply_f32(const float *input, ptrdiff_t stride, const float *weights,
+                        ptrdiff_t weight_stride, ptrdiff_t group_stride, int inputs,
+                        Floats (&sums)[rows][groups]) {
+    for (int i = 0; i < inputs; ++i, weights += weight_stride) {
+        Floats columns[groups];
+        TIMES(g, groups) { columns[g] = load(weights + g * group_stride); }
+        TIMES(r, rows) {
+            const Floats row = splat(input[r * stride + i]);
+            TIMES(g, groups) { sums[r][g] = fused(row, columns[g], sums[r][g]); }
+        }
+    }
+}
+
+template <int rows, int groups>
+LANES void tile_f32(const float *input, ptrdiff_t stride, const ProductF32 &product, int column,
+                    float *output, ptrdiff_t output_stride) {
+    Floats sums[rows][groups];
+    TIMES(g, groups) {
+        const Floats bias = load(product.bias + column + g * kLanes);
+        TIMES(r, rows) { sums[r][g] = bias; }
+    }
+    multiply_f32<rows, groups>(input, stride, product.weights + ptrdiff_t(column) * product.inputs,
+                               kLanes, ptrdiff_t(kLanes) * product.inputs, product.inputs, sums);
+    TIMES(r, rows) {
+        TIMES(g, groups) { store(output + r * output_stride + g * kLanes, sums[r][g]); }
+    }
+}
+
+// Calls TILE<n>(row) for tiles of kRows rows and a last, lower one.
+#define EACH_TILE(rows, TILE)                                 \
+    int row = 0;                                              \
+    for (; row + kRows <= (rows); row += kRows) {             \
+        TILE(kRows);                                          \
+    }                                                         \
+    switch ((rows) - row) {                                   \
+        case 1: TILE(1); break;                               \
+        case 2: if constexpr (kRows > 2) { TILE(2); } break;  \
+        case 3: if constexpr (kRows > 3) { TILE(3); } break;  \
+        case 4: if constexpr (kRows > 4) { TILE(4); } break;  \
+        case 5: if constexpr (kRows > 5) { TILE(5); } break;  \
+        default: break;                                       \
+    }
+
+template <int groups>
+static void panel_i8(const RowsI8 &input, int rows, const ProductI8 &product, int column,
+                     float *output, ptrdiff_t stride) {
+#define TILE(n) tile_i8<n, groups>(input, row, product, column, output + row * stride, stride)
+    EACH_TILE(rows, TILE)
+#undef TILE
+}
+
+template <int groups>
+static void panel_f32(const float *input, ptrdiff_t input_stride, int rows,
+                      const ProductF32 &product, int column, float *output, ptrdiff_t stride) {
+#define TILE(n)                                                                  \
+    tile_f32<n, groups>(input + row * input_stride, input_stride, product, column, \
+                        output + row * stride, stride)
+    EACH_TILE(rows, TILE)
+#undef TILE
+}
+
+// The panel of columns is the outer loop: its weights stay in the nearest cache while all rows
+// pass.
+static void product_i8(const RowsI8 &input, int rows, const ProductI8 &product, int first,
+                       int count, float *output, ptrdiff_t stride) {
+    int column = 0;
+    for (; column + kGroups * kLanes <= count; column += kGroups * kLanes) {
+        panel_i8<kGroups>(input, rows, product, first + column, output + column, stride);
+    }
+    for (; column < count; column += kLanes) {
+        panel_i8<1>(input, rows, product, first + column, output + column, stride);
+    }
+}
+
+static void product_f32(const float *input, ptrdiff_t input_stride, int rows,
+                        const ProductF32 &product, int first, int count, float *output,
+                        ptrdiff_t stride) {
+    int column = 0;
+    for (; column + kGroups * kLanes <= count; column += kGroups * kLanes) {
+        panel_f32<kGroups>(input, input_stride, rows, product, first + column, output + column,
+                           stride);
+    }
+    for (; column < count; column += kLanes) {
+        panel_f32<1>(input, input_stride, rows, product, first + column, output + column, stride);
+    }
+}
+
+// The inner loops without memory: as many independent sums as a tile has.
+static double peak_i8(long rounds) {
+    static const uint8_t bytes[64] = {1};
+    Ints sums[kRows][kGroups];
+    Quads columns = load_quads(bytes), row = splat_quad(bytes);
+    TIMES(r, kRows) { TIMES(g, kGroups) { sums[r][g] = no_ints(); } }
+    for (long round = 0; round < rounds; ++round) {
+        __asm__ volatile("" : "+m"(columns), "+m"(row));
+        for (int step = 0; step < 64; ++step) {
+            TIMES(r, kRows) { TIMES(g, kGroups) { sums[r][g] = dot(sums[r][g], row, columns); } }
+        }
+    }
+    TIMES(r, kRows) {
+        TIMES(g, kGroups) { __asm__ volatile("" : : "m"(sums[r][g])); }
+    }
+    return double(rounds) * 64 * kRows * kGroups * 64;
+}
+
+static double peak_f32(long rounds) {
+    static const float ones[kLanes] = {1};
+    Floats sums[kRows][kGroups];
+    Floats columns = load(ones), row = splat(0.5f);
+    TIMES(r, kRows) { TIMES(g, kGroups) { sums[r][g] = zeros(); } }
+    for (long round = 0; round < rounds; ++round) {
+        __asm__ volatile("" : "+m"(columns), "+m"(row));
+        for (int step = 0; step < 64; ++step) {
+            TIMES(r, kRows) { TIMES(g, kGroups) { sums[r][g] = fused(row, columns, sums[r][g]); } }
+        }
+    }
+    TIMES(r, kRows) {
+        TIMES(g, kGroups) { __asm__ volatile("" : : "m"(sums[r][g])); }
+    }
+    return double(rounds) * 64 * kRows * kGroups * kLanes;
+}

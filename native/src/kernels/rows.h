@@ -1,0 +1,186 @@
+// Arithmetic on single rows: quantisation, activation functions, norms. Written on sixteen lanes,
+// so that every kernel compiles the same text to the same results.
+
+// 2^x for x <= 127, relative error 8e-8. The polynomial is a minimax fit on [-1/2, 1/2].
+LANES Floats exp2(Floats x) {
+    const Floats whole = nearest(larger(x, splat(-126.0f)));
+    const Floats part = subtract(larger(x, splat(-126.0f)), whole);
+    Floats y = splat(0x1.5c08d2p-10f);
+    y = fused(y, part, splat(0x1.3d0c52p-7f));
+    y = fused(y, part, splat(0x1.c6b6e6p-5f));
+    y = fused(y, part, splat(0x1.ebf918p-3f));
+    y = fused(y, part, splat(0x1.62e428p-1f));
+    y = fused(y, part, splat(0x1.000002p+0f));
+    return multiply(y, power_of_two(to_ints(whole)));
+}
+
+// x * Phi(x) = max(x, 0) - |x| * Q(|x|), Q being the upper tail of the normal distribution, whose
+// logarithm is nearly a parabola: a minimax fit of degree 7 up to 6, behind which the tail is
+// below 1e-8. The error is at most 3e-7, the last bit of the largest results.
+LANES Floats gelu(Floats x) {
+    const Floats size = magnitude(x);
+    const Floats a = smaller(size, splat(6.0f));
+    Floats y = splat(0x1.5c643cp-20f);
+    y = fused(y, a, splat(0x1.4338c2p-16f));
+    y = fused(y, a, splat(-0x1.752ca8p-11f));
+    y = fused(y, a, splat(0x1.04e55p-7f));
+    y = fused(y, a, splat(-0x1.b47ep-5f));
+    y = fused(y, a, splat(-0x1.d5daeap-2f));
+    y = fused(y, a, splat(-0x1.26b3f8p+0f));
+    y = fused(y, a, splat(-0x1.ffff48p-1f));
+    return subtract(larger(x, zeros()), multiply(size, exp2(y)));
+}
+
+// 1 / (1 + exp(-x))
+LANES Floats sigmoid(Floats x) {
+    const Floats limited = smaller(larger(x, splat(-80.0f)), splat(80.0f));
+    const Floats power = exp2(multiply(limited, splat(-1.44269504f)));
+    return divide(splat(1.0f), add(splat(1.0f), power));
+}
+
+// gelu's tanh form, x / 2 * (1 + tanh(u)) with u = sqrt(2 / pi) * (x + 0.044715 x^3)
+// (Hendrycks and Gimpel, 2016), and (1 + tanh(u)) / 2 = sigmoid(2 u).
+LANES Floats gelu_tanh(Floats x) {
+    const Floats cubic = fused(multiply(x, x), splat(0.044715f), splat(1.0f));
+    return multiply(x, sigmoid(multiply(multiply(x, splat(1.59576912f)), cubic)));
+}
+
+LANES Floats activated(Floats x, Activation activation) {
+    switch (activation) {
+        case Activation::gelu: return gelu(x);
+        case Activation::gelu_tanh: return gelu_tanh(x);
+        case Activation::relu: return larger(x, zeros());
+        case Activation::tanh: {
+            const Floats half = sigmoid(add(x, x));
+            return subtract(add(half, half), splat(1.0f));
+        }
+        case Activation::none: break;
+    }
+    return x;
+}
+
+LANES bool finite(float x) { return x - x == 0.0f; }
+
+LANES Floats smoothed(const float *input, const float *smooth, int column) {
+    const Floats x = load(input + column);
+    return smooth ? multiply(x, load(smooth + column)) : x;
+}
+
+LANES void store_quantized(const float *input, const float *smooth, int columns, float scale,
+                           int zero_point, uint8_t *bytes) {
+    const Floats inverse = splat(1.0f / scale);
+    const Floats offset = splat(float(zero_point - (kUnsignedRows ? 0 : 128)));
+    for (int column = 0; column < columns; column += kLanes) {
+        const Floats level = nearest(multiply(smoothed(input, smooth, column), inverse));
+        store_bytes(bytes + column, to_ints(add(level, offset)));
+    }
+}
+
+static bool quantize(const float *input, ptrdiff_t stride, int rows, int columns,
+                     const float *smooth, const RowsI8 &output) {
+    bool sound = true;
+    for (int row = 0; row < rows; ++row, input += stride) {
+        Floats peaks = zeros();
+        for (int column = 0; column < columns; column += kLanes) {
+            peaks = larger(peaks, magnitude(smoothed(input, smooth, column)));
+        }
+        const float scale = largest(larger(multiply(peaks, splat(1.0f / 127)), splat(1e-12f)));
+        sound &= finite(scale);
+        output.scales[row] = scale;
+        store_quantized(input, smooth, columns, scale, 128, output.bytes + row * output.stride);
+    }
+    return sound;
+}
+
+static void activate(float *values, ptrdiff_t stride, int rows, int columns,
+                     Activation activation) {
+    for (int row = 0; row < rows; ++row, values += stride) {
+        for (int column = 0; column < columns; column += kLanes) {
+            store(values + column, activated(load(values + column), activation));
+        }
+    }
+}
+
+template <Activation activation>
+LANES Floats activate_row(float *values, int columns, const float *smooth) {
+    Floats peaks = zeros();
+    for (int column = 0; column < columns; column += kLanes) {
+        Floats x = activated(load(values + column), activation);
+        x = smooth ? multiply(x, load(smooth + column)) : x;
+        store(values + column, x);
+        peaks = larger(peaks, x);
+    }
+    return peaks;
+}
+
+static bool activate_quantize(float *values, ptrdiff_t stride, int rows, int columns,
+                              Activation activation, const float *smooth, const RowsI8 &output) {
+    const bool relu = activation == Activation::relu;
+    const int zero_point = activation_zero_point(activation);
+    const Floats share = splat(1.0f / float(255 - zero_point));
+    const Floats least = splat(relu ? 1e-12f : 0.17f / 32);
+    bool sound = true;
+    for (int row = 0; row < rows; ++row, values += stride) {
+        const Floats peaks = activation == Activation::gelu
+                                 ? activate_row<Activation::gelu>(values, columns, smooth)
+                             : relu ? activate_row<Activation::relu>(values, columns, smooth)
+                                    : activate_row<Activation::gelu_tanh>(values, columns, smooth);
+        const float scale = largest(larger(multiply(peaks, share), least));
+        sound &= finite(scale);
+        output.scales[row] = scale;
+        store_quantized(values, nullptr, columns, scale, zero_point,
+                        output.bytes + row * output.stride);
+    }
+    return sound;
+}
+
+static bool norm(float *values, ptrdiff_t stride, const float *residual, ptrdiff_t residual_stride,
+                 int rows, int columns, const Norm &norm) {
+    bool sound = true;
+    for (int row = 0; row < rows; ++row, values += stride, residual += residual_stride) {
+        Floats total = zeros();
+        for (int column = 0; column < columns; column += kLanes) {
+            Floats x = load(values + column);
+            if (residual) {
+                x = add(x, load(residual + column));
+                store(values + column, x);
+            }
+            total = add(total, x);
+        }
+        const Floats mean = splat(sum(total) / float(columns));
+        Floats squares = zeros();
+        for (int column = 0; column < columns; column += kLanes) {
+            const Floats x = subtract(load(values + column), mean);
+            squares = fused(x, x, squares);
+        }
+        const float variance = sum(squares) / float(columns);
+        sound &= finite(variance);
+        const Floats inverse = splat(1.0f / __builtin_sqrtf(variance + norm.epsilon));
+        for (int column = 0; column < columns; column += kLanes) {
+            const Floats x = multiply(subtract(load(values + column), mean), inverse);
+            store(values + column,
+                  fused(x, load(norm.weight + column), load(norm.bias + column)));
+        }
+    }
+    return sound;
+}
+
+static void widen_row(const int8_t *input, float scale, int columns, float *output) {
+    for (int column = 0; column < columns; column += kLanes) {
+        store(output + column, multiply(widen(input + column), splat(scale)));
+    }
+}
+
+static void add_row(const float *input, int columns, float *output) {
+    for (int column = 0; column < columns; column += kLanes) {
+        store(output + column, add(load(output + column), load(input + column)));
+    }
+}
+
+static float dot_rows(const float *left, const float *right, int columns) {
+    Floats total = zeros();
+    for (int column = 0; column < columns; column += kLanes) {
+        total = fused(load(left + column), load(right + column), total);
+    }
+    return sum(total);
+}

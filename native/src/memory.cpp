@@ -1,0 +1,58 @@
+#include "memory.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+#if defined(_WIN32)
+#define WIN32_LEAN_AND_MEAN
+#include <windows.h>
+#else
+#include <sys/mman.h>
+#endif
+
+namespace edge_rerank {
+
+namespace {
+constexpr size_t kLine = 64;
+constexpr size_t kChunk = size_t(8) << 20;
+
+#if defined(_WIN32)
+void *map(size_t size) { return VirtualAlloc(nullptr, size, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE); }
+void unmap(void *start, size_t) { VirtualFree(start, 0, MEM_RELEASE); }
+#else
+// Straight from the system: zeroed without being touched, and given back for sure.
+void *map(size_t size) {
+    void *start = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return start == MAP_FAILED ? nullptr : start;
+}
+void unmap(void *start, size_t size) { munmap(start, size); }
+#endif
+} // namespace
+
+Memory::~Memory() {
+    for (const Chunk &chunk : chunks_) {
+        unmap(chunk.start, chunk.size);
+    }
+}
+
+void *Memory::bytes(size_t size) {
+    size = (size + kLine - 1) / kLine * kLine;
+    if (chunks_.empty() || chunks_.back().size - used_ < size) {
+        const size_t wanted = std::max(size, kChunk);
+        chunks_.reserve(chunks_.size() + 1);
+        void *start = map(wanted);
+        if (!start) {
+            throw std::bad_alloc();
+        }
+        chunks_.push_back({start, wanted});
+        used_ = 0;
+    }
+    void *result = static_cast<char *>(chunks_.back().start) + used_;
+    used_ += size;
+    total_ += size;
+    return result;
+}
+
+} // namespace edge_rerank
