@@ -12,7 +12,7 @@ class Progress:
     """A line on standard error that counts; silent unless that is a terminal."""
 
     def __init__(self, what: str, *, file: str = "-", total: int | None = None) -> None:
-        """Count ``what``: ``total``, or as many as ``file`` has lines; shown after half a second."""
+        """Count ``what``, as many as ``total`` or the lines of ``file``; shown after a while."""
         self._on = sys.stderr is not None and sys.stderr.isatty()
         self._what, self._total = what, total
         if self._on and total is None:
