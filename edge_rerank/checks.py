@@ -73,9 +73,9 @@ def checksum_check(files: Sequence[FileCheck]) -> Check:
 
 def conflict_check(name: str, conflicts: Sequence[str]) -> Check:
     """Sum up where a file and the manifest differ."""
-    found = "; ".join(conflicts) or "agrees with the manifest"
-    remedy = f"the manifest or the file was edited: {_COPY}"
-    return Check(name, not conflicts, found, "no differences", remedy)
+    found = "; ".join(conflicts) or "no contradiction"
+    remedy = f"the manifest or the file was edited, or cut short: {_COPY}"
+    return Check(name, not conflicts, found, "no contradiction", remedy)
 
 
 def agreement_checks(found: Agreement, limits: Limits) -> Iterator[Check]:
@@ -104,9 +104,20 @@ def same_bits_check(name: str, once: Sequence[float], again: Sequence[float]) ->
     return Check(name, not changed, found, "the same bits", _BITS, float(changed), 0.0)
 
 
-def failed_scoring(name: str, error: Exception) -> Check:
-    """Report that pairs could not be scored at all."""
-    return Check(name, False, str(error), "a finite logit for each pair", _SCORES)
+def failed_scoring(error: Exception) -> Check:
+    """Report that the probe pairs could not be scored at all."""
+    return Check("scoring", False, _one_line(error), "a finite logit for each pair", _SCORES)
+
+
+def longest_pair_check(max_length: int, error: Exception | None) -> Check:
+    """Report whether a pair of as many tokens as the manifest allows could be scored."""
+    found = f"{max_length} tokens scored" if error is None else _one_line(error)
+    remedy = f"pairs of max_length, {max_length} tokens, cannot be scored: the manifest was edited"
+    return Check("longest_pair", error is None, found, "a finite logit", f"{remedy}: {_COPY}")
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _bits(logit: float) -> bytes:

@@ -6,6 +6,7 @@ it claims is compared here with the files that it describes.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -17,7 +18,9 @@ from edge_rerank.artifact import Artifact, Probe
 from edge_rerank.limits import RECORDED, RecordedParity
 from edge_rerank.manifest import Manifest
 
+WEIGHTS = "model.safetensors"
 _CONFIG_LIMIT = 4 * 1024 * 1024
+_HEADER_LIMIT = 100_000_000  # the format's own
 _CONFIG_NAMES = {"layers": "num_hidden_layers", "heads": "num_attention_heads"}
 _UNSET_BELOW_ONE = ("position_buckets", "max_relative_positions")
 
@@ -50,6 +53,30 @@ def _normal(key: str, value: Any) -> Any:
     if key in _UNSET_BELOW_ONE and isinstance(value, int):
         return value if value > 0 else -1
     return value
+
+
+def weights_conflicts(artifact: Artifact) -> list[str]:
+    """Say where the weights file's header and its size differ; empty when nowhere.
+
+    The header of a safetensors file is a length (8 bytes, little-endian) and as many bytes of
+    JSON: for each tensor, from which byte after the header to which it lies.
+    """
+    if WEIGHTS not in artifact.manifest.files:
+        return []
+    path = artifact.file(WEIGHTS)
+    size = path.stat().st_size
+    try:
+        with path.open("rb") as stream:
+            length = int.from_bytes(stream.read(8), "little")
+            header = json.loads(stream.read(min(length, _HEADER_LIMIT)))
+        ends = {name: it["data_offsets"][1] for name, it in header.items() if name[:2] != "__"}
+        last = max(ends, key=ends.__getitem__)
+        needed = 8 + length + int(ends[last])
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
+        return [f"the header of {WEIGHTS} cannot be read: {error}"]
+    if needed == size:
+        return []
+    return [f"{WEIGHTS} has {size:,} bytes, and {last} ends at byte {needed:,}"]
 
 
 def parity_conflicts(manifest: Manifest, probes: Sequence[Probe]) -> list[str]:

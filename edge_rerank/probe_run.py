@@ -12,7 +12,13 @@ from typing import Any
 
 from edge_rerank.agreement import Agreement, agree
 from edge_rerank.artifact import Artifact, Probe
-from edge_rerank.checks import Check, agreement_checks, failed_scoring, same_bits_check
+from edge_rerank.checks import (
+    Check,
+    agreement_checks,
+    failed_scoring,
+    longest_pair_check,
+    same_bits_check,
+)
 from edge_rerank.engines import EngineInfo
 from edge_rerank.errors import EngineError, InputError, TokenizerError
 from edge_rerank.limits import Limits, limits_for
@@ -54,7 +60,7 @@ class ProbeRun:
             try:
                 together, longest = self._together(reranker)
             except _SCORING as error:
-                yield failed_scoring("scoring", error)
+                yield failed_scoring(error)
                 return
             yield longest
             yield from self._agreement(logits_of(together))
@@ -73,13 +79,11 @@ class ProbeRun:
 
     def _together(self, reranker: Reranker) -> tuple[list[ScoredPair], Check]:
         """Score all; without the longest pair if it is that which cannot be scored."""
-        every = range(len(self._pairs))
+        every, longest = range(len(self._pairs)), self._artifact.manifest.max_length
         try:
-            scored = self._score(reranker, every)
+            return self._score(reranker, every), longest_pair_check(longest, None)
         except _SCORING as error:
-            return self._score(reranker, every[:-1]), failed_scoring("longest_pair", error)
-        longest = self._artifact.manifest.max_length
-        return scored, Check("longest_pair", True, f"{longest} tokens scored", "a finite logit")
+            return self._score(reranker, every[:-1]), longest_pair_check(longest, error)
 
     def _agreement(self, logits: Sequence[float]) -> Iterator[Check]:
         self.agreement = agree(logits[: len(self._exact)], self._exact)

@@ -22,7 +22,7 @@ from edge_rerank.agreement import Agreement
 from edge_rerank.artifact import MANIFEST_NAME, load_artifact, load_probes, sha256_file
 from edge_rerank.builtin import builtin_model
 from edge_rerank.checks import Check, FileCheck, checksum_check, conflict_check, file_checks
-from edge_rerank.consistency import config_conflicts, parity_conflicts
+from edge_rerank.consistency import config_conflicts, parity_conflicts, weights_conflicts
 from edge_rerank.cpu import Cpu, read_cpu
 from edge_rerank.engines import EngineInfo
 from edge_rerank.limits import Limits
@@ -105,11 +105,13 @@ def verify(
     probes = load_probes(artifact)
     files = tuple(file_checks(artifact, checksums=checksums))
     run = ProbeRun(artifact, probes, {"threads": threads, "engine": engine})
-    checks = [checksum_check(files)]
-    if checks[0].passed is not False:  # what is known to be damaged is not run
-        checks.append(conflict_check("config", config_conflicts(artifact)))
-        conflicts = parity_conflicts(artifact.manifest, probes)
-        checks.append(conflict_check("recorded_parity", conflicts))
+    checks = [
+        checksum_check(files),
+        conflict_check("weights", weights_conflicts(artifact)),
+        conflict_check("config", config_conflicts(artifact)),
+        conflict_check("recorded_parity", parity_conflicts(artifact.manifest, probes)),
+    ]
+    if all(check.passed is not False for check in checks[:2]):  # damaged files are not run
         checks += run.checks()
     return Verification(
         path=artifact.path,
