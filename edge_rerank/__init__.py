@@ -12,6 +12,7 @@ Importing this package loads neither onnxruntime nor tokenizers; :meth:`Reranker
 from __future__ import annotations
 
 from edge_rerank._version import __version__
+from edge_rerank.cpu import require_baseline
 from edge_rerank.engines import EngineInfo
 from edge_rerank.errors import (
     ArtifactError,
@@ -27,6 +28,7 @@ from edge_rerank.errors import (
     ParityError,
     TokenizerError,
     UnsafePathError,
+    UnsupportedCpuError,
 )
 from edge_rerank.reranker import Reranker
 from edge_rerank.results import Document, RankedDocument, ScoredPair
@@ -51,7 +53,10 @@ __all__ = [
     "ScoredPair",
     "TokenizerError",
     "UnsafePathError",
+    "UnsupportedCpuError",
     "Verification",
     "__version__",
     "verify",
 ]
+
+require_baseline()  # before anything imports numpy

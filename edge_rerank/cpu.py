@@ -8,12 +8,24 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
+from edge_rerank._ask_cpu import ask_cpu, missing_baseline
+from edge_rerank.errors import UnsupportedCpuError
+
 _CPUINFO = Path("/proc/cpuinfo")
 _X86 = frozenset({"x86_64", "amd64", "i386", "i686", "x86"})
 _ARM64 = frozenset({"aarch64", "arm64"})
 # As Linux names them. They are the features that decide how fast, and with what rounding, 8-bit
 # products run.
-_INTERESTING = ("avx2", "avx512f", "avx_vnni", "avx512_vnni", "amx_int8", "asimddp", "i8mm")
+_INTERESTING = (
+    *("avx2", "avx512f", "avx_vnni", "avx512_vnni", "amx_int8"),
+    *("asimddp", "i8mm", "bf16"),
+)
+_NUMPY_NAMES = {
+    "avx2": "AVX2",
+    "avx512f": "AVX512F",
+    "avx512_vnni": "AVX512VNNI",
+    "asimddp": "ASIMDDP",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +61,24 @@ def read_cpu(cpuinfo: Path = _CPUINFO) -> Cpu:
     machine = platform.machine().lower()
     fields = _first_processor(cpuinfo)
     model = fields.get("model name", "") or platform.processor()
+    found = ask_cpu(is_x86=machine in _X86) if machine in _X86 | _ARM64 else None
+    if found is not None:
+        return Cpu(machine, model, tuple(name for name in _INTERESTING if name in found))
     flags = fields.get("flags", fields.get("Features", ""))
     return Cpu(machine, model, _features(machine, frozenset(flags.split()), _numpy_features()))
+
+
+def require_baseline() -> None:
+    """Raise UnsupportedCpuError on an x86 processor that the published builds of numpy die on.
+
+    Some of them end the process with an illegal instruction, without a word.
+    """
+    missing = missing_baseline() if platform.machine().lower() in _X86 else frozenset()
+    if missing:
+        raise UnsupportedCpuError(
+            f"this processor lacks {', '.join(sorted(missing))}; edge-rerank needs numpy and "
+            "onnxruntime, whose published builds need x86-64-v2 (a processor of 2009 or later)"
+        )
 
 
 def _features(
@@ -58,16 +86,14 @@ def _features(
 ) -> tuple[str, ...] | None:
     """Join what ``/proc/cpuinfo`` lists and what numpy found by asking the processor itself.
 
-    Under an emulator ``cpuinfo`` may be the host's; it is left aside when numpy contradicts it.
+    For systems that :func:`ask_cpu` does not know. Under an emulator ``cpuinfo`` may be the
+    host's; it is left aside when numpy contradicts it.
     """
     if machine in _X86 and asked.get("AVX512F") is False and "avx512f" in flags:
         flags = frozenset()
     if machine in _X86 and asked.get("AVX2") is False and "avx2" in flags:
         flags = frozenset()
-    if asked.get("AVX512VNNI"):
-        flags |= {"avx2", "avx512f", "avx512_vnni"}
-    if machine in _ARM64 and asked.get("ASIMDDP"):
-        flags |= {"asimddp"}
+    flags |= {name for name, theirs in _NUMPY_NAMES.items() if asked.get(theirs)}
     return tuple(name for name in _INTERESTING if name in flags) if flags else None
 
 

@@ -57,3 +57,7 @@ class MissingExtraError(EdgeRerankError):
 
 class ClosedError(EdgeRerankError):
     """The reranker was used after it had been closed."""
+
+
+class UnsupportedCpuError(EdgeRerankError, ImportError):
+    """The processor is too old for the libraries this package needs; raised at its import."""

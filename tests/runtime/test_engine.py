@@ -14,7 +14,7 @@ import pytest
 
 from edge_rerank import ClosedError, EngineError, InputError
 from edge_rerank.artifact import Artifact, load_artifact, write_manifest
-from edge_rerank.cpu import Cpu, read_cpu
+from edge_rerank.cpu import Cpu
 from edge_rerank.engines import Engine, create_engine
 from edge_rerank.engines._session import open_session, session_settings
 from edge_rerank.tokenization import TokenizedPair
@@ -233,37 +233,6 @@ def test_careful_products_are_not_optimised_away(
     options = open_session(load_artifact(folder)).session.get_session_options()
     # ONNX Runtime ignores the setting below this level.
     assert (options.graph_optimization_level.name == "ORT_ENABLE_EXTENDED") is saturates
-
-
-@pytest.mark.parametrize(
-    ("text", "asked", "features"),
-    [
-        ("model name\t: Xeon\nflags\t\t: avx2 avx512f avx512_vnni\n\nflags: x", {}, 3),
-        ("flags : sse2", {}, 0),
-        ("", {}, None),
-        ("flags : avx2 avx512f avx512_vnni", {"AVX512F": False, "AVX2": True}, None),
-        ("", {"AVX512F": True, "AVX512VNNI": True}, 3),
-        ("flags : avx2 avx_vnni", {"AVX512F": False, "AVX2": True}, 2),
-    ],
-)
-def test_reading_the_processor(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    text: str,
-    asked: dict[str, bool],
-    features: int | None,
-) -> None:
-    monkeypatch.setattr("platform.machine", lambda: "x86_64")
-    monkeypatch.setattr("edge_rerank.cpu._numpy_features", lambda: asked)
-    (tmp_path / "cpuinfo").write_text(text)
-    cpu = read_cpu(tmp_path / "cpuinfo")
-    assert (None if cpu.features is None else len(cpu.features)) == features
-    assert cpu.saturates is not any("vnni" in name for name in cpu.features or ())
-
-
-def test_reading_this_processor_never_fails() -> None:
-    assert read_cpu().machine
-    assert read_cpu(Path("/nowhere")).machine
 
 
 _MEMORY = """
