@@ -1,0 +1,1 @@
+"""Tools for developers of edge-rerank; nothing here is installed with it."""

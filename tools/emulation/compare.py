@@ -1,0 +1,115 @@
+"""What must hold between the scores of one CPU and another's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from edge_rerank.agreement import agree, kendall_tau
+
+MOST_RMS = 0.02
+"""Most that two CPUs' logits may differ, root mean square, in standard deviations of them."""
+MOST_LARGEST = 0.1
+"""Most that a single logit may. ONNX Runtime's kernels round differently from CPU to CPU, and what
+rounds to another 8-bit step here and there adds up in a few pairs: 0.06 is the largest seen."""
+LEAST_TAU = 0.99
+"""Least Kendall's tau of the rankings of one query's passages."""
+EXACT = frozenset({"native"})
+"""Engines that promise the same bits everywhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What one run found."""
+
+    bits: tuple[int, ...]
+    """The float32 logits, as whole numbers."""
+    features: tuple[str, ...] | None
+    ids: str
+    """A checksum of all token ids."""
+    tokens: int
+    engine: Mapping[str, Any]
+    seconds: float
+
+    @classmethod
+    def from_json(cls, found: Mapping[str, Any]) -> Scores:
+        """Read what the worker wrote."""
+        features = found["cpu"]["features"]
+        return cls(
+            bits=tuple(found["bits"]),
+            features=None if features is None else tuple(features),
+            ids=found["ids"],
+            tokens=sum(found["tokens"]),
+            engine=found["engine"],
+            seconds=found["seconds"],
+        )
+
+    @property
+    def logits(self) -> list[float]:
+        """The logits as numbers."""
+        return [float(logit) for logit in np.array(self.bits, np.uint32).view(np.float32)]
+
+
+@dataclass(slots=True)
+class Row:
+    """A line of the report: one run, compared with the same engine's on this machine."""
+
+    cpu: str
+    about: str
+    engine: str
+    kernel: str | None
+    features: tuple[str, ...] | None = None
+    pairs: int = 0
+    rms: float | None = None
+    """Of the differences, in sigma."""
+    largest: float | None = None
+    """Largest absolute difference, in sigma."""
+    tau: float | None = None
+    differing: int | None = None
+    """How many logits are not the same to the last bit."""
+    seconds: float | None = None
+    problems: list[str] = field(default_factory=list)
+    """What does not hold; empty when all does."""
+
+
+def compare(
+    row: Row,
+    found: Scores,
+    reference: Scores,
+    expected_features: Sequence[str] | None,
+    *,
+    ranked: int,
+) -> None:
+    """Fill in a row's figures and problems. The first ``ranked`` pairs are one query's."""
+    agreement = agree(found.logits, reference.logits)
+    row.features, row.pairs, row.seconds = found.features, agreement.pairs, found.seconds
+    row.rms, row.largest = agreement.rms_in_sigma, agreement.max_in_sigma
+    row.tau = kendall_tau(found.logits[:ranked], reference.logits[:ranked])
+    row.differing = sum(a != b for a, b in zip(found.bits, reference.bits, strict=True))
+    if row.kernel is None:
+        row.kernel = found.engine["details"].get("kernel")
+    if found.ids != reference.ids:
+        row.problems.append("the tokenizer gives other token ids")
+    if expected_features is not None and set(found.features or ()) != set(expected_features):
+        wanted = " ".join(expected_features) or "nothing"
+        row.problems.append(f"finds the features {found.features}; expected {wanted}")
+    row.problems += _scores_problems(row)
+
+
+def _scores_problems(row: Row) -> list[str]:
+    assert row.rms is not None
+    assert row.largest is not None
+    assert row.tau is not None
+    problems = []
+    if row.engine in EXACT and row.differing:
+        problems.append(f"{row.differing} of {row.pairs} logits are not the same to the last bit")
+    if not row.rms <= MOST_RMS:
+        problems.append(f"logits differ by {row.rms:.4f} sigma rms; at most {MOST_RMS}")
+    if not row.largest <= MOST_LARGEST:
+        problems.append(f"a logit differs by {row.largest:.4f} sigma; at most {MOST_LARGEST}")
+    if not row.tau >= LEAST_TAU:
+        problems.append(f"the rankings' tau is {row.tau:.4f}; at least {LEAST_TAU}")
+    return problems

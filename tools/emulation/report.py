@@ -1,0 +1,65 @@
+"""Showing rows: as a table for people, as JSON for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from tools.emulation.compare import Row
+
+_HEADINGS = ("CPU", "found", "engine", "kernel", "rms / sigma", "max / sigma", "tau", "bits", "s")
+
+
+def as_json(rows: Sequence[Row]) -> str:
+    """Give all figures and problems as one JSON object."""
+    content = {"holds": holds(rows), "runs": [asdict(row) for row in rows]}
+    return json.dumps(content, indent=2)
+
+
+def as_table(rows: Sequence[Row]) -> str:
+    """Give a Markdown table, and below it what does not hold."""
+    lines = [_HEADINGS, tuple("---" for _ in _HEADINGS), *(_cells(row) for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(_HEADINGS))]
+    table = [
+        "| "
+        + " | ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True))
+        + " |"
+        for line in lines
+    ]
+    failed = [
+        f"{row.cpu}, {row.engine} {row.kernel or ''}".rstrip() + f": {problem}"
+        for row in rows
+        for problem in row.problems
+    ]
+    return "\n".join([*table, "", *(failed or ["all of it holds"])])
+
+
+def holds(rows: Sequence[Row]) -> bool:
+    """True when no row has a problem."""
+    return not any(row.problems for row in rows)
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    features = "?" if row.features is None else " ".join(row.features) or "-"
+    return (
+        row.cpu,
+        features,
+        row.engine,
+        row.kernel or "-",
+        _figure(row.rms, 5),
+        _figure(row.largest, 5),
+        _figure(row.tau, 4),
+        _bits(row),
+        _figure(row.seconds, 0),
+    )
+
+
+def _figure(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def _bits(row: Row) -> str:
+    if row.differing is None:
+        return "-"
+    return "same" if row.differing == 0 else f"{row.differing} of {row.pairs} differ"

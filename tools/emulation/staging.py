@@ -1,0 +1,91 @@
+"""A copy of the project for one kind of machine, with the native library built for that kind."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tools.emulation.cache import cached
+from tools.emulation.commands import run_quietly
+from tools.emulation.errors import EmulationError
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+_COPIED = ("edge_rerank", "tests", "tools", "export", "bench", "training", "pyproject.toml")
+_BUILD = REPOSITORY / "native/build.py"
+# The oldest C library that the wheels are made for; the harness tests what they carry.
+_TARGET = "{machine}-linux-gnu.2.17"
+_LIBRARY_FOLDER = "edge_rerank/_native"
+
+
+@contextmanager
+def staged(machine: str) -> Iterator[Path]:
+    """Give a folder to run the project in; it is removed afterwards.
+
+    The repository itself will not do: the native library in it, if any, is this machine's, and
+    the model lies where only an installed package finds it.
+    """
+    with tempfile.TemporaryDirectory(prefix="edge-rerank-") as name:
+        folder = Path(name)
+        for part in _COPIED:
+            _copy(REPOSITORY / part, folder / part)
+        (folder / "edge_rerank/models").symlink_to(REPOSITORY / "quantized")
+        if has_native():
+            shutil.copytree(native_library(machine), folder / _LIBRARY_FOLDER)
+        yield folder
+
+
+def has_native() -> bool:
+    """True when this checkout can build the native engine, and its runtime knows it."""
+    from edge_rerank.engines import ENGINES
+
+    return "native" in ENGINES and _BUILD.is_file()
+
+
+def native_library(machine: str, *, refresh: bool = False) -> Path:
+    """Give a folder with the native library for a kind of machine, built from this checkout."""
+    target = _TARGET.format(machine=machine)
+    ingredients = {"target": target, "sources": _sources(), "compiler": _compiler()}
+    return cached(
+        f"native-{machine}", ingredients, lambda into: _build(target, into), refresh=refresh
+    )
+
+
+def _build(target: str, into: Path) -> None:
+    run_quietly(
+        [sys.executable, _BUILD, "--target", target, "--output", into],
+        remedy="the native library must build here; see native/README.md",
+        folder=REPOSITORY,
+    )
+    if not any(into.iterdir()):
+        raise EmulationError(f"{_BUILD} --target {target} wrote nothing into {into}")
+
+
+def _sources() -> str:
+    """Give a checksum of everything that the library is built from."""
+    checksum = hashlib.sha256()
+    for path in sorted((REPOSITORY / "native").rglob("*")):
+        if path.suffix in {".py", ".h", ".c", ".cc", ".cpp", ".inc"} and path.is_file():
+            checksum.update(str(path.relative_to(REPOSITORY)).encode() + b"\0")
+            checksum.update(path.read_bytes())
+    return checksum.hexdigest()
+
+
+def _compiler() -> str:
+    from importlib import metadata
+
+    try:
+        return metadata.version("ziglang")
+    except metadata.PackageNotFoundError:
+        return "the system's"
+
+
+def _copy(source: Path, target: Path) -> None:
+    if source.is_file():
+        shutil.copyfile(source, target)
+    else:
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "_native"))
