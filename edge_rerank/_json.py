@@ -1,9 +1,10 @@
-"""Strict reading of JSON objects: every complaint names the file, the key and the value."""
+"""Strict reading of JSON objects, and writing: complaints name the file, the key, the value."""
 
 from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,28 @@ def read_json(path: Path, *, limit: int) -> Any:
 
 def _refuse_constant(text: str) -> NoReturn:
     raise ValueError(f"{text} is not a JSON number")
+
+
+def json_text(value: Mapping[str, object], where: str) -> str:
+    """Give ``value`` as indented JSON; raises ManifestError, naming ``where``, if it is none."""
+    try:
+        return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    except (TypeError, ValueError) as error:
+        raise ManifestError(f"{where}: cannot be written as JSON: {error}") from error
+
+
+def write_json(path: Path, value: Mapping[str, object]) -> None:
+    """Write ``value`` as UTF-8 JSON; the file appears whole, or not at all."""
+    text = json_text(value, str(path))
+    beside = path.with_name(path.name + ".partial")
+    try:
+        with beside.open("w", encoding="utf-8", newline="\n") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,17 +9,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from edge_rerank._json import Fields, read_json, shown
+from edge_rerank._json import Fields, json_text, read_json, shown, write_json
 from edge_rerank.errors import (
     ArtifactError,
     ArtifactNotFoundError,
     ChecksumError,
     FormatVersionError,
-    ManifestError,
     UnsafePathError,
 )
 from edge_rerank.manifest import (
@@ -132,8 +130,8 @@ def write_manifest(folder: str | os.PathLike[str], manifest: Manifest) -> Manife
     root = _folder(folder)
     written = replace(manifest, files=_hash_files(root))
     where = str(root / MANIFEST_NAME)
-    checked = Manifest.from_json(json.loads(_json_text(written.to_json(), where)), where=where)
-    _write_json(root / MANIFEST_NAME, checked.to_json())
+    checked = Manifest.from_json(json.loads(json_text(written.to_json(), where)), where=where)
+    write_json(root / MANIFEST_NAME, checked.to_json())
     return checked
 
 
@@ -142,7 +140,7 @@ def write_probes(folder: str | os.PathLike[str], probes: tuple[Probe, ...]) -> N
     pairs = [
         {"query": probe.query, "document": probe.document, "logit": probe.logit} for probe in probes
     ]
-    _write_json(Path(folder) / "probes.json", {"format_version": PROBES_VERSION, "pairs": pairs})
+    write_json(Path(folder) / "probes.json", {"format_version": PROBES_VERSION, "pairs": pairs})
 
 
 def sha256_file(path: Path) -> str:
@@ -221,23 +219,3 @@ def _hash_files(folder: Path) -> dict[str, FileRecord]:
 
 def _probe(fields: Fields) -> Probe:
     return Probe(fields.any_text("query"), fields.any_text("document"), fields.number("logit"))
-
-
-def _json_text(value: Mapping[str, object], where: str) -> str:
-    try:
-        return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    except (TypeError, ValueError) as error:
-        raise ManifestError(f"{where}: cannot be written as JSON: {error}") from error
-
-
-def _write_json(path: Path, value: Mapping[str, object]) -> None:
-    text = _json_text(value, str(path))
-    beside = path.with_name(path.name + ".partial")
-    try:
-        with beside.open("w", encoding="utf-8", newline="\n") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)

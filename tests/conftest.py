@@ -30,6 +30,13 @@ WORDS = [
     *("plants", "eat", "light", "water", "steel", "bridge", "rivers", "flow", "wing", "lift"),
     *("heat", "layer", "boundary", "shock", "wave", "a", "the", "of", "and", "in", "how", "do"),
 ]
+PROBES = [
+    ("how do plants eat", "plants eat light"),
+    ("how do plants eat", "steel bridge"),
+    ("heat", "the heat of the boundary layer and the shock wave in the flow of water"),
+    ("lift", ""),
+    ("wing", "lift of a wing"),
+]
 VOCABULARY = 160
 MAX_LENGTH = 96
 
@@ -138,6 +145,20 @@ def tiny_manifest(*, types: bool = False) -> Manifest:
     )
 
 
+def tiny_probes(*, types: bool = False) -> tuple[Probe, ...]:
+    """Give probe pairs with the logits that the tiny model has for them."""
+    tokenizer = word_tokenizer()
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    probes = []
+    for query, document in PROBES:
+        encoding = tokenizer.encode(query, document)
+        second = sum(encoding.type_ids) / len(encoding.ids) if types else 0.0
+        logit = expected_logit(encoding.ids) + 100 * second
+        probes.append(Probe(query, document, float(np.float32(logit))))
+    return tuple(probes)
+
+
 def build_artifact(folder: Path, *, types: bool = False) -> Path:
     """Write the tiny model into ``folder``, as an artifact."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -145,7 +166,7 @@ def build_artifact(folder: Path, *, types: bool = False) -> Path:
     (folder / "model.onnx").write_bytes(model.SerializeToString())
     word_tokenizer().save(str(folder / "tokenizer.json"))
     (folder / "config.json").write_text(json.dumps({"model_type": "deberta-v2"}), "utf-8")
-    write_probes(folder, (Probe("how do plants eat", "plants eat light", 0.25),))
+    write_probes(folder, tiny_probes(types=types))
     write_manifest(folder, tiny_manifest(types=types))
     return folder
 

@@ -33,7 +33,7 @@ from edge_rerank.artifact import (
     write_manifest,
     write_probes,
 )
-from tests.conftest import tiny_graph, tiny_manifest
+from tests.conftest import tiny_graph, tiny_manifest, tiny_probes
 
 Make = Callable[..., Path]
 
@@ -60,7 +60,7 @@ def test_a_manifest_survives_the_round_trip(artifact_path: Path) -> None:
 
 def test_probes(artifact_path: Path) -> None:
     probes = load_probes(load_artifact(artifact_path))
-    assert probes == (Probe("how do plants eat", "plants eat light", 0.25),)
+    assert probes == tiny_probes()
 
 
 @pytest.mark.parametrize(
