@@ -239,7 +239,7 @@ def test_a_damaged_model_is_a_failure(run: Run, make_artifact: Callable[..., Pat
         assert (run.out, run.err.count("\n")) == ("", 1)
 
 
-@pytest.mark.parametrize("command", [[], ["rank"], ["score"], ["info"], ["export"]])
+@pytest.mark.parametrize("command", [[], ["rank"], ["score"], ["info"], ["export"], ["verify"]])
 def test_help_has_examples_and_exit_codes(run: Run, command: list[str]) -> None:
     assert run(*command, "--help", model=False) == 0
     for piece in ("examples:", "  edge-rerank ", "exit codes:", "  130  interrupted"):
