@@ -20,8 +20,9 @@ from setuptools.command.build_py import build_py
 ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT))  # a build backend runs this file without it
 
-from native.build import BuildError, build_library  # noqa: E402
+from native.build import build_library  # noqa: E402
 from native.targets import TARGETS, Target, host_target  # noqa: E402
+from native.toolchain import BuildError  # noqa: E402
 
 FOLDER = Path("edge_rerank", "_native")
 NOT_BUILT = "not-built.txt"  # read by edge_rerank/engines/_library.py

@@ -49,6 +49,7 @@ class Reranker:
         threads: SupportsIndex | None = None,
         max_length: SupportsIndex | None = None,
         engine: str = "auto",
+        kernel: str | None = None,
         verify: bool = True,
     ) -> Reranker:
         """Open an artifact's folder, or the model that comes with this package.
@@ -58,19 +59,25 @@ class Reranker:
             threads: how many to use; None is the environment variable EDGE_RERANK_THREADS, or
                 else all that this process may use.
             max_length: most tokens of a pair, special tokens included; None is the model's own.
-            engine: ``auto`` or ``onnxruntime``.
+            engine: ``native``, ``onnxruntime``, or ``auto``: the native engine where it was built
+                and can run the model, ONNX Runtime elsewhere; :meth:`describe` says why.
+            kernel: which of the native engine's kernels runs, such as ``avx2`` or ``scalar``, for
+                tests and support: the scores are the same bits with each. None is the environment
+                variable EDGE_RERANK_KERNEL, or else the fastest one for this CPU.
             verify: check every file's SHA-256. Sizes are checked in any case.
 
         Raises:
             ArtifactError: the folder is not a complete, unaltered artifact.
-            InputError: a parameter, or EDGE_RERANK_THREADS, is out of range.
+            InputError: a parameter, or EDGE_RERANK_THREADS or EDGE_RERANK_KERNEL, is out of range.
             EngineError: the engine cannot be started.
         """
         count = resolve_threads(threads)
         artifact = load_artifact(builtin_model() if path is None else path, verify=verify)
         length = inputs.max_length(max_length, artifact.manifest.max_length)
         tokenizer = PairTokenizer(artifact.file("tokenizer.json"), max_length=length, threads=count)
-        running = create_engine(artifact, name=engine, threads=count, max_length=length)
+        running = create_engine(
+            artifact, name=engine, threads=count, max_length=length, kernel=kernel
+        )
         return cls(artifact, tokenizer, running)
 
     @property

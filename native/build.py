@@ -38,7 +38,7 @@ def library_version(path: Path = _VERSION_FILE) -> str:
     """Give the package's version without importing the package."""
     found = re.search(r'^__version__ = "([^"]+)"$', path.read_text("utf-8"), re.MULTILINE)
     if found is None:
-        raise BuildError(f"{path}: has no line __version__ = \"...\"")
+        raise BuildError(f'{path}: has no line __version__ = "..."')
     return found[1]
 
 
@@ -140,7 +140,10 @@ def _parser() -> argparse.ArgumentParser:
     host = host_target()
     parser.add_argument("--output", type=Path, default=ROOT.parent / "build" / "native")
     parser.add_argument(
-        "--target", choices=sorted(TARGETS), default=host and host.name, help="default: this machine"
+        "--target",
+        choices=sorted(TARGETS),
+        default=host and host.name,
+        help="default: this machine",
     )
     parser.add_argument("--sanitize", metavar="LIST", help="such as address,undefined or thread")
     parser.add_argument(

@@ -14,9 +14,7 @@ _X86_KERNELS: Mapping[str, tuple[str, ...]] = {
     "scalar": (),
     "avx2": ("avx2", "fma"),
     "avx_vnni": ("avx2", "fma", "avxvnni"),
-    "avx512_vnni": (
-        *("avx2", "fma", "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512vnni"),
-    ),
+    "avx512_vnni": (*("avx2", "fma", "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512vnni"),),
 }
 _ARM_KERNELS: Mapping[str, tuple[str, ...]] = {
     "scalar": (),

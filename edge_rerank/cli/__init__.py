@@ -28,6 +28,7 @@ examples:
 
 environment:
   EDGE_RERANK_THREADS  how many threads to use (default: all the process may use)
+  EDGE_RERANK_KERNEL   the native engine's kernel (default: the fastest for this CPU)
 """
 
 

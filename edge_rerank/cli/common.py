@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from edge_rerank.engines import ENGINES
 from edge_rerank.errors import InputError
 from edge_rerank.reranker import Reranker
 
@@ -44,6 +45,22 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--skip-verify", action="store_true", help="do not check the model files' SHA-256"
     )
+    add_engine_options(parser)
+
+
+def add_engine_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say what computes."""
+    parser.add_argument(
+        "--engine",
+        choices=ENGINES,
+        default="auto",
+        help="default: auto, the native engine where it can run the model, else onnxruntime",
+    )
+    parser.add_argument(
+        "--kernel",
+        metavar="NAME",
+        help="kernel of the native engine, such as avx2 (default: the fastest for this CPU)",
+    )
 
 
 def open_reranker(options: argparse.Namespace) -> Reranker:
@@ -52,6 +69,8 @@ def open_reranker(options: argparse.Namespace) -> Reranker:
         options.model,
         threads=options.threads,
         max_length=options.max_length,
+        engine=options.engine,
+        kernel=options.kernel,
         verify=not options.skip_verify,
     )
 

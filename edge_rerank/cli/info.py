@@ -102,7 +102,7 @@ def _print(facts: dict[str, Any]) -> None:
             "processor": f"{cpu['model'] or 'unknown'} ({cpu['machine']})",
             "features": "unknown" if features is None else " ".join(features) or "none of note",
             "engine": f"{engine['name']} {engine['version']}",
-            "8-bit products": _products(cpu, manifest),
+            "8-bit products": _products(cpu, manifest, engine["name"]),
             "threads": f"{engine['threads']} of {cpu['usable_threads']} usable",
             **readable(engine["details"]),
             "probe pairs": _probes(facts["probes"]),
@@ -110,9 +110,11 @@ def _print(facts: dict[str, Any]) -> None:
     )
 
 
-def _products(cpu: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
+def _products(cpu: Mapping[str, Any], manifest: Mapping[str, Any], engine: str) -> str:
     if manifest["precision"] != "int8":
         return "not used by this model"
+    if engine == "native":
+        return "exact, as on every processor"
     if cpu["saturates"]:
         return "may saturate on this processor: ONNX Runtime's precise, slower mode is on"
     return "exact on this processor"

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from edge_rerank.artifact import Artifact
     from edge_rerank.tokenization import TokenizedPair
 
-ENGINES = ("auto", "onnxruntime")
+ENGINES = ("auto", "native", "onnxruntime")
+_ASKED = "it was asked for"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class EngineInfo:
     version: str
     threads: int
     details: Mapping[str, Any]
-    """Settings of this engine alone, as plain JSON values."""
+    """Why it is this engine, and settings of this engine alone, as plain JSON values."""
 
 
 class Engine(Protocol):
@@ -52,16 +53,53 @@ class Engine(Protocol):
 
 
 def create_engine(
-    artifact: Artifact, *, name: str = "auto", threads: int, max_length: int
+    artifact: Artifact,
+    *,
+    name: str = "auto",
+    threads: int,
+    max_length: int,
+    kernel: str | None = None,
 ) -> Engine:
     """Start the engine ``name`` on an artifact; ``auto`` takes the best there is.
 
-    Raises InputError for an unknown name, EngineError when the engine cannot be started.
+    That is the native engine, or ONNX Runtime where the native one was not built or cannot run
+    this model on this machine; :meth:`Engine.describe` says why. A ``kernel`` is the native
+    engine's, and leaves no other choice.
+
+    Raises InputError for an unknown name or kernel, EngineError when the engine cannot be
+    started, ArtifactError when the model's files are not as they should be.
     """
+    check_choice(name, kernel)
+    if name == "onnxruntime":
+        return _onnxruntime(artifact, threads, max_length, _ASKED)
+    from edge_rerank.engines._library import UnavailableError
+    from edge_rerank.engines.native import NativeEngine
+
+    why = _ASKED if name == "native" else "the fastest engine, and it runs this model here"
+    try:
+        return NativeEngine(
+            artifact, threads=threads, max_length=max_length, kernel=kernel, why=why
+        )
+    except UnavailableError as error:
+        if name == "native" or kernel is not None:
+            raise
+        return _onnxruntime(artifact, threads, max_length, f"the native engine cannot: {error}")
+
+
+def check_choice(name: str, kernel: str | None) -> None:
+    """Raise InputError for an unknown engine, or a kernel for one that has none."""
     if name not in ENGINES:
         raise InputError(f"engine is {name!r}; expected one of {', '.join(ENGINES)}")
+    if kernel is not None and name == "onnxruntime":
+        raise InputError(
+            f"kernel is {kernel!r}, but onnxruntime has no kernels to choose from; "
+            "leave it out, or take the native engine"
+        )
+
+
+def _onnxruntime(artifact: Artifact, threads: int, max_length: int, why: str) -> Engine:
     try:
         from edge_rerank.engines.onnx import OnnxEngine
     except ImportError as error:
         raise EngineError(f"onnxruntime cannot be imported: {error}; reinstall it") from error
-    return OnnxEngine(artifact, threads=threads, max_length=max_length)
+    return OnnxEngine(artifact, threads=threads, max_length=max_length, why=why)

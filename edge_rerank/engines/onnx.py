@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from edge_rerank.artifact import Artifact
 from edge_rerank.batching import TOKEN_BUDGET, Batch, plan_batches
 from edge_rerank.engines import EngineInfo
+from edge_rerank.engines._checks import check_pairs
 from edge_rerank.engines._session import open_session
 from edge_rerank.engines._worker import Worker
-from edge_rerank.errors import ClosedError, InputError
+from edge_rerank.errors import ClosedError
 from edge_rerank.memory import return_free_memory
 from edge_rerank.tokenization import TokenizedPair
 
@@ -42,12 +43,17 @@ class OnnxEngine:
         threads: int,
         max_length: int,
         token_budget: int = TOKEN_BUDGET,
+        why: str,
     ) -> None:
-        """Open the graph for ``threads`` workers; raises EngineError when it cannot be run."""
+        """Open the graph for ``threads`` workers; raises EngineError when it cannot be run.
+
+        ``why`` is what :meth:`describe` gives as the reason for this engine.
+        """
         architecture = artifact.manifest.architecture
         self._threads = threads
         self._max_length = max_length
         self._budget = token_budget
+        self._why = why
         self._vocabulary = architecture.vocab_size
         opened = open_session(artifact)
         self._version = opened.version
@@ -62,7 +68,7 @@ class OnnxEngine:
 
     def logits(self, pairs: Sequence[TokenizedPair]) -> NDArray[np.float32]:
         """Give one float32 logit a pair, in input order; see the protocol for the errors."""
-        self._check(pairs)
+        check_pairs(pairs, max_length=self._max_length, vocabulary=self._vocabulary)
         lengths = [len(pair.ids) for pair in pairs]
         batches = plan_batches(
             lengths,
@@ -84,7 +90,12 @@ class OnnxEngine:
 
     def describe(self) -> EngineInfo:
         """Say which ONNX Runtime it is and how it was set up."""
-        details = {**self._settings, "token_budget": self._budget, "max_length": self._max_length}
+        details = {
+            "why": self._why,
+            **self._settings,
+            "token_budget": self._budget,
+            "max_length": self._max_length,
+        }
         return EngineInfo(self.name, self._version, self._threads, details)
 
     def close(self) -> None:
@@ -110,16 +121,3 @@ class OnnxEngine:
             return worker.run(pairs, batch.length)
         finally:
             self._idle.put(worker)
-
-    def _check(self, pairs: Sequence[TokenizedPair]) -> None:
-        for index, pair in enumerate(pairs):
-            if not 1 <= len(pair.ids) <= self._max_length:
-                raise InputError(
-                    f"pair {index} has {len(pair.ids)} tokens; expected 1 to {self._max_length}"
-                )
-            low, high = min(pair.ids), max(pair.ids)
-            if low < 0 or high >= self._vocabulary:
-                raise InputError(
-                    f"pair {index} has the token id {low if low < 0 else high}; the model's "
-                    f"vocabulary has 0 to {self._vocabulary - 1}: the tokenizer is another model's"
-                )

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from edge_rerank import (
+    ArtifactError,
     ChecksumError,
     EdgeRerankError,
     EngineError,
@@ -133,12 +134,12 @@ def found_wrong(folder: Path) -> dict[str, str]:
     """Give what each failed check found; nothing where the engine refuses the model itself."""
     try:
         return {check.name: check.found for check in verify(folder).failures}
-    except EngineError:
+    except (ArtifactError, EngineError):
         return {}
 
 
-REFUSED_AT_LOAD = ("config", "longest_pair")
-"""An engine that reads the shape from the manifest may refuse a wrong one at once."""
+REFUSED_AT_LOAD = ("config", "longest_pair", "rms_error")
+"""An engine that reads shape and precision from the manifest may refuse wrong ones at once."""
 
 
 @pytest.mark.parametrize(

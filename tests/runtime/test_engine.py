@@ -24,7 +24,9 @@ Make = Callable[..., Path]
 
 
 def start(folder: Path) -> Engine:
-    return create_engine(load_artifact(folder), threads=1, max_length=MAX_LENGTH)
+    return create_engine(
+        load_artifact(folder), name="onnxruntime", threads=1, max_length=MAX_LENGTH
+    )
 
 
 @pytest.fixture(scope="module")

@@ -266,7 +266,8 @@ def test_closed_means_closed(artifact_path: Path) -> None:
 
 
 def test_unknown_engine(artifact_path: Path) -> None:
-    with pytest.raises(InputError, match="engine is 'tpu'; expected one of auto, onnxruntime"):
+    expected = "engine is 'tpu'; expected one of auto, native, onnxruntime"
+    with pytest.raises(InputError, match=expected):
         Reranker.load(artifact_path, engine="tpu")
 
 

@@ -1,0 +1,182 @@
+"""Our own engine in C++: pairs packed without padding, the same bits on every CPU.
+
+The library is called through its C interface, so that it fits every Python of a platform. It
+runs the calls on one engine one after the other, each with all of the engine's threads.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import threading
+import weakref
+from collections.abc import Sequence
+from itertools import chain
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_rerank.artifact import Artifact
+from edge_rerank.engines import EngineInfo
+from edge_rerank.engines._checks import check_pairs
+from edge_rerank.engines._library import Library, Options, UnavailableError, load_library
+from edge_rerank.errors import ClosedError, EngineError, InputError
+from edge_rerank.tokenization import TokenizedPair
+
+KERNEL_VARIABLE = "EDGE_RERANK_KERNEL"
+_WEIGHTS = "model.safetensors"
+_MOST_THREADS = 256
+
+
+class NativeEngine:
+    """Runs ``model.safetensors`` with the native library; see :class:`edge_rerank.engines.Engine`.
+
+    A process forked from the one that made it cannot use it: the engine's threads stay behind.
+    """
+
+    name = "native"
+
+    def __init__(
+        self,
+        artifact: Artifact,
+        *,
+        threads: int,
+        max_length: int,
+        kernel: str | None = None,
+        why: str,
+    ) -> None:
+        """Open the artifact with a kernel; None is EDGE_RERANK_KERNEL's, or else the fastest.
+
+        ``why`` is what :meth:`describe` gives as the reason for this engine.
+
+        Raises InputError for a kernel that this CPU does not have, UnavailableError (an
+        EngineError) when there is no library or it cannot run this model, ArtifactError for
+        weights that are not as they should be, EngineError when there is not enough memory.
+        """
+        library = load_library()
+        self._library, self._why = library, why
+        self._kernel_why, chosen = _choose_kernel(library, kernel)
+        if _WEIGHTS not in artifact.manifest.files:
+            raise UnavailableError(
+                f"{artifact.path}: has no {_WEIGHTS}, which the native engine runs from"
+            )
+        options = Options(
+            size=ctypes.sizeof(Options),
+            threads=min(threads, _MOST_THREADS),
+            max_length=max_length,
+            kernel=chosen.encode(),
+        )
+        self._max_length = max_length
+        self._vocabulary = artifact.manifest.architecture.vocab_size
+        handle = library.open(os.fsencode(artifact.path), options)
+        self._handle: ctypes.c_void_p | None = handle
+        self._free = weakref.finalize(self, _free, library, handle, os.getpid())
+        self._free.atexit = False  # the process ends with all its memory and threads anyway
+        self._process = os.getpid()
+        self._running = 0
+        self._state = threading.Condition()
+
+    def logits(self, pairs: Sequence[TokenizedPair]) -> NDArray[np.float32]:
+        """Give one float32 logit a pair, in input order; see the protocol for the errors."""
+        handle = self._enter()
+        try:
+            check_pairs(pairs, max_length=self._max_length, vocabulary=self._vocabulary)
+            ids, offsets, first = _packed(pairs)
+            logits = np.empty(len(pairs), np.float32)
+            self._library.score(handle, ids, offsets, first, len(pairs), logits)
+            return logits
+        finally:
+            self._leave()
+
+    def describe(self) -> EngineInfo:
+        """Say which kernel runs and why, what memory it takes and where its time went."""
+        handle = self._enter()
+        try:
+            info = self._library.describe(handle)
+        finally:
+            self._leave()
+        details: dict[str, Any] = {
+            "why": self._why,
+            "kernel": info.kernel.decode(),
+            "kernel_why": self._kernel_why,
+            "kernels": list(self._library.kernels),
+            "max_length": info.max_length,
+            "tokens_in_flight": info.tokens_in_flight,
+            "weights_bytes": info.weights_bytes,
+            "buffers_bytes": info.buffers_bytes,
+            "mapped_bytes": info.mapped_bytes,
+            "seconds": _seconds(info.times),
+        }
+        return EngineInfo(self.name, self._library.version, info.threads, details)
+
+    def close(self) -> None:
+        """Wait for running calls, end the threads, free weights and buffers."""
+        if self._process != os.getpid():
+            return  # what a fork copied of it is not ours to end
+        with self._state:
+            if self._handle is None:
+                return
+            self._handle = None
+            while self._running:
+                self._state.wait()
+        self._free()
+
+    def _enter(self) -> ctypes.c_void_p:
+        """Give the handle, which stays valid until :meth:`_leave`."""
+        if self._process != os.getpid():
+            raise EngineError(
+                f"this engine was made in process {self._process}, and this is {os.getpid()}, "
+                "forked from it; make one in each process"
+            )
+        with self._state:
+            if self._handle is None:
+                raise ClosedError("the engine is closed; load a new one")
+            self._running += 1
+            return self._handle
+
+    def _leave(self) -> None:
+        with self._state:
+            self._running -= 1
+            self._state.notify_all()
+
+
+def _free(library: Library, handle: ctypes.c_void_p, process: int) -> None:
+    # In a forked process the engine's threads are not there to be waited for.
+    if process == os.getpid():
+        library.close(handle)
+
+
+def _choose_kernel(library: Library, asked: str | None) -> tuple[str, str]:
+    """Give why a kernel is taken, and its name; raises InputError when this CPU lacks it."""
+    variable = os.environ.get(KERNEL_VARIABLE, "").strip()
+    if asked is not None:
+        why, name = "asked for", asked
+    elif variable:
+        why, name = f"{KERNEL_VARIABLE} is set", variable
+    else:
+        return "the fastest one for this CPU", library.kernels[0]
+    if name not in library.kernels:
+        where = "kernel" if asked is not None else KERNEL_VARIABLE
+        raise InputError(
+            f"{where} is {name!r}; expected one that this CPU runs: {', '.join(library.kernels)}"
+        )
+    return why, name
+
+
+def _packed(
+    pairs: Sequence[TokenizedPair],
+) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int32]]:
+    """Give all ids one after the other, where each pair begins and ends, and its first segment."""
+    offsets = np.zeros(len(pairs) + 1, np.int64)
+    np.cumsum([len(pair.ids) for pair in pairs], out=offsets[1:])
+    ids = np.fromiter(
+        chain.from_iterable(pair.ids for pair in pairs), np.int32, count=int(offsets[-1])
+    )
+    first = np.fromiter((pair.first_segment for pair in pairs), np.int32, count=len(pairs))
+    return ids, offsets, first
+
+
+def _seconds(times: Any) -> dict[str, float]:
+    names = ("embedding", "products", "attention", "rest", "waiting")
+    return {name: getattr(times, name) for name in names}
