@@ -256,18 +256,18 @@ class Packer {
 };
 
 // The table row of every column: the part of relative.bucket that pairs of `length` tokens reach,
-// and some more columns that padded keys read.
+// a group of columns before it, which kernels shift in from, and some more that padded keys read.
 std::vector<int> relative_rows(const Weights &weights, int full_length, int length, int table_rows) {
     const int32_t *bucket = weights.ints("relative.bucket", {2 * full_length});
-    std::vector<int> rows(size_t(round_up(2 * length + 2 * kLanes * 4, kLanes)));
-    for (size_t column = 0; column < rows.size(); ++column) {
-        const size_t at = column + size_t(full_length - length);
-        const int32_t row = bucket[std::min(at, size_t(2 * full_length - 1))];
+    std::vector<int> rows(size_t(kLanes + round_up(2 * length, kLanes) + kLanes));
+    for (int column = 0; column < int(rows.size()); ++column) {
+        const int at = column - kLanes + full_length - length;
+        const int32_t row = bucket[std::clamp(at, 0, 2 * full_length - 1)];
         if (row < 0 || row >= table_rows) {
             bad_artifact("relative.bucket holds " + std::to_string(row) + "; expected 0 to " +
                          std::to_string(table_rows - 1));
         }
-        rows[column] = row;
+        rows[size_t(column)] = row;
     }
     return rows;
 }
@@ -282,7 +282,7 @@ Model::Model(const std::string &folder, int max_length, const Kernel &kernel)
                          std::to_string(full_length) + ", or 0 for the artifact's own");
     }
     it.max_length = max_length ? max_length : full_length;
-    middle = it.max_length - 1;
+    middle = kLanes + it.max_length - 1;
     const Packer packer(it, weights, memory, kernel);
     embeddings = packer.embeddings();
     int table_rows = 0;

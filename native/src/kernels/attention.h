@@ -5,6 +5,9 @@
 // j, j + 1, ... lie side by side, and both relative terms are computed as the content term is: for
 // c2p the query meets the table, for p2c each key meets its own column of the table.
 
+// One or two rows of scores, for some groups of 16 keys. The second row's columns of a table lie
+// one to the left of the first row's: they are made of those by a shift, because every load that
+// is not aligned takes two turns.
 template <int rows, int groups, bool c2p, bool p2c>
 LANES void scores_i8(const AttendI8 &it, int row, int key, float *scores) {
     Ints content[rows][groups], by_query[rows][groups], by_key[rows][groups];
@@ -25,18 +28,29 @@ LANES void scores_i8(const AttendI8 &it, int row, int key, float *scores) {
     const int8_t *c2p_table = c2p ? it.c2p.table + 4 * column : nullptr;
     const int8_t *p2c_table = p2c ? it.p2c.table + 4 * column : nullptr;
     for (int quad = 0; quad < it.head_size / 4; ++quad) {
-        Quads some[groups];
-        TIMES(g, groups) { some[g] = load_quads(keys + 4 * g * kLanes); }
-        TIMES(r, rows) {
-            const Quads query = splat_quad(queries + r * it.query_stride + 4 * quad);
-            TIMES(g, groups) {
-                content[r][g] = dot(content[r][g], query, some[g]);
-                const ptrdiff_t at = 4 * ptrdiff_t(g * kLanes - r);
-                if constexpr (c2p) {
-                    by_query[r][g] = dot(by_query[r][g], query, load_quads(c2p_table + at));
+        Quads query[rows], c2p_before{}, p2c_before{};
+        TIMES(r, rows) { query[r] = splat_quad(queries + r * it.query_stride + 4 * quad); }
+        if constexpr (rows == 2) { // the column that row 1 needs to the left of row 0's
+            if constexpr (c2p) { c2p_before = load_quads(c2p_table - 4 * kLanes); }
+            if constexpr (p2c) { p2c_before = load_quads(p2c_table - 4 * kLanes); }
+        }
+        TIMES(g, groups) {
+            const Quads some = load_quads(keys + 4 * g * kLanes);
+            TIMES(r, rows) { content[r][g] = dot(content[r][g], query[r], some); }
+            if constexpr (c2p) {
+                const Quads columns = load_quads(c2p_table + 4 * g * kLanes);
+                by_query[0][g] = dot(by_query[0][g], query[0], columns);
+                if constexpr (rows == 2) {
+                    by_query[1][g] = dot(by_query[1][g], query[1], shifted(c2p_before, columns));
+                    c2p_before = columns;
                 }
-                if constexpr (p2c) {
-                    by_key[r][g] = dot(by_key[r][g], load_quads(p2c_table + at), some[g]);
+            }
+            if constexpr (p2c) {
+                const Quads columns = load_quads(p2c_table + 4 * g * kLanes);
+                by_key[0][g] = dot(by_key[0][g], columns, some);
+                if constexpr (rows == 2) {
+                    by_key[1][g] = dot(by_key[1][g], shifted(p2c_before, columns), some);
+                    p2c_before = columns;
                 }
             }
         }
@@ -156,24 +170,35 @@ static void weigh_rows(const float *weights, ptrdiff_t stride, int rows, const f
 #undef TILE
 }
 
-template <bool c2p, bool p2c, int rows>
-LANES void score_rows(const AttendI8 &it, int row, float *scores) {
-    int key = 0;
-    for (; key + kScoreGroups * kLanes <= it.keys.padded; key += kScoreGroups * kLanes) {
-        scores_i8<rows, kScoreGroups, c2p, p2c>(it, row, key, scores);
-    }
-    for (; key < it.keys.padded; key += kLanes) {
-        scores_i8<rows, 1, c2p, p2c>(it, row, key, scores);
-    }
+template <int rows, int groups, bool c2p, bool p2c>
+LANES void scores(const AttendI8 &it, int row, int key, float *to) {
+    scores_i8<rows, groups, c2p, p2c>(it, row, key, to);
 }
-template <bool c2p, bool p2c, int rows>
-LANES void score_rows(const AttendF32 &it, int row, float *scores) {
+template <int rows, int groups, bool c2p, bool p2c>
+LANES void scores(const AttendF32 &it, int row, int key, float *to) {
+    scores_f32<rows, groups, c2p, p2c>(it, row, key, to);
+}
+
+// Some rows of scores, in strips of up to kScoreGroups groups that are about equally wide: in a
+// narrow strip the sums are too few to keep the units busy.
+template <bool c2p, bool p2c, int rows, typename Task>
+static void score_rows(const Task &it, int row, float *to) {
     int key = 0;
-    for (; key + kScoreGroups * kLanes <= it.keys.padded; key += kScoreGroups * kLanes) {
-        scores_f32<rows, kScoreGroups, c2p, p2c>(it, row, key, scores);
-    }
-    for (; key < it.keys.padded; key += kLanes) {
-        scores_f32<rows, 1, c2p, p2c>(it, row, key, scores);
+    for (int left = it.keys.padded / kLanes; left > 0;) {
+        const int strips = (left + kScoreGroups - 1) / kScoreGroups;
+        const int groups = (left + strips - 1) / strips;
+        if constexpr (kScoreGroups >= 4) {
+            switch (groups) {
+                case 4: scores<rows, 4, c2p, p2c>(it, row, key, to); break;
+                case 3: scores<rows, 3, c2p, p2c>(it, row, key, to); break;
+                case 2: scores<rows, 2, c2p, p2c>(it, row, key, to); break;
+                default: scores<rows, 1, c2p, p2c>(it, row, key, to); break;
+            }
+        } else {
+            scores<rows, 1, c2p, p2c>(it, row, key, to);
+        }
+        key += groups * kLanes;
+        left -= groups;
     }
 }
 
@@ -265,14 +290,15 @@ static bool key_head_i8(const float *key, const float *value, int size, const Ke
     int columns = padded_head(key, size, padded);
     const float scale = head_scale(padded, columns);
     const Floats inverse = splat(1.0f / scale);
-    Floats total = zeros();
+    Ints total = no_ints();
     for (int column = 0; column < columns; column += kLanes) {
-        const Floats level = nearest(multiply(load(padded + column), inverse));
-        total = add(total, level); // whole numbers below 2^24: exact
-        store_bytes(bytes + column, to_ints(level));
+        const Ints level = to_ints(multiply(load(padded + column), inverse));
+        total = add(total, level);
+        store_bytes(bytes + column, level);
     }
     *output.scale = scale;
-    *output.start = -128 * int32_t(finite(scale) ? sum(total) : 0.0f);
+    // Whole numbers below 2^24: the sum in floats is exact.
+    *output.start = -128 * int32_t(finite(scale) ? sum(to_floats(total)) : 0.0f);
     int8_t *quads = output.quads;
     for (int i = 0; i < size; i += 4, quads += output.stride) {
         __builtin_memcpy(quads, bytes + i, 4);

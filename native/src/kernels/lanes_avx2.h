@@ -30,6 +30,10 @@ LANES Floats divide(Floats a, Floats b) {
 LANES Floats fused(Floats a, Floats b, Floats c) {
     return BOTH(_mm256_fmadd_ps(a.v[0], b.v[0], c.v[0]), _mm256_fmadd_ps(a.v[1], b.v[1], c.v[1]));
 }
+LANES Floats fused_negative(Floats a, Floats b, Floats c) {
+    return BOTH(_mm256_fnmadd_ps(a.v[0], b.v[0], c.v[0]),
+                _mm256_fnmadd_ps(a.v[1], b.v[1], c.v[1]));
+}
 LANES Floats larger(Floats a, Floats b) {
     return BOTH(_mm256_max_ps(a.v[0], b.v[0]), _mm256_max_ps(a.v[1], b.v[1]));
 }
@@ -57,6 +61,7 @@ LANES Floats first_lanes(Floats a, int count, Floats others) {
 LANES __m256i load_eight(const void *p) { return _mm256_loadu_si256((const __m256i *)p); }
 LANES Ints load(const int32_t *p) { return BOTH(load_eight(p), load_eight(p + 8)); }
 LANES Ints no_ints() { return BOTH(_mm256_setzero_si256(), _mm256_setzero_si256()); }
+LANES Ints splat(int32_t x) { return BOTH(_mm256_set1_epi32(x), _mm256_set1_epi32(x)); }
 LANES Ints to_ints(Floats a) { return BOTH(_mm256_cvtps_epi32(a.v[0]), _mm256_cvtps_epi32(a.v[1])); }
 LANES Floats to_floats(Ints a) {
     return BOTH(_mm256_cvtepi32_ps(a.v[0]), _mm256_cvtepi32_ps(a.v[1]));
@@ -64,11 +69,13 @@ LANES Floats to_floats(Ints a) {
 LANES Ints add(Ints a, Ints b) {
     return BOTH(_mm256_add_epi32(a.v[0], b.v[0]), _mm256_add_epi32(a.v[1], b.v[1]));
 }
-LANES __m256 power_of_two_eight(__m256i n) {
-    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(n, _mm256_set1_epi32(127)), 23));
+LANES __m256 times_power_of_two_eight(__m256 x, __m256 whole) {
+    const __m256i exponent = _mm256_slli_epi32(_mm256_cvtps_epi32(whole), 23);
+    return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(x), exponent));
 }
-LANES Floats power_of_two(Ints n) {
-    return BOTH(power_of_two_eight(n.v[0]), power_of_two_eight(n.v[1]));
+LANES Floats times_power_of_two(Floats x, Floats whole) {
+    return BOTH(times_power_of_two_eight(x.v[0], whole.v[0]),
+                times_power_of_two_eight(x.v[1], whole.v[1]));
 }
 LANES __m256 widen_eight(const int8_t *p) {
     return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)p)));
@@ -95,6 +102,9 @@ LANES Quads splat_quad(const void *p) {
     __builtin_memcpy(&quad, p, 4);
     return BOTH(_mm256_set1_epi32(quad), _mm256_set1_epi32(quad));
 }
+LANES Quads shifted(Quads, Quads columns) { return columns; } // with one row of scores, not used
+// Makes the compiler forget what it knows of a value.
+LANES void forget(Quads &x) { __asm__ volatile("" : "+x"(x.v[0]), "+x"(x.v[1])); }
 LANES __m256i dot_eight(__m256i sum, __m256i rows, __m256i columns);
 LANES Ints dot(Ints sum, Quads rows, Quads columns) {
     return BOTH(dot_eight(sum.v[0], rows.v[0], columns.v[0]),

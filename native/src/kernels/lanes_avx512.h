@@ -17,6 +17,9 @@ LANES Floats subtract(Floats a, Floats b) { return {_mm512_sub_ps(a.v, b.v)}; }
 LANES Floats multiply(Floats a, Floats b) { return {_mm512_mul_ps(a.v, b.v)}; }
 LANES Floats divide(Floats a, Floats b) { return {_mm512_div_ps(a.v, b.v)}; }
 LANES Floats fused(Floats a, Floats b, Floats c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
+LANES Floats fused_negative(Floats a, Floats b, Floats c) {
+    return {_mm512_fnmadd_ps(a.v, b.v, c.v)};
+}
 LANES Floats larger(Floats a, Floats b) { return {_mm512_max_ps(a.v, b.v)}; }
 LANES Floats smaller(Floats a, Floats b) { return {_mm512_min_ps(a.v, b.v)}; }
 LANES Floats magnitude(Floats a) { return {_mm512_abs_ps(a.v)}; }
@@ -29,12 +32,12 @@ LANES Floats first_lanes(Floats a, int count, Floats others) {
 
 LANES Ints load(const int32_t *p) { return {_mm512_loadu_si512(p)}; }
 LANES Ints no_ints() { return {_mm512_setzero_si512()}; }
+LANES Ints splat(int32_t x) { return {_mm512_set1_epi32(x)}; }
 LANES Ints to_ints(Floats a) { return {_mm512_cvtps_epi32(a.v)}; }
 LANES Floats to_floats(Ints a) { return {_mm512_cvtepi32_ps(a.v)}; }
 LANES Ints add(Ints a, Ints b) { return {_mm512_add_epi32(a.v, b.v)}; }
-LANES Floats power_of_two(Ints n) {
-    return {_mm512_castsi512_ps(
-        _mm512_slli_epi32(_mm512_add_epi32(n.v, _mm512_set1_epi32(127)), 23))};
+LANES Floats times_power_of_two(Floats x, Floats whole) {
+    return {_mm512_scalef_ps(x.v, whole.v)};
 }
 LANES Floats widen(const int8_t *p) {
     return {_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)p)))};
@@ -49,6 +52,12 @@ LANES Quads splat_quad(const void *p) {
     __builtin_memcpy(&quad, p, 4);
     return {_mm512_set1_epi32(quad)};
 }
+// The last quad of `before`, then all but the last of `columns`.
+LANES Quads shifted(Quads before, Quads columns) {
+    return {_mm512_alignr_epi32(columns.v, before.v, 15)};
+}
+// Makes the compiler forget what it knows of a value.
+LANES void forget(Quads &x) { __asm__ volatile("" : "+v"(x.v)); }
 LANES Ints dot(Ints sum, Quads rows, Quads columns) {
     return {_mm512_dpbusd_epi32(sum.v, rows.v, columns.v)};
 }

@@ -28,6 +28,9 @@ LANES Floats subtract(Floats a, Floats b) { EACH(Floats, vsubq_f32(a.v[i], b.v[i
 LANES Floats multiply(Floats a, Floats b) { EACH(Floats, vmulq_f32(a.v[i], b.v[i])); }
 LANES Floats divide(Floats a, Floats b) { EACH(Floats, vdivq_f32(a.v[i], b.v[i])); }
 LANES Floats fused(Floats a, Floats b, Floats c) { EACH(Floats, vfmaq_f32(c.v[i], a.v[i], b.v[i])); }
+LANES Floats fused_negative(Floats a, Floats b, Floats c) {
+    EACH(Floats, vfmsq_f32(c.v[i], a.v[i], b.v[i]));
+}
 LANES Floats larger(Floats a, Floats b) { EACH(Floats, vmaxq_f32(a.v[i], b.v[i])); }
 LANES Floats smaller(Floats a, Floats b) { EACH(Floats, vminq_f32(a.v[i], b.v[i])); }
 LANES Floats magnitude(Floats a) { EACH(Floats, vabsq_f32(a.v[i])); }
@@ -40,12 +43,13 @@ LANES Floats first_lanes(Floats a, int count, Floats others) {
 
 LANES Ints load(const int32_t *p) { EACH(Ints, vld1q_s32(p + 4 * i)); }
 LANES Ints no_ints() { EACH(Ints, vdupq_n_s32(0)); }
+LANES Ints splat(int32_t x) { EACH(Ints, vdupq_n_s32(x)); }
 LANES Ints to_ints(Floats a) { EACH(Ints, vcvtnq_s32_f32(a.v[i])); }
 LANES Floats to_floats(Ints a) { EACH(Floats, vcvtq_f32_s32(a.v[i])); }
 LANES Ints add(Ints a, Ints b) { EACH(Ints, vaddq_s32(a.v[i], b.v[i])); }
-LANES Floats power_of_two(Ints n) {
-    const int32x4_t bias = vdupq_n_s32(127);
-    EACH(Floats, vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(n.v[i], bias), 23)));
+LANES Floats times_power_of_two(Floats x, Floats whole) {
+    EACH(Floats, vreinterpretq_f32_s32(vaddq_s32(vreinterpretq_s32_f32(x.v[i]),
+                                                 vshlq_n_s32(vcvtnq_s32_f32(whole.v[i]), 23))));
 }
 LANES Floats widen(const int8_t *p) {
     const int8x16_t bytes = vld1q_s8(p);
@@ -65,6 +69,11 @@ LANES Quads splat_quad(const void *p) {
     int32_t quad;
     __builtin_memcpy(&quad, p, 4);
     EACH(Quads, vreinterpretq_s8_s32(vdupq_n_s32(quad)));
+}
+LANES Quads shifted(Quads, Quads columns) { return columns; } // with one row of scores, not used
+// Makes the compiler forget what it knows of a value.
+LANES void forget(Quads &x) {
+    __asm__ volatile("" : "+w"(x.v[0]), "+w"(x.v[1]), "+w"(x.v[2]), "+w"(x.v[3]));
 }
 LANES int32x4_t dot_four(int32x4_t sum, int8x16_t rows, int8x16_t columns);
 LANES Ints dot(Ints sum, Quads rows, Quads columns) {

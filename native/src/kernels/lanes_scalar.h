@@ -55,6 +55,9 @@ LANES Floats subtract(Floats a, Floats b) { EACH(Floats, a.v[i] - b.v[i]); }
 LANES Floats multiply(Floats a, Floats b) { EACH(Floats, a.v[i] * b.v[i]); }
 LANES Floats divide(Floats a, Floats b) { EACH(Floats, a.v[i] / b.v[i]); }
 LANES Floats fused(Floats a, Floats b, Floats c) { EACH(Floats, fused_one(a.v[i], b.v[i], c.v[i])); }
+LANES Floats fused_negative(Floats a, Floats b, Floats c) {
+    EACH(Floats, fused_one(-a.v[i], b.v[i], c.v[i]));
+}
 LANES Floats larger(Floats a, Floats b) { EACH(Floats, a.v[i] > b.v[i] ? a.v[i] : b.v[i]); }
 LANES Floats smaller(Floats a, Floats b) { EACH(Floats, a.v[i] < b.v[i] ? a.v[i] : b.v[i]); }
 LANES Floats magnitude(Floats a) { EACH(Floats, __builtin_fabsf(a.v[i])); }
@@ -65,6 +68,7 @@ LANES Floats first_lanes(Floats a, int count, Floats others) {
 
 LANES Ints load(const int32_t *p) { EACH(Ints, p[i]); }
 LANES Ints no_ints() { EACH(Ints, 0); }
+LANES Ints splat(int32_t x) { EACH(Ints, x); }
 LANES int32_t to_int_one(float x) {
     const float whole = nearest_one(x);
     return whole > -2147483648.0f && whole < 2147483648.0f ? int32_t(whole) : INT32_MIN;
@@ -72,13 +76,16 @@ LANES int32_t to_int_one(float x) {
 LANES Ints to_ints(Floats a) { EACH(Ints, to_int_one(a.v[i])); }
 LANES Floats to_floats(Ints a) { EACH(Floats, float(a.v[i])); }
 LANES Ints add(Ints a, Ints b) { EACH(Ints, a.v[i] + b.v[i]); }
-LANES float power_of_two_one(int32_t n) {
-    const uint32_t bits = uint32_t(n + 127) << 23;
-    float x;
+LANES float times_power_of_two_one(float x, float whole) {
+    uint32_t bits;
+    __builtin_memcpy(&bits, &x, 4);
+    bits += uint32_t(to_int_one(whole)) << 23;
     __builtin_memcpy(&x, &bits, 4);
     return x;
 }
-LANES Floats power_of_two(Ints n) { EACH(Floats, power_of_two_one(n.v[i])); }
+LANES Floats times_power_of_two(Floats x, Floats whole) {
+    EACH(Floats, times_power_of_two_one(x.v[i], whole.v[i]));
+}
 LANES Floats widen(const int8_t *p) { EACH(Floats, float(p[i])); }
 LANES void store_bytes(uint8_t *p, Ints a) {
     for (int i = 0; i < 16; ++i) {
@@ -98,6 +105,9 @@ LANES Quads splat_quad(const void *p) {
     }
     return result;
 }
+LANES Quads shifted(Quads, Quads columns) { return columns; } // with one row of scores, not used
+// Makes the compiler forget what it knows of a value.
+LANES void forget(Quads &x) { __asm__ volatile("" : "+m"(x)); }
 LANES Ints dot(Ints sum, Quads rows, Quads columns) {
     for (int i = 0; i < 64; ++i) {
         sum.v[i / 4] += int32_t(rows.v[i]) * columns.v[i];

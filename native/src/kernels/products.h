@@ -128,35 +128,34 @@ static void product_f32(const float *input, ptrdiff_t input_stride, int rows,
 
 // The inner loops without memory: as many independent sums as a tile has.
 static double peak_i8(long rounds) {
+    constexpr int steps = 64;
     static const uint8_t bytes[64] = {1};
     Ints sums[kRows][kGroups];
     Quads columns = load_quads(bytes), row = splat_quad(bytes);
     TIMES(r, kRows) { TIMES(g, kGroups) { sums[r][g] = no_ints(); } }
-    for (long round = 0; round < rounds; ++round) {
-        __asm__ volatile("" : "+m"(columns), "+m"(row));
-        for (int step = 0; step < 64; ++step) {
-            TIMES(r, kRows) { TIMES(g, kGroups) { sums[r][g] = dot(sums[r][g], row, columns); } }
+    for (long step = 0; step < rounds * steps; ++step) {
+        TIMES(r, kRows) {
+            forget(row); // or the part of a product that all rows share would be done once
+            TIMES(g, kGroups) { sums[r][g] = dot(sums[r][g], row, columns); }
         }
     }
     TIMES(r, kRows) {
         TIMES(g, kGroups) { __asm__ volatile("" : : "m"(sums[r][g])); }
     }
-    return double(rounds) * 64 * kRows * kGroups * 64;
+    return double(rounds) * steps * kRows * kGroups * 4 * kLanes;
 }
 
 static double peak_f32(long rounds) {
+    constexpr int steps = 64;
     static const float ones[kLanes] = {1};
     Floats sums[kRows][kGroups];
-    Floats columns = load(ones), row = splat(0.5f);
+    const Floats columns = load(ones), row = splat(0.5f);
     TIMES(r, kRows) { TIMES(g, kGroups) { sums[r][g] = zeros(); } }
-    for (long round = 0; round < rounds; ++round) {
-        __asm__ volatile("" : "+m"(columns), "+m"(row));
-        for (int step = 0; step < 64; ++step) {
-            TIMES(r, kRows) { TIMES(g, kGroups) { sums[r][g] = fused(row, columns, sums[r][g]); } }
-        }
+    for (long step = 0; step < rounds * steps; ++step) {
+        TIMES(r, kRows) { TIMES(g, kGroups) { sums[r][g] = fused(row, columns, sums[r][g]); } }
     }
     TIMES(r, kRows) {
         TIMES(g, kGroups) { __asm__ volatile("" : : "m"(sums[r][g])); }
     }
-    return double(rounds) * 64 * kRows * kGroups * kLanes;
+    return double(rounds) * steps * kRows * kGroups * kLanes;
 }

@@ -1,18 +1,19 @@
 // Arithmetic on single rows: quantisation, activation functions, norms. Written on sixteen lanes,
 // so that every kernel compiles the same text to the same results.
 
-// 2^x for x <= 127, relative error 8e-8. The polynomial is a minimax fit on [-1/2, 1/2].
-LANES Floats exp2(Floats x) {
-    const Floats whole = nearest(larger(x, splat(-126.0f)));
-    const Floats part = subtract(larger(x, splat(-126.0f)), whole);
+// 2^x for -125 <= x <= 127, relative error 8e-8. The polynomial is a minimax fit on [-1/2, 1/2].
+// Below -125 numbers would become subnormal, which some CPUs are slow at.
+LANES Floats exp2_in_range(Floats x) {
+    const Floats whole = nearest(x), part = subtract(x, whole);
     Floats y = splat(0x1.5c08d2p-10f);
     y = fused(y, part, splat(0x1.3d0c52p-7f));
     y = fused(y, part, splat(0x1.c6b6e6p-5f));
     y = fused(y, part, splat(0x1.ebf918p-3f));
     y = fused(y, part, splat(0x1.62e428p-1f));
     y = fused(y, part, splat(0x1.000002p+0f));
-    return multiply(y, power_of_two(to_ints(whole)));
+    return times_power_of_two(y, whole);
 }
+LANES Floats exp2(Floats x) { return exp2_in_range(larger(x, splat(-125.0f))); }
 
 // x * Phi(x) = max(x, 0) - |x| * Q(|x|), Q being the upper tail of the normal distribution, whose
 // logarithm is nearly a parabola: a minimax fit of degree 7 up to 6, behind which the tail is
@@ -28,7 +29,7 @@ LANES Floats gelu(Floats x) {
     y = fused(y, a, splat(-0x1.d5daeap-2f));
     y = fused(y, a, splat(-0x1.26b3f8p+0f));
     y = fused(y, a, splat(-0x1.ffff48p-1f));
-    return subtract(larger(x, zeros()), multiply(size, exp2(y)));
+    return fused_negative(size, exp2_in_range(y), larger(x, zeros()));
 }
 
 // 1 / (1 + exp(-x))
@@ -69,10 +70,12 @@ LANES Floats smoothed(const float *input, const float *smooth, int column) {
 LANES void store_quantized(const float *input, const float *smooth, int columns, float scale,
                            int zero_point, uint8_t *bytes) {
     const Floats inverse = splat(1.0f / scale);
-    const Floats offset = splat(float(zero_point - (kUnsignedRows ? 0 : 128)));
+    const Floats offset = splat(float(zero_point));
+    const Ints less = splat(int32_t(-128));
     for (int column = 0; column < columns; column += kLanes) {
-        const Floats level = nearest(multiply(smoothed(input, smooth, column), inverse));
-        store_bytes(bytes + column, to_ints(add(level, offset)));
+        const Floats level = fused(smoothed(input, smooth, column), inverse, offset);
+        // The same rounding everywhere; signed bytes are made of the rounded numbers.
+        store_bytes(bytes + column, kUnsignedRows ? to_ints(level) : add(to_ints(level), less));
     }
 }
 
