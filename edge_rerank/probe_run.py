@@ -70,7 +70,7 @@ class ProbeRun:
 
     def _load(self, **changes: Any) -> Reranker:
         options = {**self._options, **changes}
-        return Reranker.load(self._artifact.path, verify=False, **options)
+        return Reranker.load(self._artifact.path, verify=False, self_check=False, **options)
 
     def _score(self, reranker: Reranker, places: Iterable[int]) -> list[ScoredPair]:
         scored = list(reranker.score([self._pairs[place] for place in places], scores="logits"))

@@ -14,6 +14,7 @@ from edge_rerank.artifact import Artifact, load_artifact
 from edge_rerank.builtin import builtin_model
 from edge_rerank.engines import Engine, EngineInfo, create_engine
 from edge_rerank.errors import ClosedError, EngineError
+from edge_rerank.probes import check_at_load
 from edge_rerank.results import Document, RankedDocument, ScoredPair, sigmoid
 from edge_rerank.threads import resolve_threads
 from edge_rerank.tokenization import Pair, PairTokenizer
@@ -51,6 +52,7 @@ class Reranker:
         engine: str = "auto",
         kernel: str | None = None,
         verify: bool = True,
+        self_check: bool = True,
     ) -> Reranker:
         """Open an artifact's folder, or the model that comes with this package.
 
@@ -65,11 +67,14 @@ class Reranker:
                 tests and support: the scores are the same bits with each. None is the environment
                 variable EDGE_RERANK_KERNEL, or else the fastest one for this CPU.
             verify: check every file's SHA-256. Sizes are checked in any case.
+            self_check: score two of the artifact's probe pairs, in milliseconds, and compare them
+                with the fp32 model's logits, so that no machine gives garbage in silence.
 
         Raises:
             ArtifactError: the folder is not a complete, unaltered artifact.
             InputError: a parameter, or EDGE_RERANK_THREADS or EDGE_RERANK_KERNEL, is out of range.
             EngineError: the engine cannot be started.
+            ParityError: the self-check found other scores than the artifact promises.
         """
         count = resolve_threads(threads)
         artifact = load_artifact(builtin_model() if path is None else path, verify=verify)
@@ -78,6 +83,8 @@ class Reranker:
         running = create_engine(
             artifact, name=engine, threads=count, max_length=length, kernel=kernel
         )
+        if self_check:
+            _check_or_close(artifact, tokenizer, running)
         return cls(artifact, tokenizer, running)
 
     @property
@@ -203,6 +210,14 @@ class Reranker:
             shown = logits if as_logits else sigmoid(logits)
             for pair, logit, score in zip(encoded, logits.tolist(), shown.tolist(), strict=True):
                 yield ScoredPair(score, logit, len(pair.ids), pair.truncated)
+
+
+def _check_or_close(artifact: Artifact, tokenizer: PairTokenizer, engine: Engine) -> None:
+    try:
+        check_at_load(artifact, tokenizer, engine)
+    except BaseException:
+        engine.close()
+        raise
 
 
 def _best_first(result: RankedDocument) -> float:

@@ -84,6 +84,7 @@ def verify(
     *,
     threads: SupportsIndex | None = None,
     engine: str = "auto",
+    kernel: str | None = None,
     checksums: bool = True,
 ) -> Verification:
     """Check an artifact, and this machine with it.
@@ -91,7 +92,8 @@ def verify(
     Args:
         path: the folder; None is the built-in model.
         threads: as in :meth:`Reranker.load`; one thread is compared with so many.
-        engine: as in :meth:`Reranker.load`.
+        engine: as in :meth:`Reranker.load`; with ``kernel``.
+        kernel: the native engine's, as in :meth:`Reranker.load`.
         checksums: compare every file's SHA-256 with the manifest. Without, only the probe pairs
             and the files' agreement with one another are left to find a damaged file.
 
@@ -104,7 +106,8 @@ def verify(
     artifact = load_artifact(builtin_model() if path is None else path, verify=False)
     probes = load_probes(artifact)
     files = tuple(file_checks(artifact, checksums=checksums))
-    run = ProbeRun(artifact, probes, {"threads": threads, "engine": engine})
+    options = {"threads": threads, "engine": engine, "kernel": kernel}
+    run = ProbeRun(artifact, probes, options)
     checks = [
         checksum_check(files),
         conflict_check("weights", weights_conflicts(artifact)),

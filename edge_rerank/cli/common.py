@@ -45,6 +45,9 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--skip-verify", action="store_true", help="do not check the model files' SHA-256"
     )
+    parser.add_argument(
+        "--skip-self-check", action="store_true", help="do not score two probe pairs at the start"
+    )
     add_engine_options(parser)
 
 
@@ -72,6 +75,7 @@ def open_reranker(options: argparse.Namespace) -> Reranker:
         engine=options.engine,
         kernel=options.kernel,
         verify=not options.skip_verify,
+        self_check=not options.skip_self_check,
     )
 
 

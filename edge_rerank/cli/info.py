@@ -46,6 +46,7 @@ def run(options: argparse.Namespace) -> int:
         if options.model is not None:
             raise InputError("the model is given both as an argument and by --model; use one")
         options.model = options.directory
+    options.skip_self_check = True  # all probe pairs are scored below, and shown
     with open_reranker(options) as reranker:
         facts = gather(reranker, verified=not options.skip_verify)
     if options.json:

@@ -76,7 +76,14 @@ def read_own_texts(options: argparse.Namespace) -> OwnTexts | None:
 
 def measure(options: argparse.Namespace, own: OwnTexts) -> OwnFigures:
     """Compare on the pairs, evaluate on the collection; raises what loading and scoring do."""
-    opened = open_both(options.directory, options.reference, threads=options.threads)
+    opened = open_both(
+        options.directory,
+        options.reference,
+        threads=options.threads,
+        engine=options.engine,
+        kernel=options.kernel,
+        self_check=False,  # all the probes have been scored already
+    )
     with opened as (reranker, reference):
         comparison = evaluation = None
         if reference is not None and not same_checkpoint(reranker, reference):

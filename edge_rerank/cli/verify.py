@@ -6,7 +6,13 @@ import argparse
 import json
 from typing import Any
 
-from edge_rerank.cli.common import EXIT_CODES, EXIT_FAILED, EXIT_OK, say
+from edge_rerank.cli.common import (
+    EXIT_CODES,
+    EXIT_FAILED,
+    EXIT_OK,
+    add_engine_options,
+    say,
+)
 from edge_rerank.cli.own_texts import measure, read_own_texts
 from edge_rerank.cli.verify_report import print_figures, print_verification
 from edge_rerank.errors import EdgeRerankError, InputError
@@ -50,6 +56,7 @@ def add_command(commands: Any) -> None:
     parser.add_argument(
         "--skip-checksums", action="store_true", help="do not compute the model files' SHA-256"
     )
+    add_engine_options(parser)
     _add_reference_options(parser)
     parser.set_defaults(run=run)
 
@@ -91,7 +98,11 @@ def run(options: argparse.Namespace) -> int:
 def _run(options: argparse.Namespace) -> int:
     own = read_own_texts(options)  # what is wrong with them is said before anything is computed
     report = verify(
-        options.directory, threads=options.threads, checksums=not options.skip_checksums
+        options.directory,
+        threads=options.threads,
+        engine=options.engine,
+        kernel=options.kernel,
+        checksums=not options.skip_checksums,
     )
     if not options.json:
         print_verification(report)
