@@ -11,6 +11,8 @@ Importing this package loads neither onnxruntime nor tokenizers; :meth:`Reranker
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from edge_rerank._version import __version__
 from edge_rerank.cpu import require_baseline
 from edge_rerank.engines import EngineInfo
@@ -32,7 +34,9 @@ from edge_rerank.errors import (
 )
 from edge_rerank.reranker import Reranker
 from edge_rerank.results import Document, RankedDocument, ScoredPair
-from edge_rerank.verification import Verification, verify
+
+if TYPE_CHECKING:
+    from edge_rerank.verification import Verification, verify
 
 __all__ = [
     "ArtifactError",
@@ -58,5 +62,15 @@ __all__ = [
     "__version__",
     "verify",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what ranking does not need when it is first asked for: a process starts sooner."""
+    if name not in ("Verification", "verify"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from edge_rerank import verification
+
+    return getattr(verification, name)
+
 
 require_baseline()  # before anything imports numpy

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from pathlib import Path
 
 from edge_rerank.errors import ArtifactNotFoundError
@@ -16,6 +15,8 @@ def builtin_model() -> Path:
 
     Raises ArtifactNotFoundError when this installation does not carry it, or carries it packed.
     """
+    from importlib import resources  # here, not at the top: it brings shutil and tempfile
+
     remedy = "give a model folder instead (Reranker.load(PATH), or --model PATH)"
     try:
         # A Path in any installation; other kinds stand for packages run from an archive.

@@ -5,14 +5,16 @@ from __future__ import annotations
 import heapq
 import os
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import islice
 from types import TracebackType
 from typing import TYPE_CHECKING, SupportsIndex
 
 from edge_rerank import _inputs as inputs
+from edge_rerank._opening import open_parts
 from edge_rerank.artifact import Artifact, load_artifact
 from edge_rerank.builtin import builtin_model
-from edge_rerank.engines import Engine, EngineInfo, create_engine
+from edge_rerank.engines import Engine, EngineInfo, check_choice, create_engine
 from edge_rerank.errors import ClosedError, EngineError
 from edge_rerank.probes import check_at_load
 from edge_rerank.results import Document, RankedDocument, ScoredPair, sigmoid
@@ -77,12 +79,16 @@ class Reranker:
             ParityError: the self-check found other scores than the artifact promises.
         """
         count = resolve_threads(threads)
-        artifact = load_artifact(builtin_model() if path is None else path, verify=verify)
+        check_choice(engine, kernel)
+        artifact = load_artifact(builtin_model() if path is None else path, verify=False)
         length = inputs.max_length(max_length, artifact.manifest.max_length)
-        tokenizer = PairTokenizer(artifact.file("tokenizer.json"), max_length=length, threads=count)
-        running = create_engine(
-            artifact, name=engine, threads=count, max_length=length, kernel=kernel
+        start = partial(
+            create_engine, artifact, name=engine, threads=count, max_length=length, kernel=kernel
         )
+        read = partial(
+            PairTokenizer, artifact.file("tokenizer.json"), max_length=length, threads=count
+        )
+        tokenizer, running = open_parts(artifact, start, read, engine=engine, verify=verify)
         if self_check:
             _check_or_close(artifact, tokenizer, running)
         return cls(artifact, tokenizer, running)

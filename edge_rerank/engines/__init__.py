@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -95,6 +96,20 @@ def check_choice(name: str, kernel: str | None) -> None:
             f"kernel is {kernel!r}, but onnxruntime has no kernels to choose from; "
             "leave it out, or take the native engine"
         )
+
+
+def import_engine(name: str) -> None:
+    """Import what :func:`create_engine` will need first, so that it gets to work at once.
+
+    What goes wrong is left for that to find again.
+    """
+    if name == "onnxruntime":
+        return  # takes its time, and can as well take it there
+    import edge_rerank.engines.native  # noqa: F401
+    from edge_rerank.engines._library import load_library
+
+    with contextlib.suppress(EngineError):
+        load_library()
 
 
 def _onnxruntime(artifact: Artifact, threads: int, max_length: int, why: str) -> Engine:

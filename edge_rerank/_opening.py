@@ -1,0 +1,51 @@
+"""Opening a model's parts side by side: checksums, engine and tokenizer.
+
+Reading a large ``tokenizer.json`` is most of a cold start, and the tokenizers library holds the
+interpreter's lock all the while. Hashing the files and opening the native engine need it for a
+moment at most, so they are started first, each on a thread of its own.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+from importlib import import_module
+
+from edge_rerank._background import Background, Outcome
+from edge_rerank.artifact import Artifact, verify_checksums
+from edge_rerank.engines import Engine, import_engine
+from edge_rerank.tokenization import PairTokenizer
+
+# What the others need to get to where they work without the lock.
+_HEAD_START = 0.002  # seconds
+
+
+def open_parts(
+    artifact: Artifact,
+    start_engine: Callable[[], Engine],
+    read_tokenizer: Callable[[], PairTokenizer],
+    *,
+    engine: str,
+    verify: bool,
+) -> tuple[PairTokenizer, Engine]:
+    """Open both, and compare the files' checksums if they are to be verified.
+
+    ``engine`` is the name of the engine that will be started.
+    Of several errors the same one is raised each time: that of the checksums, or else of the
+    tokenizer, or else of the engine.
+    """
+    nothing = Outcome(lambda: None)
+    checking = Background(partial(verify_checksums, artifact)) if verify else nothing
+    # Imports give the lock away every few milliseconds, which is enough for hashing.
+    import_engine(engine)
+    import_module("tokenizers")
+    starting = Background(start_engine)
+    time.sleep(_HEAD_START)
+    reading = Outcome(read_tokenizer)
+    try:
+        checking.result()
+        return reading.result(), starting.result()
+    except BaseException:
+        starting.dismiss(lambda running: running.close())
+        raise
