@@ -28,7 +28,7 @@ struct Piece {
     std::vector<Block> ends;   // of pairs: `first` and `last` count pairs
 };
 
-constexpr int kBlockRows = 48; // a multiple of every kernel's tile; its rows stay in the L2 cache
+constexpr int kBlockRows = 96; // a multiple of every kernel's tile; its rows stay in the L2 cache
 constexpr int kBlockPairs = 16;
 
 // Keys of a pair, in whole groups of 16.

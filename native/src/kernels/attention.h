@@ -255,13 +255,15 @@ template <typename Task> static bool attend(const Task &it) {
 static bool attend_i8(const AttendI8 &task) { return attend(task); }
 static bool attend_f32(const AttendF32 &task) { return attend(task); }
 
-// Copies one head's values, padded with zeros to whole groups of lanes.
-LANES int padded_head(const float *values, int size, float *padded) {
-    const int columns = (size + kLanes - 1) / kLanes * kLanes;
-    for (int i = 0; i < columns; ++i) {
-        padded[i] = i < size ? values[i] : 0.0f;
+// One head's values, padded with zeros to whole groups of lanes: the values themselves, or a copy.
+LANES const float *padded_head(const float *values, int size, int columns, float *copy) {
+    if (size == columns) {
+        return values;
     }
-    return columns;
+    for (int i = 0; i < columns; ++i) {
+        copy[i] = i < size ? values[i] : 0.0f;
+    }
+    return copy;
 }
 
 LANES float head_scale(const float *values, int columns) {
@@ -274,25 +276,29 @@ LANES float head_scale(const float *values, int columns) {
 
 static bool query_head_i8(const float *query, int size, float factor, uint8_t *bytes,
                           float *scale) {
-    float padded[kMostHead];
+    float copy[kMostHead];
     uint8_t levels[kMostHead];
-    const int columns = padded_head(query, size, padded);
-    const float step = head_scale(padded, columns);
-    store_quantized(padded, nullptr, columns, step, 128, levels);
-    __builtin_memcpy(bytes, levels, size_t(size));
+    const int columns = (size + kLanes - 1) / kLanes * kLanes;
+    const float *values = padded_head(query, size, columns, copy);
+    const float step = head_scale(values, columns);
+    store_quantized(values, nullptr, columns, step, 128, size == columns ? bytes : levels);
+    if (size != columns) {
+        __builtin_memcpy(bytes, levels, size_t(size));
+    }
     *scale = step * factor;
     return finite(step);
 }
 
 static bool key_head_i8(const float *key, const float *value, int size, const KeyI8 &output) {
-    float padded[kMostHead];
+    float copy[kMostHead];
     uint8_t bytes[kMostHead];
-    int columns = padded_head(key, size, padded);
-    const float scale = head_scale(padded, columns);
+    const int columns = (size + kLanes - 1) / kLanes * kLanes;
+    const float *values = padded_head(key, size, columns, copy);
+    const float scale = head_scale(values, columns);
     const Floats inverse = splat(1.0f / scale);
     Ints total = no_ints();
     for (int column = 0; column < columns; column += kLanes) {
-        const Ints level = to_ints(multiply(load(padded + column), inverse));
+        const Ints level = to_ints(multiply(load(values + column), inverse));
         total = add(total, level);
         store_bytes(bytes + column, level);
     }
@@ -303,7 +309,9 @@ static bool key_head_i8(const float *key, const float *value, int size, const Ke
     for (int i = 0; i < size; i += 4, quads += output.stride) {
         __builtin_memcpy(quads, bytes + i, 4);
     }
-    columns = padded_head(value, size, padded);
-    __builtin_memcpy(output.value, padded, sizeof(float) * size_t(columns));
+    values = padded_head(value, size, columns, copy);
+    for (int column = 0; column < columns; column += kLanes) {
+        store(output.value + column, load(values + column));
+    }
     return finite(scale);
 }

@@ -82,10 +82,28 @@ LANES void tile_f32(const float *input, ptrdiff_t stride, const ProductF32 &prod
         default: break;                                       \
     }
 
+// Asks for a tile's share of the weights of the next panel: without that the panel's first tile
+// waits for them.
+LANES void prefetch(const int8_t *weights, ptrdiff_t size, int row, int rows) {
+    const ptrdiff_t begin = size * row / rows, end = size * (row + kRows) / rows;
+    for (ptrdiff_t at = begin; at < end; at += 64) {
+        __builtin_prefetch(weights + at, 0, 2);
+    }
+}
+
 template <int groups>
 static void panel_i8(const RowsI8 &input, int rows, const ProductI8 &product, int column,
                      float *output, ptrdiff_t stride) {
-#define TILE(n) tile_i8<n, groups>(input, row, product, column, output + row * stride, stride)
+    const ptrdiff_t size = ptrdiff_t(groups) * kLanes * product.inputs;
+    const int8_t *next = product.weights + ptrdiff_t(column) * product.inputs + size;
+    const bool more = column + 2 * groups * kLanes <= product.outputs;
+#define TILE(n)                                                                               \
+    {                                                                                         \
+        if (more) {                                                                           \
+            prefetch(next, size, row, rows);                                                  \
+        }                                                                                     \
+        tile_i8<n, groups>(input, row, product, column, output + row * stride, stride);       \
+    }
     EACH_TILE(rows, TILE)
 #undef TILE
 }
