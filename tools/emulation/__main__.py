@@ -101,6 +101,7 @@ def _check(options: argparse.Namespace) -> int:
         _chosen(options),
         full() if options.full else reduced(),
         options.model,
+        patient=options.full,
         say=lambda text: print(text, file=sys.stderr, flush=True),
     )
     print(as_json(rows) if options.json else as_table(rows))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from edge_rerank.agreement import agree, kendall_tau
+from tools.emulation.cpus import EmulatedCpu, kernels
 
 MOST_RMS = 0.02
 """Most that two CPUs' logits may differ, root mean square, in standard deviations of them."""
@@ -28,9 +29,8 @@ class Scores:
     bits: tuple[int, ...]
     """The float32 logits, as whole numbers."""
     features: tuple[str, ...] | None
-    ids: str
-    """A checksum of all token ids."""
-    tokens: int
+    ids: tuple[str, ...]
+    """A checksum of the token ids of each pair."""
     engine: Mapping[str, Any]
     seconds: float
 
@@ -41,11 +41,14 @@ class Scores:
         return cls(
             bits=tuple(found["bits"]),
             features=None if features is None else tuple(features),
-            ids=found["ids"],
-            tokens=sum(found["tokens"]),
+            ids=tuple(found["ids"]),
             engine=found["engine"],
             seconds=found["seconds"],
         )
+
+    def every(self, step: int) -> Scores:
+        """Give the scores of every so many pairs alone."""
+        return replace(self, bits=self.bits[::step], ids=self.ids[::step])
 
     @property
     def logits(self) -> list[float]:
@@ -58,7 +61,6 @@ class Row:
     """A line of the report: one run, compared with the same engine's on this machine."""
 
     cpu: str
-    about: str
     engine: str
     kernel: str | None
     features: tuple[str, ...] | None = None
@@ -76,12 +78,7 @@ class Row:
 
 
 def compare(
-    row: Row,
-    found: Scores,
-    reference: Scores,
-    expected_features: Sequence[str] | None,
-    *,
-    ranked: int,
+    row: Row, found: Scores, reference: Scores, cpu: EmulatedCpu | None, *, ranked: int
 ) -> None:
     """Fill in a row's figures and problems. The first ``ranked`` pairs are one query's."""
     agreement = agree(found.logits, reference.logits)
@@ -89,14 +86,23 @@ def compare(
     row.rms, row.largest = agreement.rms_in_sigma, agreement.max_in_sigma
     row.tau = kendall_tau(found.logits[:ranked], reference.logits[:ranked])
     row.differing = sum(a != b for a, b in zip(found.bits, reference.bits, strict=True))
-    if row.kernel is None:
-        row.kernel = found.engine["details"].get("kernel")
+    row.kernel = found.engine["details"].get("kernel")
     if found.ids != reference.ids:
         row.problems.append("the tokenizer gives other token ids")
-    if expected_features is not None and set(found.features or ()) != set(expected_features):
-        wanted = " ".join(expected_features) or "nothing"
-        row.problems.append(f"finds the features {found.features}; expected {wanted}")
-    row.problems += _scores_problems(row)
+    row.problems += [*_detection_problems(found, cpu), *_scores_problems(row)]
+
+
+def _detection_problems(found: Scores, cpu: EmulatedCpu | None) -> list[str]:
+    """Compare what was found out about an emulated CPU with what is known of it."""
+    if cpu is None:
+        return []
+    problems = []
+    if set(found.features or ()) != set(cpu.features) or found.features is None:
+        problems.append(f"finds the features {found.features}; expected {cpu.features}")
+    able, expected = found.engine["details"].get("kernels"), kernels(cpu.machine, cpu.features)
+    if found.engine["name"] == "native" and able != expected:
+        problems.append(f"finds the kernels {able}; expected {expected}")
+    return problems
 
 
 def _scores_problems(row: Row) -> list[str]:

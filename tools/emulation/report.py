@@ -8,7 +8,10 @@ from dataclasses import asdict
 
 from tools.emulation.compare import Row
 
-_HEADINGS = ("CPU", "found", "engine", "kernel", "rms / sigma", "max / sigma", "tau", "bits", "s")
+_HEADINGS = (
+    *("CPU", "found", "engine", "kernel", "pairs"),
+    *("rms / sigma", "max / sigma", "tau", "bits", "s"),
+)
 
 
 def as_json(rows: Sequence[Row]) -> str:
@@ -47,6 +50,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         features,
         row.engine,
         row.kernel or "-",
+        str(row.pairs),
         _figure(row.rms, 5),
         _figure(row.largest, 5),
         _figure(row.tau, 4),
@@ -62,4 +66,4 @@ def _figure(value: float | None, digits: int) -> str:
 def _bits(row: Row) -> str:
     if row.differing is None:
         return "-"
-    return "same" if row.differing == 0 else f"{row.differing} of {row.pairs} differ"
+    return "same" if row.differing == 0 else f"{row.differing} differ"

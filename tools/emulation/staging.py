@@ -15,10 +15,18 @@ from tools.emulation.commands import run_quietly
 from tools.emulation.errors import EmulationError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-_COPIED = ("edge_rerank", "tests", "tools", "export", "bench", "training", "pyproject.toml")
-_BUILD = REPOSITORY / "native/build.py"
-# The oldest C library that the wheels are made for; the harness tests what they carry.
-_TARGET = "{machine}-linux-gnu.2.17"
+_COPIED = (
+    "edge_rerank",
+    "tests",
+    "tools",
+    "export",
+    "bench",
+    "training",
+    "native",
+    "pyproject.toml",
+)
+_BUILD = "native.build"
+_BUILT_FROM = frozenset({".py", ".h", ".cpp", ".map"})
 _LIBRARY_FOLDER = "edge_rerank/_native"
 
 
@@ -40,15 +48,15 @@ def staged(machine: str) -> Iterator[Path]:
 
 
 def has_native() -> bool:
-    """True when this checkout can build the native engine, and its runtime knows it."""
+    """True when this checkout has the native engine."""
     from edge_rerank.engines import ENGINES
 
-    return "native" in ENGINES and _BUILD.is_file()
+    return "native" in ENGINES
 
 
 def native_library(machine: str, *, refresh: bool = False) -> Path:
     """Give a folder with the native library for a kind of machine, built from this checkout."""
-    target = _TARGET.format(machine=machine)
+    target = f"linux-{machine}"
     ingredients = {"target": target, "sources": _sources(), "compiler": _compiler()}
     return cached(
         f"native-{machine}", ingredients, lambda into: _build(target, into), refresh=refresh
@@ -57,19 +65,19 @@ def native_library(machine: str, *, refresh: bool = False) -> Path:
 
 def _build(target: str, into: Path) -> None:
     run_quietly(
-        [sys.executable, _BUILD, "--target", target, "--output", into],
-        remedy="the native library must build here; see native/README.md",
+        [sys.executable, "-m", _BUILD, "--target", target, "--output", into],
+        remedy="the native library must build here; the package ziglang brings the compiler",
         folder=REPOSITORY,
     )
     if not any(into.iterdir()):
-        raise EmulationError(f"{_BUILD} --target {target} wrote nothing into {into}")
+        raise EmulationError(f"python -m {_BUILD} --target {target} wrote nothing into {into}")
 
 
 def _sources() -> str:
     """Give a checksum of everything that the library is built from."""
     checksum = hashlib.sha256()
     for path in sorted((REPOSITORY / "native").rglob("*")):
-        if path.suffix in {".py", ".h", ".c", ".cc", ".cpp", ".inc"} and path.is_file():
+        if path.suffix in _BUILT_FROM and path.is_file():
             checksum.update(str(path.relative_to(REPOSITORY)).encode() + b"\0")
             checksum.update(path.read_bytes())
     return checksum.hexdigest()

@@ -39,8 +39,7 @@ def _score(job: dict[str, Any]) -> dict[str, Any]:
         "cpu": asdict(read_cpu()),
         "engine": engine,
         "bits": logits.view(np.uint32).tolist(),
-        "tokens": [len(one) for one in ids],
-        "ids": hashlib.sha256(json.dumps(ids).encode()).hexdigest(),
+        "ids": [hashlib.sha256(json.dumps(one).encode()).hexdigest() for one in ids],
         "seconds": time.perf_counter() - start,
     }
 

@@ -1,0 +1,54 @@
+"""The project on emulated CPUs: python -m pytest -m emulation tests/emulation.
+
+Not part of the ordinary tests: minutes long, and the first time it downloads what it needs.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tools.emulation.check import check
+from tools.emulation.compare import EXACT, Row
+from tools.emulation.cpus import CPUS, EmulatedCpu, host_machine
+from tools.emulation.pairs import reduced
+from tools.emulation.staging import REPOSITORY
+
+pytestmark = pytest.mark.emulation
+REDUCED = [cpu for cpu in CPUS if cpu.reduced]
+
+
+@pytest.fixture(scope="module")
+def rows() -> list[Row]:
+    if sys.platform != "linux":
+        pytest.skip("QEMU runs Linux programs on Linux alone")
+    return check(REDUCED, reduced(), say=print)
+
+
+@pytest.mark.parametrize("cpu", REDUCED, ids=lambda cpu: cpu.name)
+@pytest.mark.parametrize("engine", ["onnxruntime", "native"])
+def test_scores_are_those_of_this_machine(rows: list[Row], cpu: EmulatedCpu, engine: str) -> None:
+    own = [row for row in rows if row.cpu == cpu.name and row.engine == engine]
+    assert own
+    assert {row.kernel: row.problems for row in own if row.problems} == {}
+    assert engine not in EXACT or {row.differing for row in own} == {0}
+
+
+def test_this_machine_scores_alike_with_every_kernel(rows: list[Row]) -> None:
+    own = [row for row in rows if row.cpu == "host"]
+    assert {row.kernel: row.problems for row in own if row.problems} == {}
+
+
+@pytest.mark.skipif(host_machine() != "x86_64", reason="an x86 CPU older than the libraries need")
+@pytest.mark.parametrize("name", ["Penryn", "Opteron_G3"])
+def test_an_x86_too_old_is_refused_at_import(name: str) -> None:
+    # numpy ends with an illegal instruction on the second, without a word.
+    from tools.emulation.qemu import find_qemu
+
+    qemu = find_qemu("x86_64", "x86_64")
+    command = [str(qemu), "-cpu", f"{name},check=off", sys.executable, "-c", "import edge_rerank"]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "UnsupportedCpuError: this processor lacks" in done.stderr

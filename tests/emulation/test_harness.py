@@ -1,0 +1,253 @@
+"""The harness's own logic, offline and without an emulator."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge_rerank.errors import InputError
+from edge_rerank.tokenization import check_text
+from tools.emulation.__main__ import main
+from tools.emulation.cache import STAMP, cache_folder, cached
+from tools.emulation.check import Found, rows
+from tools.emulation.commands import describe_exit, run_quietly
+from tools.emulation.compare import Row, Scores, compare
+from tools.emulation.cpus import CPUS, EmulatedCpu, find_cpus, kernels
+from tools.emulation.errors import EmulationError
+from tools.emulation.machine import Machine
+from tools.emulation.pairs import PairSet, full, reduced
+from tools.emulation.report import as_json, as_table
+from tools.emulation.runs import SLOW_STEP, Run, emulated_runs
+from tools.emulation.staging import REPOSITORY, staged
+
+A76 = EmulatedCpu("cortex-a76", "aarch64", "", ("asimddp",))
+
+
+def scores(logits: list[float], engine: str = "onnxruntime", **details: object) -> Scores:
+    """Make what a run on A76 would give."""
+    bits = tuple(np.array(logits, np.float32).view(np.uint32).tolist())
+    about = {"name": engine, "details": details}
+    return Scores(bits, ("asimddp",), tuple("ids" for _ in logits), about, 1.0)
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("EDGE_RERANK_EMULATION_CACHE", str(tmp_path))
+    return tmp_path
+
+
+def test_the_cache_is_filled_once(cache: Path) -> None:
+    made: list[Path] = []
+
+    def make(into: Path) -> None:
+        made.append(into)
+        (into / "file").write_text(f"{len(made)}")
+
+    folder = cached("thing", {"version": 1}, make)
+    assert folder.parent == cache
+    assert cached("thing", {"version": 1}, make) == folder
+    assert len(made) == 1
+    assert made[0] != folder
+    assert json.loads((folder / STAMP).read_text()) == {"version": 1}
+    assert cached("thing", {"version": 2}, make) != folder
+    assert cached("thing", {"version": 1}, make, refresh=True) == folder
+    assert (folder / "file").read_text() == "3"
+
+
+def test_what_failed_half_way_is_never_taken(cache: Path) -> None:
+    def fail(into: Path) -> None:
+        (into / "file").write_text("half")
+        raise EmulationError("the network is gone")
+
+    def make(into: Path) -> None:
+        assert not list(into.iterdir())
+        (into / "file").write_text("whole")
+
+    with pytest.raises(EmulationError):
+        cached("thing", {}, fail)
+    assert [path for path in cache.iterdir() if path.is_dir()] == []
+    folder = cached("thing", {}, make)
+    (folder / STAMP).unlink()  # as if the stamp had never been written
+    leftover = folder.with_name(f"{folder.name}.partial")
+    leftover.mkdir()
+    (leftover / "file").write_text("of a process that was killed")
+    assert (cached("thing", {}, make) / "file").read_text() == "whole"
+    assert not leftover.exists()
+
+
+def test_where_the_cache_lies(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("EDGE_RERANK_EMULATION_CACHE", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
+    assert cache_folder() == Path("/somewhere/edge-rerank/emulation")
+
+
+def test_cpus_are_found_by_name() -> None:
+    assert [cpu.name for cpu in find_cpus(["haswell", "MAX"])] == ["Haswell", "max"]
+    with pytest.raises(EmulationError, match=r"no CPU 'i386' here; expected one of Haswell"):
+        find_cpus(["i386"])
+    assert len({cpu.name.lower() for cpu in CPUS}) == len(CPUS)
+    assert {cpu.machine for cpu in CPUS if cpu.reduced} == {"x86_64", "aarch64"}
+
+
+def test_kernels_follow_from_features() -> None:
+    assert kernels("x86_64", ()) == ["scalar"]
+    assert kernels("x86_64", ("avx2", "avx_vnni")) == ["avx_vnni", "avx2", "scalar"]
+    assert kernels("aarch64", ("asimddp", "i8mm")) == [
+        *("neon_i8mm", "neon_dotprod", "neon", "scalar"),
+    ]
+
+
+def test_the_engine_chooses_the_best_kernel_and_others_are_forced() -> None:
+    assert emulated_runs(A76, native=False) == [Run(A76, "onnxruntime")]
+    assert emulated_runs(A76, native=True)[1:] == [
+        Run(A76, "native"),
+        Run(A76, "native", "neon"),
+        Run(A76, "native", "scalar", SLOW_STEP),
+    ]
+    nehalem = find_cpus(["Nehalem"])[0]
+    assert emulated_runs(nehalem, native=True)[1:] == [Run(nehalem, "native", None, SLOW_STEP)]
+
+
+def test_pairs_are_the_same_on_every_run_and_usable() -> None:
+    for made in (full(), reduced()):
+        assert made == (full() if len(made.pairs) > 500 else reduced())
+        assert len(made.ranked) == 100
+        assert len({query for query, _ in made.ranked}) == 1
+        assert made.pairs[:100] == list(made.ranked)
+        for query, document in made.pairs:
+            check_text(query, "query")
+            check_text(document, "document")
+        assert any(not query for query, _ in made.varied)
+        assert any(not text.isascii() for _, text in made.varied)
+    assert len(full().pairs) >= 500
+    with pytest.raises(InputError):
+        check_text(None, "a text")
+
+
+def compared(found: Scores, reference: Scores, cpu: EmulatedCpu | None = A76) -> Row:
+    row = Row("cortex-a76", str(found.engine["name"]), None)
+    compare(row, found, reference, cpu, ranked=100)
+    return row
+
+
+def test_equal_scores_have_no_problems() -> None:
+    found = scores([float(value) for value in range(150)])
+    row = compared(found, found)
+    assert (row.rms, row.largest, row.tau, row.differing) == (0, 0, 1, 0)
+    assert row.problems == []
+
+
+def test_small_differences_pass_for_onnxruntime_and_not_for_the_native_engine() -> None:
+    logits = [float(value) for value in range(150)]
+    moved = [*logits[:-1], 149.1]
+    assert compared(scores(moved), scores(logits)).problems == []
+    able = {"kernel": "neon_dotprod", "kernels": ["neon_dotprod", "neon", "scalar"]}
+    row = compared(scores(moved, "native", **able), scores(logits, "native", **able))
+    assert row.problems == ["1 of 150 logits are not the same to the last bit"]
+    assert row.kernel == "neon_dotprod"
+
+
+def test_minus_zero_is_not_the_same_as_zero() -> None:
+    able = {"kernels": ["neon_dotprod", "neon", "scalar"]}
+    row = compared(scores([0.0, 1.0], "native", **able), scores([-0.0, 1.0], "native", **able))
+    assert row.differing == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda logits: [value * 1.1 for value in logits], "sigma rms"),
+        (lambda logits: [*logits[:-1], logits[-1] + 10], "a logit differs by"),
+        (lambda logits: [logits[1], logits[0], *logits[2:98], logits[99], logits[98]], None),
+        (lambda logits: logits[:50][::-1] + logits[50:], "tau"),
+        (lambda logits: [float("nan"), *logits[1:]], "nan sigma"),
+    ],
+)
+def test_large_differences_are_problems(change: object, problem: str | None) -> None:
+    assert callable(change)
+    logits = [float(value) for value in range(100)]
+    row = compared(scores(change(logits)), scores(logits))
+    assert any(problem in text for text in row.problems) if problem else not row.problems
+
+
+def test_other_token_ids_and_wrong_detection_are_problems() -> None:
+    reference = scores([1.0, 2.0], "native", kernels=["neon"])
+    found = replace(reference, ids=("other", "ids"), features=("i8mm",))
+    assert compared(found, reference).problems == [
+        "the tokenizer gives other token ids",
+        "finds the features ('i8mm',); expected ('asimddp',)",
+        "finds the kernels ['neon']; expected ['neon_dotprod', 'neon', 'scalar']",
+    ]
+    assert compared(found, found, None).problems == []
+    unknown = replace(reference, features=None, engine={"name": "onnxruntime", "details": {}})
+    plain = EmulatedCpu("cortex-a72", "aarch64", "", ())
+    assert compared(unknown, unknown, plain).problems == [
+        "finds the features None; expected ()",
+    ]
+
+
+def test_runs_are_compared_with_this_machine_s_first() -> None:
+    pairs = PairSet((("q", "a"), ("q", "b")), (("r", "c"),))
+    able = {"kernels": ["neon_dotprod", "neon", "scalar"]}
+    host, every = scores([1.0, 2.0, 3.0], "native", **able), scores([1.0], "native", **able)
+    found: dict[Run, Found] = {
+        Run(None, "onnxruntime"): "SIGILL",
+        Run(None, "native", "avx2"): host,
+        Run(A76, "onnxruntime"): scores([1.0, 2.0, 3.0]),
+        Run(A76, "native", "scalar", SLOW_STEP): every,
+    }
+    made = rows(found, pairs)
+    assert [row.problems for row in made[:2]] == [["SIGILL"], []]
+    assert made[2].problems == []  # then the first that there is stands in
+    assert (made[3].pairs, made[3].differing, made[3].problems) == (1, 0, [])
+
+
+def test_reports() -> None:
+    good, bad = Row("host", "onnxruntime", None), Row("max", "native", "neon", problems=["SIGILL"])
+    good.rms = good.largest = 0.0
+    good.tau, good.differing, good.pairs, good.features = 1.0, 0, 150, ()
+    lines = as_table([good, bad]).splitlines()
+    cells = [cell.strip() for cell in lines[2].strip("|").split("|")]
+    assert cells[:5] == ["host", "-", "onnxruntime", "-", "150"]
+    assert cells[5:] == ["0.00000", "0.00000", "1.0000", "same", "-"]
+    assert lines[-1] == "max, native neon: SIGILL"
+    assert as_table([good]).splitlines()[-1] == "all of it holds"
+    assert json.loads(as_json([good, bad]))["holds"] is False
+    assert json.loads(as_json([good]))["runs"][0]["tau"] == 1.0
+
+
+def test_how_a_program_ended() -> None:
+    assert describe_exit(3) == "exit status 3"
+    assert describe_exit(-4) == describe_exit(132) == "SIGILL"
+    with pytest.raises(EmulationError, match="not on this machine: install it"):
+        run_quietly(["no-such-program"], remedy="install it")
+    with pytest.raises(EmulationError, match=r"(?s)exit status 7: try again.*  bad luck"):
+        run_quietly(["sh", "-c", "echo bad luck; exit 7"], remedy="try again")
+
+
+def test_settings_for_this_machine_s_cpu_are_not_passed_on() -> None:
+    current = {"OPENBLAS_CORETYPE": "Haswell", "PYTHONPATH": "/x", "LD_PRELOAD": "x", "HOME": "/h"}
+    environment = Machine(("qemu", "python"), Path("/packages")).environment(Path("/it"), current)
+    assert environment == {"HOME": "/h", "PYTHONPATH": "/it:/packages"}
+
+
+def test_the_copy_of_the_project_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tools.emulation.staging.has_native", lambda: False)
+    with staged("x86_64") as folder:
+        assert (folder / "edge_rerank/models/mini/manifest.json").is_file()
+        assert not (folder / "edge_rerank/_native").exists()
+        assert (folder / "pyproject.toml").read_text() == (
+            REPOSITORY / "pyproject.toml"
+        ).read_text()
+    assert not folder.exists()
+
+
+def test_mistakes_on_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "i386", "--", "python", "-V"]) == 2
+    assert "there is no CPU 'i386'" in capsys.readouterr().err
+    assert main(["run", "Haswell", "--", "ls"]) == 2
+    assert "it must start with python" in capsys.readouterr().err
