@@ -73,7 +73,7 @@ def checksum_check(files: Sequence[FileCheck]) -> Check:
 
 def conflict_check(name: str, conflicts: Sequence[str]) -> Check:
     """Sum up where a file and the manifest differ."""
-    found = "; ".join(conflicts) or "no contradiction"
+    found = "; ".join(conflicts) or "none found"
     remedy = f"the manifest or the file was edited, or cut short: {_COPY}"
     return Check(name, not conflicts, found, "no contradiction", remedy)
 

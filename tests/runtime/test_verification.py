@@ -106,6 +106,7 @@ def test_scores_that_depend_on_threads(
     assert {check.name for check in report.checks if check.passed is None} == {"threads"}
 
 
+@pytest.mark.skipif(usable_threads() == 1, reason="threads are not compared then")
 def test_the_work_is_planned_for_a_small_board() -> None:
     """Less than 30 seconds for the xsmall shape on a Raspberry Pi 4, loading apart."""
     artifact = load_artifact(builtin_model())
@@ -114,10 +115,10 @@ def test_the_work_is_planned_for_a_small_board() -> None:
         tokens = [it.tokens for it in reranker.score(pairs)]
         (longest,) = reranker.score([longest_pair(pairs, reranker.max_length)])
     assert (longest.tokens, longest.truncated) == (artifact.manifest.max_length, True)
-    report = verify(threads=1)
-    one_thread = report.tokens - sum(tokens)  # at worst: what is not scored together
-    work = (sum(tokens) + 4 * longest.tokens + PI_4_CORES * one_thread) * XSMALL_TOKEN
-    assert work / PI_4 < 25
+    again = verify().tokens - sum(tokens) - longest.tokens
+    # At worst, everything but the first run, and the longest pair in it, is one thread's work.
+    work = (sum(tokens) + PI_4_CORES * (longest.tokens + again)) * XSMALL_TOKEN
+    assert work / PI_4 < 20
 
 
 def test_limits(artifact_path: Path) -> None:
