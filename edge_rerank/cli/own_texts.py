@@ -27,6 +27,12 @@ if TYPE_CHECKING:
     from edge_rerank.evaluation import Collection, Evaluation
 
 
+_ANOTHER = (
+    "edge-rerank: the reference is of another checkpoint, by its SHA-256: the figures then compare "
+    "two models, not int8 with fp32"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class OwnTexts:
     """What was read from the files that the options name."""
@@ -85,28 +91,27 @@ def measure(options: argparse.Namespace, own: OwnTexts) -> OwnFigures:
         self_check=False,  # all the probes have been scored already
     )
     with opened as (reranker, reference):
-        comparison = evaluation = None
         if reference is not None and not same_checkpoint(reranker, reference):
-            say(
-                "edge-rerank: the reference is of another checkpoint, by its SHA-256: the figures "
-                "then compare two models, not int8 with fp32"
-            )
-        if own.pairs is not None and reference is not None:
-            with _progress(2 * len(own.pairs)) as (show, tell):
-                tell(f"scoring {len(own.pairs):,} pairs with both models")
-                comparison = compare_rerankers(reranker, reference, own.pairs, progress=show)
-        if own.collection is not None:
-            evaluation = _evaluate(own.collection, reranker, reference, options.depth)
-    found = {
-        "pairs": comparison,
-        "collection": evaluation.comparison if evaluation else None,
-    }
+            say(_ANOTHER)
+        comparison = _compare(own.pairs, reranker, reference)
+        evaluation = _evaluate(own.collection, reranker, reference, options.depth)
+    on_collection = evaluation.comparison if evaluation else None
     checks = [
-        comparison_check(f"rms_error_on_{name}", it, options.tolerance)
-        for name, it in found.items()
-        if it is not None
+        comparison_check(f"rms_error_on_{name}", found, options.tolerance)
+        for name, found in (("pairs", comparison), ("collection", on_collection))
+        if found is not None
     ]
     return OwnFigures(comparison, evaluation, tuple(checks))
+
+
+def _compare(
+    pairs: list[Pair] | None, reranker: Reranker, reference: Reranker | None
+) -> Comparison | None:
+    if pairs is None or reference is None:
+        return None
+    with _progress(2 * len(pairs)) as (show, tell):
+        tell(f"scoring {len(pairs):,} pairs with both models")
+        return compare_rerankers(reranker, reference, pairs, progress=show)
 
 
 def _collection(folder: str) -> Collection:
@@ -117,8 +122,10 @@ def _collection(folder: str) -> Collection:
 
 
 def _evaluate(
-    collection: Collection, reranker: Reranker, reference: Reranker | None, depth: int
-) -> Evaluation:
+    collection: Collection | None, reranker: Reranker, reference: Reranker | None, depth: int
+) -> Evaluation | None:
+    if collection is None:
+        return None
     from edge_rerank.evaluation import evaluate
 
     systems = 1 if reference is None else 2
