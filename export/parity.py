@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edge_rerank.agreement import kendall_tau
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -46,13 +48,5 @@ def compare(logits: NDArray[np.float32], reference: NDArray[np.float32]) -> Pari
         max_error=float(np.abs(error).max()),
         rms_error=float(np.sqrt((error**2).mean())),
         sigma=float(exact.std()),
-        kendall_tau=_kendall_tau(logits, reference),
+        kendall_tau=kendall_tau(logits.tolist(), reference.tolist()),
     )
-
-
-def _kendall_tau(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
-    upper = np.triu_indices(len(one), 1)
-    a = np.sign(one[:, None] - one)[upper]
-    b = np.sign(other[:, None] - other)[upper]
-    untied = np.sqrt((a**2).sum() * (b**2).sum())
-    return float((a * b).sum() / untied) if untied else 1.0
