@@ -1,0 +1,59 @@
+"""The library as built with this checkout; tests are skipped where it cannot be, and not in CI."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from edge_rerank.artifact import Artifact, load_artifact
+from edge_rerank.builtin import builtin_model
+from edge_rerank.engines._library import Library, UnavailableError, load_library
+from native.targets import Target, host_target
+
+REQUIRED = os.environ.get("EDGE_RERANK_REQUIRE_NATIVE") == "1"
+HEADER = Path(__file__).parents[2] / "native" / "include" / "edge_rerank.h"
+
+
+def declared() -> frozenset[str]:
+    """Give the names of the functions that the header declares."""
+    text = HEADER.read_text("utf-8")
+    return frozenset(re.findall(r"EDGE_RERANK_API [\w ]+?\*?(edge_rerank_\w+)\(", text))
+
+
+def missing(reason: str) -> None:
+    """Skip the test, or fail it where EDGE_RERANK_REQUIRE_NATIVE=1 says that nothing may miss."""
+    if REQUIRED:
+        pytest.fail(f"EDGE_RERANK_REQUIRE_NATIVE=1, but {reason}")
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def library() -> Library:
+    """Give the library that lies in the package."""
+    try:
+        return load_library()
+    except UnavailableError as error:
+        missing(str(error))
+        raise
+
+
+@pytest.fixture(scope="session")
+def host() -> Target:
+    """Give this machine's target, where there is a compiler for it."""
+    if importlib.util.find_spec("ziglang") is None:
+        missing("ziglang is not installed")
+    target = host_target()
+    if target is None:
+        missing("there is no build of the native engine for this platform")
+    assert target is not None
+    return target
+
+
+@pytest.fixture(scope="session")
+def builtin() -> Artifact:
+    """Give the built-in model."""
+    return load_artifact(builtin_model(), verify=False)

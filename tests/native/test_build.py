@@ -1,0 +1,104 @@
+"""The library as zig's compiler builds it: for each platform, and for old machines of each."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from native.build import build_library, compile_units, library_version, units
+from native.targets import TARGETS, Target, host_target
+from native.toolchain import BuildError, zig
+from tests.native.binaries import read, weak_symbols
+from tests.native.conftest import declared
+
+FORMATS = {"linux": "ELF", "macos": "Mach-O", "windows": "PE"}
+# zig's linker for macOS has no list of exports. There, a library's own operator new and delete
+# are always visible to others, which is sound: they all use malloc and free.
+MACOS_MARKS = ("_Zn", "_Zd", "__dso_handle", "_mh_dylib_header")
+pytestmark = pytest.mark.usefixtures("host")
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_the_library_of_each_platform(name: str, tmp_path: Path) -> None:
+    target = TARGETS[name]
+    path = build_library(target, tmp_path)
+    found = read(path)
+    assert path.name == target.library
+    assert found.format == FORMATS[target.system]
+    assert found.machine == ("x86_64" if target.is_x86 else "aarch64")
+    extra = found.exports - declared()
+    if target.system == "macos":
+        extra = frozenset(it for it in extra if not it.startswith(MACOS_MARKS))
+    assert not extra
+    assert not declared() - found.exports
+    assert path.stat().st_size < 1_500_000
+    if target.system == "linux":
+        assert tuple(map(int, found.needs.split("."))) <= (2, 17)
+    if target.system == "macos":
+        assert found.needs == "11.0"
+
+
+def test_nine_functions_are_declared() -> None:
+    assert len(declared()) == 9
+
+
+@pytest.mark.parametrize("name", ["linux-x86_64", "linux-aarch64"])
+def test_kernels_share_nothing_that_a_linker_could_mix_up(name: str, tmp_path: Path) -> None:
+    # An inline function compiled for AVX-512 must not stand in for the same one elsewhere.
+    target = TARGETS[name]
+    kernels = [unit for unit in units(target) if unit.source.parent.name == "kernels"]
+    assert len(kernels) == len(target.kernels)
+    for path in compile_units(zig(target, library_version()), kernels, tmp_path):
+        assert weak_symbols(path) == frozenset()
+
+
+def macros(target: Target, features: tuple[str, ...], tmp_path: Path) -> set[str]:
+    empty = tmp_path / "empty.cpp"
+    empty.write_text("")
+    command = zig(target, "0").compile(empty, tmp_path / "macros.txt", features)
+    command[command.index("-c")] = "-E"
+    subprocess.run([*command, "-dM"], check=True)
+    lines = (tmp_path / "macros.txt").read_text().splitlines()
+    return {line.split()[1] for line in lines}
+
+
+def test_nothing_is_compiled_for_the_machine_that_builds(tmp_path: Path) -> None:
+    x86, arm = TARGETS["linux-x86_64"], TARGETS["linux-aarch64"]
+    assert not {"__AVX__", "__SSE4_1__", "__FMA__"} & macros(x86, (), tmp_path)
+    avx2 = macros(x86, x86.kernels["avx2"], tmp_path)
+    assert {"__AVX2__", "__FMA__"} <= avx2
+    assert not {"__AVX512F__", "__AVXVNNI__"} & avx2
+    assert "__ARM_FEATURE_DOTPROD" not in macros(arm, (), tmp_path)
+    assert "__ARM_FEATURE_MATMUL_INT8" in macros(arm, arm.kernels["neon_i8mm"], tmp_path)
+    assert "__ARM_FEATURE_DOTPROD" not in macros(TARGETS["macos-arm64"], (), tmp_path)
+
+
+def test_what_the_compiler_says_is_in_the_error(host: Target, tmp_path: Path) -> None:
+    source = tmp_path / "bad.cpp"
+    source.write_text("int f() { return undeclared; }\n")
+    with pytest.raises(BuildError, match="undeclared"):
+        compile_units(zig(host, "0"), [type(units(host)[0])(source, ())], tmp_path)
+
+
+def test_a_missing_kernel_is_named(host: Target, tmp_path: Path) -> None:
+    with pytest.raises(BuildError, match=r"scalar\.cpp: the source of a kernel is missing"):
+        units(host, tmp_path)
+
+
+def test_platforms_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    def target_of(system: str, machine: str, glibc: str | None = "glibc 2.36") -> str | None:
+        monkeypatch.setattr("sys.platform", system)
+        monkeypatch.setattr("platform.machine", lambda: machine)
+        monkeypatch.setattr("os.confstr", lambda name: glibc)
+        found = host_target()
+        return None if found is None else found.name
+
+    assert target_of("linux", "x86_64") == "linux-x86_64"
+    assert target_of("linux", "aarch64") == "linux-aarch64"
+    assert target_of("darwin", "arm64") == "macos-arm64"
+    assert target_of("win32", "AMD64") == "windows-x86_64"
+    assert target_of("linux", "x86_64", None) is None  # musl
+    for unknown in (("linux", "riscv64"), ("darwin", "x86_64"), ("freebsd14", "amd64")):
+        assert target_of(*unknown) is None

@@ -1,0 +1,102 @@
+"""The header by itself, and the example in C, as a developer without Python builds them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge_rerank.artifact import Artifact
+from edge_rerank.engines._library import FOLDER, Library
+from edge_rerank.engines.native import NativeEngine
+from edge_rerank.tokenization import PairTokenizer
+from native.targets import TARGETS, Target
+from tests.native.conftest import HEADER
+
+NATIVE = HEADER.parents[1]
+STRICT = ("-Wall", "-Wextra", "-pedantic", "-Werror", f"-I{HEADER.parent}")
+PAIRS = [
+    ("list files by size", "ls -S prints the largest file first."),
+    ("list files by size", "rm removes a directory."),
+]
+
+
+def zig(mode: str, *arguments: str) -> None:
+    subprocess.run([sys.executable, "-m", "ziglang", mode, *arguments], check=True)
+
+
+@pytest.mark.parametrize(("mode", "standard"), [("cc", "c99"), ("c++", "c++11")])
+def test_the_header_stands_alone(mode: str, standard: str, host: Target, tmp_path: Path) -> None:
+    source = tmp_path / f"alone.{'c' if mode == 'cc' else 'cpp'}"
+    source.write_text('#include "edge_rerank.h"\nint main(void) { return 0; }\n')
+    for target in TARGETS.values():
+        output = str(tmp_path / "alone.o")
+        flags = (f"-std={standard}", *STRICT, "-target", target.triple)
+        zig(mode, *flags, "-c", str(source), "-o", output)
+
+
+@pytest.fixture(scope="module")
+def rank(host: Target, library: Library, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the example, built against the library in the package."""
+    if host.system == "windows":
+        pytest.skip("the package has no import library")
+    program = tmp_path_factory.mktemp("example") / "rank"
+    flags = ("-std=c99", *STRICT, "-target", host.triple, f"-Wl,-rpath,{FOLDER}")
+    source = NATIVE / "example" / "rank.c"
+    zig("cc", *flags, str(source), f"-L{FOLDER}", "-ledge_rerank", "-o", str(program))
+    return program
+
+
+def run(program: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(program), *arguments], capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+def test_the_example_gives_the_bits_that_python_gives(rank: Path, builtin: Artifact) -> None:
+    tokenizer = PairTokenizer(builtin.file("tokenizer.json"), max_length=512)
+    pairs = tokenizer.encode(PAIRS)
+    engine = NativeEngine(builtin, threads=1, max_length=512, why="a test")
+    expected = engine.logits(pairs)
+    engine.close()
+    words = [" ".join(map(str, pair.ids)) for pair in pairs]
+    done = run(rank, str(builtin.path), *words)
+    assert done.returncode == 0, done.stderr
+    assert [np.float32(line) for line in done.stdout.split()] == expected.tolist()
+    assert done.stderr.startswith("int8, kernel ")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("1 5 x",), "rank: 1 5 x: expected token ids"),
+        (("1 99999999999 2",), "rank: 1 99999999999 2: expected token ids"),
+        (("1 5 2", "1 2000000000 2"), "rank: score: pair 1 has the token id 2000000000"),
+        (("",), "rank: score: pair 0 "),
+        (("1 " * 600,), "rank: score: pair 0 "),
+    ],
+)
+def test_the_example_says_what_is_wrong(
+    rank: Path, builtin: Artifact, words: tuple[str, ...], message: str
+) -> None:
+    done = run(rank, str(builtin.path), *words)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert message in done.stderr
+
+
+def test_a_folder_that_is_no_artifact(rank: Path, tmp_path: Path) -> None:
+    done = run(rank, str(tmp_path), "1 2")
+    assert done.returncode == 1
+    assert f"rank: open: {tmp_path}" in done.stderr
+
+
+def test_a_folder_with_a_name_in_any_script(rank: Path, builtin: Artifact, tmp_path: Path) -> None:
+    folder = tmp_path / "Übersicht 模型"
+    shutil.copytree(builtin.path, folder)
+    done = run(rank, os.fspath(folder), "1 5 2")
+    assert done.returncode == 0, done.stderr
