@@ -2,7 +2,7 @@
 
 Planned for a small board. What is scored again is a sample: :data:`SAMPLE` pairs of all lengths
 and the longest pair the model takes. For the full xsmall shape (21.3 million multiply-adds a
-token) that comes to the work of about 11,000 tokens on four cores; see docs/verify.md.
+token) that comes to the work of about 10,000 tokens on four cores; see docs/verify.md.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from edge_rerank.reranker import Reranker
 from edge_rerank.results import ScoredPair
 from edge_rerank.tokenization import Pair
 
-SAMPLE = 8
+SAMPLE = 6
 _SCORING = (EngineError, InputError, TokenizerError)
 """What scoring a probe raises when the engine, or the tokenizer, is not the model's."""
 _NO_PROBES = "export the model again: the exporter writes them"

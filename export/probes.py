@@ -87,4 +87,16 @@ def probe_pairs() -> tuple[Pair, ...]:
         pairs += [(query, passage), (query, other), (query, short)]
         if index % 4 == 0:
             pairs.append((query, f"{other} {passage} {short}"))
-    return (*pairs, *_SPECIAL)
+    return (*pairs, *_SPECIAL, *_long_pairs())
+
+
+def _long_pairs() -> tuple[Pair, ...]:
+    """Give an answer behind three and behind five other passages: about 260 and 370 tokens.
+
+    Only such pairs use the relative positions further apart than the other pairs are long.
+    """
+    passages = [passage for _, passage, _ in _TOPICS]
+    return (
+        (_TOPICS[0][0], " ".join((*passages[3:6], passages[0]))),
+        (_TOPICS[5][0], " ".join((*passages[1:4], *passages[6:], passages[5]))),
+    )

@@ -53,7 +53,7 @@ def test_an_export_ranks_as_the_checkpoint_does(
     assert (manifest.quantization is None) == (precision == "fp32")
     assert report.fp32.max_error < 1e-4
     probes = load_probes(artifact)
-    assert len(probes) == 32
+    assert len(probes) == 34
     with Reranker.load(report.path) as reranker:
         logits = reranker.predict([(it.query, it.document) for it in probes], scores="logits")
         tokens = reranker._parts()[0].encode([(it.query, it.document) for it in probes])
