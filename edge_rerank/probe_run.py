@@ -43,7 +43,6 @@ class ProbeRun:
         self._exact = [probe.logit for probe in probes]
         self._pairs = [(probe.query, probe.document) for probe in probes]
         self._pairs.append(longest_pair(self._pairs, artifact.manifest.max_length))
-        self._lengths: list[int] = []
         self.tokens = 0
         self.engine: EngineInfo | None = None
         self.agreement: Agreement | None = None
