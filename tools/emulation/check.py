@@ -89,7 +89,7 @@ def check(
         folders = {kind: stack.enter_context(staged(kind)) for kind in kinds}
         bench = Bench(machines, folders, pairs, model, say)
         found = _on_host(bench, patient)
-        runs = [run for cpu in cpus for run in emulated_runs(cpu, native=has_native())]
+        runs = emulated_runs(cpus, native=has_native())
         with ThreadPoolExecutor(usable_threads()) as pool:
             found |= dict(zip(runs, pool.map(bench.score, runs), strict=True))
     return rows(found, pairs)

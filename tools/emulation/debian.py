@@ -45,9 +45,16 @@ def unpack_packages(
         packages = sorted(work.glob("*.deb"))
     if not packages:
         raise EmulationError(f"apt-get downloaded nothing for {', '.join(names)}: {_REMEDY}")
-    into.mkdir()
+    _merge_usr(into)
     for package in packages:
         run_quietly(["dpkg", "--extract", package, into], remedy=_REMEDY)
+
+
+def _merge_usr(root: Path) -> None:
+    """Make the links that an installed system has: newer packages have their files in /usr."""
+    for name in ("bin", "lib", "sbin"):
+        (root / "usr" / name).mkdir(parents=True)
+        (root / name).symlink_to(f"usr/{name}")
 
 
 def _apt(work: Path, architecture: str) -> list[str]:

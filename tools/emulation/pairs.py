@@ -50,19 +50,19 @@ def _short(rng: random.Random, longest: int) -> Pair:
 
 def _on_topic(rng: random.Random, longest: int) -> Pair:
     topic = _any_topic(rng)
-    return rng.choice(TOPICS[topic][0]), _slice(rng, topic, 4, min(40, longest // 4))
+    return rng.choice(TOPICS[topic][0]), _slice(rng, topic, 4, min(30, longest // 4))
 
 
 def _off_topic(rng: random.Random, longest: int) -> Pair:
     one, other = rng.sample(sorted(TOPICS), 2)
-    return rng.choice(TOPICS[one][0]), _slice(rng, other, 4, min(40, longest // 4))
+    return rng.choice(TOPICS[one][0]), _slice(rng, other, 4, min(30, longest // 4))
 
 
 def _repeats(rng: random.Random, longest: int) -> Pair:
     """Give a document that repeats the query, or a single word of it, over and over."""
     query = rng.choice(TOPICS[_any_topic(rng)][0])
     word = rng.choice([query, *query.split()])
-    return query, " ".join([word] * rng.randint(2, max(2, longest // 4 // len(word.split()))))
+    return query, " ".join([word] * rng.randint(2, max(2, longest // 8 // len(word.split()))))
 
 
 def _odd(rng: random.Random, longest: int) -> Pair:

@@ -26,7 +26,7 @@ def find_qemu(machine: str, host: str, *, refresh: bool = False) -> Path:
         installed = shutil.which(name)
         if installed is not None:
             return Path(installed)
-    ingredients = {"recipe": 1, "host": host, "sources": sources_file()}
+    ingredients = {"recipe": 2, "host": host, "sources": sources_file()}
     folder = cached("qemu", ingredients, lambda into: _unpack(into, host), refresh=refresh)
     return _found(folder, machine)
 

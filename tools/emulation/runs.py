@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from tools.emulation.cpus import HOST, EmulatedCpu, host_machine, kernels
@@ -47,14 +47,27 @@ def host_runs(features: Collection[str], *, patient: bool) -> list[Run]:
     return [Run(None, "native", kernel, 1 if patient else _step(kernel)) for kernel in found]
 
 
-def emulated_runs(cpu: EmulatedCpu, *, native: bool) -> list[Run]:
-    """Give the runs on an emulated CPU; the native engine is left to choose the best kernel."""
-    runs = [Run(cpu, "onnxruntime")]
-    if native:
-        best, *others = kernels(cpu.machine, cpu.features)
-        runs.append(Run(cpu, "native", None, _step(best)))
+def emulated_runs(cpus: Sequence[EmulatedCpu], *, native: bool) -> list[Run]:
+    """Give the runs on emulated CPUs.
+
+    The native engine chooses its kernel by itself; one that it chooses nowhere is forced once.
+    """
+    runs = [Run(cpu, "onnxruntime") for cpu in cpus]
+    if not native:
+        return runs
+    for cpu in cpus:
+        able = kernels(cpu.machine, cpu.features)
+        runs.append(Run(cpu, "native", None, _step(able[0])))
+        ran = _kernels_of(runs, cpu.machine)
+        chosen = {kernels(it.machine, it.features)[0] for it in cpus if it.machine == cpu.machine}
+        others = [kernel for kernel in able if kernel not in chosen | ran]
         runs += [Run(cpu, "native", kernel, _step(kernel)) for kernel in others]
     return runs
+
+
+def _kernels_of(runs: Sequence[Run], machine: str) -> set[str]:
+    """Give the kernels that runs of a kind of machine force."""
+    return {run.kernel for run in runs if run.kernel and run.machine == machine}
 
 
 def _step(kernel: str) -> int:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from edge_rerank.tokenization import Pair, PairTokenizer
 
 def main(job: Path, result: Path) -> None:
     """Score the job's pairs and write down everything that must be the same elsewhere."""
+    os.environ.pop("EDGE_RERANK_KERNEL", None)  # the job says which kernel
     wanted = json.loads(job.read_text(encoding="utf-8"))
     result.write_text(json.dumps(_score(wanted)), encoding="utf-8")
 
