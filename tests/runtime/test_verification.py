@@ -121,6 +121,11 @@ def test_the_work_is_planned_for_a_small_board() -> None:
     assert work / PI_4 < 20
 
 
+def test_the_exporter_has_the_same_limit() -> None:
+    pipeline: Any = pytest.importorskip("edge_rerank_export.pipeline")
+    assert pipeline.INT8_LIMIT == INT8_RMS
+
+
 def test_limits(artifact_path: Path) -> None:
     manifest = load_artifact(builtin_model()).manifest
     recorded = manifest.parity[RECORDED]
