@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import tempfile
 import warnings
 from pathlib import Path
 
@@ -72,7 +73,9 @@ def build(folder: Path) -> None:
         raise BuildError("EDGE_RERANK_BUILD_NATIVE=0 was set")
     if chosen is None:
         raise BuildError(f"there is no native engine for this platform; only {', '.join(TARGETS)}")
-    build_library(chosen, folder)
+    with tempfile.TemporaryDirectory(prefix="edge-rerank-") as scratch:
+        # Alone: for Windows, an import library for C programs is built beside it.
+        shutil.copy(build_library(chosen, Path(scratch)), folder)
 
 
 def wanted() -> str:

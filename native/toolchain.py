@@ -46,7 +46,9 @@ class Toolchain:
 
     def link_library(self, objects: Sequence[Path], output: Path) -> list[str]:
         """Give the command that joins objects into the shared library."""
-        flags = (*self.link_flags, *self.library_flags)
+        flags = [*self.link_flags, *self.library_flags]
+        if self.target.system == "windows":  # what C programs link with
+            flags.append(f"-Wl,--out-implib,{output.with_suffix('.lib')}")
         return [*self.command, *flags, *map(str, objects), "-o", str(output)]
 
     def link_program(self, objects: Sequence[Path], output: Path) -> list[str]:

@@ -11,8 +11,9 @@ import pytest
 
 from edge_rerank.artifact import Artifact, load_artifact
 from edge_rerank.builtin import builtin_model
-from edge_rerank.engines._library import Library, UnavailableError, load_library
+from edge_rerank.engines._library import FOLDER, Library, UnavailableError, load_library
 from native.targets import Target, host_target
+from native.toolchain import ROOT
 
 REQUIRED = os.environ.get("EDGE_RERANK_REQUIRE_NATIVE") == "1"
 HEADER = Path(__file__).parents[2] / "native" / "include" / "edge_rerank.h"
@@ -35,10 +36,20 @@ def missing(reason: str) -> None:
 def library() -> Library:
     """Give the library that lies in the package."""
     try:
-        return load_library()
+        found = load_library()
     except UnavailableError as error:
         missing(str(error))
         raise
+    _check_age()
+    return found
+
+
+def _check_age() -> None:
+    """Fail where the sources have changed since the library in this checkout was built."""
+    sources = [path for path in (ROOT / "src").rglob("*") if path.suffix in (".cpp", ".h")]
+    built = min(path.stat().st_mtime for path in FOLDER.glob("*edge_rerank.*"))
+    if FOLDER.is_relative_to(ROOT.parent) and max(it.stat().st_mtime for it in sources) > built:
+        pytest.fail(f"{FOLDER} is older than native/src: python -m native.build --output {FOLDER}")
 
 
 @pytest.fixture(scope="session")
