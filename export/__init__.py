@@ -6,10 +6,11 @@ that the command line can describe itself without them.
 
 from __future__ import annotations
 
-from .errors import CheckpointError, ExportError, ParityError
+from .errors import CalibrationError, CheckpointError, ExportError, ParityError
 from .pipeline import ExportOptions, ExportReport, export_model
 
 __all__ = [
+    "CalibrationError",
     "CheckpointError",
     "ExportError",
     "ExportOptions",

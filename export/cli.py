@@ -38,6 +38,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--max-length", type=int, metavar="N", help="most tokens a pair (default: the model's)"
     )
     parser.add_argument(
+        "--calibration",
+        metavar="FILE",
+        help="calibrate int8 on these pairs: JSONL with query and document, some hundred lines "
+        "like what the model will be given (default: pairs that ship with the exporter)",
+    )
+    parser.add_argument(
         "--max-error",
         type=float,
         default=INT8_LIMIT,
@@ -61,6 +67,7 @@ def run(args: argparse.Namespace) -> int:
         name=args.name,
         license=args.license,
         max_length=args.max_length,
+        calibration=args.calibration,
         max_error=args.max_error,
         allow_poor_parity=args.allow_poor_parity,
     )

@@ -13,5 +13,9 @@ class CheckpointError(ExportError):
     """The checkpoint is missing, damaged, or not a model that edge-rerank can run."""
 
 
+class CalibrationError(ExportError):
+    """The calibration file cannot be read, or holds no pairs of texts."""
+
+
 class ParityError(ExportError):
     """The exported model strays further from the checkpoint than the stated limit."""

@@ -32,12 +32,26 @@ _LAYER_PARTS = {
     "ffn.up": "intermediate.dense",
     "ffn.down": "output.dense",
 }
+_SMOOTHED = {
+    "attention.query": "attention.smooth",
+    "attention.key": "attention.smooth",
+    "attention.value": "attention.smooth",
+    "ffn.up": "ffn.up.smooth",
+    "ffn.down": "ffn.down.smooth",
+}
 _LAYER_NORMS = {"attention.norm": "attention.output.LayerNorm", "ffn.norm": "output.LayerNorm"}
 
 
 def linear_names(layers: int) -> list[str]:
     """Name the linear products of the encoder, in the order in which they are computed."""
     return [f"layers.{layer}.{part}" for layer in range(layers) for part in _LAYER_PARTS]
+
+
+def smooth_name(linear: str) -> str | None:
+    """Name the vector that a product's input may be multiplied by; None where none can be."""
+    _, layer, part = linear.split(".", 2)
+    vector = _SMOOTHED.get(part)
+    return f"layers.{layer}.{vector}" if vector else None
 
 
 def collect_parameters(weights: Weights, architecture: Architecture, max_length: int) -> Tensors:

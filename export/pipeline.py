@@ -17,6 +17,7 @@ from edge_rerank.artifact import Probe, write_manifest, write_probes
 from edge_rerank.manifest import PRECISIONS, Manifest, Source
 from edge_rerank.tokenization import PairTokenizer, TokenizedPair
 
+from .calibration import Calibration, load_calibration
 from .checkpoint import Checkpoint, read_weights
 from .errors import ExportError, ParityError
 from .output import check_output, folder_beside, publish
@@ -34,19 +35,11 @@ if TYPE_CHECKING:
 
 FP32_LIMIT = 1e-3
 """Largest difference, in logits, that the fp32 graph may have from torch."""
-INT8_LIMIT = 0.15
+INT8_LIMIT = 0.1
 """Largest rms error of the int8 graph against fp32, as a fraction of the logits' sigma."""
 
 _LIBRARIES = ("torch", "transformers", "optimum", "onnx", "onnxruntime", "safetensors")
 _TOOLS = ("torch", "transformers", "optimum", "onnx", "onnxruntime", "tokenizers", "numpy")
-_RECIPE: Mapping[str, Any] = {
-    "weights": "int8, symmetric, -127 to 127, one scale for each output channel",
-    "embedding": "int8, symmetric, one scale for each row",
-    "relative_tables": "int8, symmetric, one scale for each row and head",
-    "activations": "uint8, dynamic, one scale for each token; zero point 128, "
-    "after gelu 32 and after relu 0",
-    "float32": "biases, norms, attention, head",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +56,8 @@ class ExportOptions:
     """SPDX name of the weights' licence; the one in the model card when None."""
     max_length: int | None = None
     """Most tokens of a pair; the model's own limit when None."""
+    calibration: str | os.PathLike[str] | None = None
+    """JSONL file of pairs to calibrate int8 on; the pairs that ship when None."""
     max_error: float = INT8_LIMIT
     """Limit of the int8 rms error, as a fraction of the logits' standard deviation."""
     allow_poor_parity: bool = False
@@ -102,11 +97,12 @@ def export_model(
     _check_libraries()
     target = check_output(Path(output))
     _check_options(options)
-    stages = Stages(6, report)
+    calibration = _calibration(options)
+    stages = Stages(7 if calibration else 6, report)
     with stages.stage(f"reading {model}"):
         checkpoint = fetch_checkpoint(model, revision=options.revision)
     with folder_beside(target) as folder:
-        result = _Export(checkpoint, options, stages).write(folder)
+        result = _Export(checkpoint, options, calibration, stages).write(folder)
         publish(folder, target)
     return ExportReport(target, *result)
 
@@ -114,9 +110,16 @@ def export_model(
 class _Export:
     """One run: what is fixed, and the stages."""
 
-    def __init__(self, checkpoint: Checkpoint, options: ExportOptions, stages: Stages) -> None:
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        options: ExportOptions,
+        calibration: Calibration | None,
+        stages: Stages,
+    ) -> None:
         self.checkpoint = checkpoint
         self.options = options
+        self.calibration = calibration
         self.stages = stages
         self.max_length = _max_length(checkpoint, options.max_length)
         self.tokenizer = PairTokenizer(
@@ -139,10 +142,10 @@ class _Export:
             fp32, logits = self._reference_graph(torch_reference, graph)
             del torch_reference
             int8 = None
-            if self.options.precision == "fp32":
+            if self.calibration is None:
                 self._write_fp32(graph, tensors, folder)
             else:
-                int8 = self._write_int8(tensors, folder, logits)
+                int8 = self._write_int8(tensors, self.calibration, folder, logits)
         manifest = self._write_rest(folder, logits, fp32, int8)
         return manifest, fp32, int8
 
@@ -181,11 +184,24 @@ class _Export:
             refer_by_content(model, tensors, extents)
             onnx.save(model, str(folder / "model.onnx"))
 
-    def _write_int8(self, tensors: Tensors, folder: Path, logits: NDArray[np.float32]) -> Parity:
+    def _write_int8(
+        self,
+        tensors: Tensors,
+        calibration: Calibration,
+        folder: Path,
+        logits: NDArray[np.float32],
+    ) -> Parity:
+        from .int8 import write_int8_graph
         from .reference import OnnxReference
+        from .statistics import collect_statistics
 
+        it = self.checkpoint.architecture
+        with self.stages.stage(f"calibrating on {len(calibration.pairs)} pairs"):
+            pairs = self.tokenizer.encode(calibration.pairs)
+            _check_ids(pairs, self.checkpoint)
+            statistics = collect_statistics(tensors, it, pairs)
         with self.stages.stage("quantising, and building the int8 graph"):
-            write_int8_graph(folder, tensors, self.checkpoint, self.max_length)
+            write_int8_graph(folder, tensors, it, self.max_length, statistics)
             found = OnnxReference(folder / "model.onnx").logits(self.tokens)
         int8 = compare(found, logits)
         if not int8.rms_in_sigma <= self.options.max_error:
@@ -201,6 +217,11 @@ class _Export:
                 f"{self.checkpoint.name}: {finding}. Nothing was written; "
                 "--allow-poor-parity keeps the artifact all the same"
             )
+
+    def _recipe(self) -> Mapping[str, Any] | None:
+        from .int8 import describe
+
+        return describe(self.calibration) if self.calibration else None
 
     def _write_rest(
         self, folder: Path, logits: NDArray[np.float32], fp32: Parity, int8: Parity | None
@@ -226,26 +247,20 @@ class _Export:
             precision=self.options.precision,
             max_length=self.max_length,
             architecture=it.architecture,
-            quantization=_RECIPE if int8 else None,
+            quantization=self._recipe(),
             tools={"edge-rerank": __version__, **_tool_versions()},
             parity=parity,
         )
 
 
-def write_int8_graph(
-    folder: Path, tensors: Tensors, checkpoint: Checkpoint, max_length: int
-) -> None:
-    """Quantise float32 parameters and write ``model.onnx`` and its weights into ``folder``."""
-    import onnx
-
-    from .graph import build_model
-    from .quantize import quantize_parameters
-    from .weights_file import WEIGHTS_NAME, refer_to_weights, write_weights
-
-    quantised = quantize_parameters(tensors, checkpoint.architecture)
-    model = build_model(quantised, checkpoint.architecture, max_length)
-    refer_to_weights(model, write_weights(folder / WEIGHTS_NAME, quantised))
-    onnx.save(model, str(folder / "model.onnx"))
+def _calibration(options: ExportOptions) -> Calibration | None:
+    """Read the calibration pairs, before anything that takes time; None where none are needed."""
+    if options.precision == "int8":
+        path = options.calibration
+        return load_calibration(None if path is None else Path(path))
+    if options.calibration is not None:
+        raise ExportError("a calibration file is for int8; leave it out, or export int8")
+    return None
 
 
 def _max_length(checkpoint: Checkpoint, wanted: int | None) -> int:

@@ -3,7 +3,8 @@
 A scale for a whole tensor is ruled out by its accuracy: a few outlier weights then cost the rest
 their precision. Products take one scale a column of ``[inputs, outputs]``, the embedding table
 one a row, the relative-position tables one a row and head, which are the vectors that meet in
-one dot product. The pooler, ``[outputs, inputs]``, has one a row and is stored as int8 to save
+one dot product. Products are rounded by what goes into them where that is known, see
+``rounding.py``. The pooler, ``[outputs, inputs]``, has one a row and is stored as int8 to save
 room alone: it is computed in float32. Biases, norms and the classifier stay float32: they are few.
 """
 
@@ -16,15 +17,17 @@ import numpy as np
 from edge_rerank.manifest import Architecture
 
 from .parameters import Tensors, linear_names
+from .rounding import LEVELS, round_by_gram
+from .statistics import Statistics, input_name
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-LEVELS = 127
-"""Largest magnitude of a quantised weight: -128 is left out, so that the range is symmetric."""
+    from torch import Tensor
 
 
-def quantize_parameters(tensors: Tensors, architecture: Architecture) -> Tensors:
+def quantize_parameters(
+    tensors: Tensors, architecture: Architecture, statistics: Statistics | None = None
+) -> Tensors:
     """Give the parameters with products, embedding and tables as int8 beside their scales.
 
     For each quantised ``NAME.weight`` there is a float32 ``NAME.scale`` that gives back
@@ -47,6 +50,22 @@ def _replace(
 ) -> None:
     tensors[f"{name}.weight"] = weight
     tensors[f"{name}.scale"] = scale
+
+
+def _by_input(layers: int) -> list[list[str]]:
+    """Group the products that read the same input: their rounding shares its costly part."""
+    groups: dict[str, list[str]] = {}
+    for name in linear_names(layers):
+        groups.setdefault(input_name(name, layers), []).append(name)
+    return list(groups.values())
+
+
+def _by_gram(weight: NDArray[Any], gram: Tensor) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    import torch
+
+    scale = _scale(np.abs(weight).max(axis=0))
+    levels = round_by_gram(torch.from_numpy(weight), torch.from_numpy(scale), gram)
+    return levels.numpy(), scale
 
 
 def _by_column(weight: NDArray[Any]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:

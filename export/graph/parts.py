@@ -14,7 +14,7 @@ from onnx import TensorProto
 
 from edge_rerank.manifest import Architecture
 
-from ..parameters import Tensors
+from ..parameters import Tensors, smooth_name
 from .builder import GraphBuilder
 
 _INT8_STEPS = 127
@@ -34,6 +34,7 @@ class Parts:
         self.tensors = tensors
         self.architecture = architecture
         self._quantised: dict[str, Quantised] = {}
+        self._smoothed: dict[str, str] = {}
 
     def parameter(self, name: str) -> str:
         """Give a parameter of the model by its name."""
@@ -78,6 +79,7 @@ class Parts:
 
     def linear(self, values: str, name: str) -> str:
         """Multiply by a weight and add its bias, in int8 where the weight has scales."""
+        values = self._smooth(values, name)
         if f"{name}.scale" in self.tensors:
             product = self._int8_product(values, name)
         else:
@@ -94,6 +96,15 @@ class Parts:
             "tanh": lambda: self.graph("Tanh", values),
         }
         return operators[kind]()
+
+    def _smooth(self, values: str, name: str) -> str:
+        """Multiply by the product's smoothing vector, where it has one; products share that."""
+        vector = smooth_name(name)
+        if vector is None or vector not in self.tensors:
+            return values
+        if values not in self._smoothed:
+            self._smoothed[values] = self.graph("Mul", values, self.parameter(vector))
+        return self._smoothed[values]
 
     def _int8_product(self, values: str, name: str) -> str:
         matrix, scale, zero_point = self._quantise(values, activated=name.endswith("ffn.down"))

@@ -21,7 +21,8 @@ def export(model: Path | str, output: Path, **options: Any) -> Any:
 
     lines: list[str] = []
     report = export_model(str(model), output, ExportOptions(**options), report=lines.append)
-    assert len(lines) == 12, "each of six stages says when it begins and when it is done"
+    stages = 6 if options.get("precision") == "fp32" else 7
+    assert len(lines) == 2 * stages, "each stage says when it begins and when it is done"
     return report
 
 

@@ -47,6 +47,14 @@ def pairs(checkpoint: Any, lengths: tuple[int, ...] = LENGTHS) -> list[Any]:
     ]
 
 
+def collect(checkpoint: Any, tensors: Any) -> Any:
+    from edge_rerank_export.statistics import collect_statistics
+
+    return collect_statistics(
+        tensors, checkpoint.architecture, pairs(checkpoint, tuple(range(6, 97, 2)))
+    )
+
+
 def run_padded(model: Any, batch: list[Any], width: int) -> NDArray[np.float32]:
     import onnxruntime
 
@@ -78,14 +86,36 @@ def test_the_float_graph_equals_torch(checkpoint: Any, tensors: Any, reference: 
         np.testing.assert_allclose(run_padded(model, [pair], len(pair.ids)), logit, atol=2e-5)
 
 
+def test_the_watched_forward_equals_torch(checkpoint: Any, tensors: Any, reference: Any) -> None:
+    from edge_rerank_export.forward import Forward
+
+    batch = pairs(checkpoint)
+    found = Forward(tensors, checkpoint.architecture).logits(batch).numpy()
+    np.testing.assert_allclose(found, reference.logits(batch), atol=2e-5)
+
+
+def test_smoothing_changes_nothing_in_float(checkpoint: Any, tensors: Any, reference: Any) -> None:
+    from edge_rerank_export.graph import build_model
+    from edge_rerank_export.smoothing import smooth
+
+    it, batch = checkpoint.architecture, pairs(checkpoint)
+    smoothed = smooth(tensors, it.layers, collect(checkpoint, tensors), 0.5)
+    vectors = [name for name in smoothed if name.endswith(".smooth")]
+    assert len(vectors) == 3 * it.layers
+    assert all(smoothed[name].max() <= 1 for name in vectors if ".down." in name)
+    found = run_padded(build_model(smoothed, it, 96), batch, 96)
+    np.testing.assert_allclose(found, reference.logits(batch), atol=1e-4)
+
+
 def test_the_int8_graph_stays_close(checkpoint: Any, tensors: Any, reference: Any) -> None:
     from edge_rerank_export.graph import build_model
     from edge_rerank_export.parity import compare
     from edge_rerank_export.quantize import quantize_parameters
+    from edge_rerank_export.smoothing import smooth
 
-    model = build_model(
-        quantize_parameters(tensors, checkpoint.architecture), checkpoint.architecture, 96
-    )
+    it, statistics = checkpoint.architecture, collect(checkpoint, tensors)
+    smoothed = smooth(tensors, it.layers, statistics, 0.5)
+    model = build_model(quantize_parameters(smoothed, it, statistics), it, 96)
     batch = pairs(checkpoint, tuple(range(5, 96, 3)))
     parity = compare(run_padded(model, batch, 96), reference.logits(batch))
     assert 0 < parity.rms_in_sigma < 0.15
@@ -111,9 +141,10 @@ def test_large_weights_lie_in_the_safetensors_file(
     import onnx
     from safetensors.numpy import load_file
 
-    from edge_rerank_export.pipeline import write_int8_graph
+    from edge_rerank_export.int8 import write_int8_graph
 
-    write_int8_graph(tmp_path, tensors, checkpoint, 96)
+    statistics = collect(checkpoint, tensors)
+    write_int8_graph(tmp_path, tensors, checkpoint.architecture, 96, statistics)
     graph = onnx.load(str(tmp_path / "model.onnx"), load_external_data=False).graph
     stored = load_file(str(tmp_path / "model.safetensors"))
     outside = {it.name for it in graph.initializer if it.external_data}

@@ -1,0 +1,57 @@
+"""The int8 recipe from statistics to files: smooth, round, build the graph, write."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import onnx
+
+from edge_rerank.manifest import Architecture
+
+from .calibration import Calibration
+from .graph import build_model
+from .parameters import Tensors
+from .quantize import quantize_parameters
+from .smoothing import smooth
+from .statistics import Statistics
+from .weights_file import WEIGHTS_NAME, refer_to_weights, write_weights
+
+ALPHA = 0.5
+"""How much of an activation's range goes into the weights; docs/accuracy.md compares values."""
+
+
+def write_int8_graph(
+    folder: Path,
+    tensors: Tensors,
+    architecture: Architecture,
+    max_length: int,
+    statistics: Statistics,
+) -> None:
+    """Quantise float32 parameters and write ``model.onnx`` and its weights into ``folder``.
+
+    ``statistics`` are those of the parameters as they are, and used up.
+    """
+    smoothed = smooth(tensors, architecture.layers, statistics, ALPHA)
+    quantised = quantize_parameters(smoothed, architecture, statistics)
+    model = build_model(quantised, architecture, max_length)
+    refer_to_weights(model, write_weights(folder / WEIGHTS_NAME, quantised))
+    onnx.save(model, str(folder / "model.onnx"))
+
+
+def describe(calibration: Calibration) -> dict[str, Any]:
+    """Give the recipe for the manifest."""
+    return {
+        "weights": "int8, symmetric, -127 to 127, one scale for each output channel; GPTQ",
+        "embedding": "int8, symmetric, one scale for each row",
+        "relative_tables": "int8, symmetric, one scale for each row and head",
+        "activations": "uint8, dynamic, one scale for each token; zero point 128, "
+        "after gelu 32 and after relu 0; SmoothQuant",
+        "float32": "biases, norms, attention, head",
+        "smoothing_alpha": ALPHA,
+        "calibration": {
+            "source": calibration.source,
+            "pairs": len(calibration.pairs),
+            "sha256": calibration.sha256,
+        },
+    }

@@ -1,0 +1,101 @@
+"""Activation ranges moved into weights: SmoothQuant (Xiao et al., 2022, arXiv:2211.10438).
+
+A feature whose activations are far larger than the others' sets the scale of the whole token and
+costs all others their precision. Dividing the feature by a constant and multiplying its row of
+weights by the same changes nothing in exact arithmetic, and int8 weights, whose scale belongs to a
+column, bear it better. The constant is ``peak^alpha / weight^(1 - alpha)`` (equation 4).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .parameters import Tensors, smooth_name
+from .statistics import Statistics, input_name
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+_LEAST = 1e-5
+"""Least magnitude of a feature, as a share of the largest: what is silent in the calibration may
+still speak later."""
+
+_READERS = (
+    ("attention.key", "attention.value", "attention.query"),
+    ("attention.output",),
+    ("ffn.up",),
+    ("ffn.down",),
+)
+"""Products of a layer that read the same input, the one whose statistics count first."""
+
+
+def smooth(tensors: Tensors, layers: int, statistics: Statistics, alpha: float) -> Tensors:
+    """Give the parameters with smoothed products; computes the same. ``statistics`` move along.
+
+    Weights are divided, the ``smooth`` tensors that the engines multiply by are added, and the
+    value projection takes over what ``attention.output`` would multiply by: its input is a mean
+    of values, feature by feature.
+    """
+    smoothed = dict(tensors)
+    for layer in range(layers):
+        for parts in _READERS:
+            names = [f"layers.{layer}.{part}" for part in parts]
+            peak = statistics[input_name(names[0], layers)].peak.numpy()
+            weights = np.abs(np.concatenate([smoothed[f"{name}.weight"] for name in names], 1))
+            vector = smoothing_vector(peak, weights.max(1), alpha)
+            if parts[0] == "ffn.down":
+                vector = _lowering_only(vector)
+            _divide(smoothed, names, vector)
+            for it in {input_name(name, layers) for name in names}:
+                _rescale(statistics, it, vector)
+    return smoothed
+
+
+def smoothing_vector(peak: NDArray[Any], weight: NDArray[Any], alpha: float) -> NDArray[np.float32]:
+    """Give what to multiply each input feature by, ``[inputs]``; the geometric mean is 1.
+
+    ``peak`` is the features' largest magnitude, ``weight`` that of their rows of weights.
+    """
+    exact = -alpha * _log(peak) + (1 - alpha) * _log(weight)
+    return np.asarray(np.exp(exact - exact.mean()), np.float32)
+
+
+def _lowering_only(vector: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Leave the weaker half as it is and lower the rest.
+
+    The activation function's lower bound must not grow, and its scale has a least value, below
+    which making everything smaller would cost levels: so most features keep their size.
+    """
+    return np.asarray(np.minimum(vector / np.median(vector), 1), np.float32)
+
+
+def _log(values: NDArray[Any]) -> NDArray[np.float64]:
+    exact = values.astype(np.float64)
+    most = exact.max()
+    return np.log(np.maximum(exact, most * _LEAST)) if most > 0 else np.zeros(len(exact))
+
+
+def _divide(tensors: Tensors, names: list[str], vector: NDArray[np.float32]) -> None:
+    """Divide the products' rows, and let the engine or the value projection multiply."""
+    for name in names:
+        tensors[f"{name}.weight"] = tensors[f"{name}.weight"] / vector[:, None]
+    multiplier = smooth_name(names[0])
+    if multiplier:
+        tensors[multiplier] = vector
+        return
+    value = names[0].removesuffix("output") + "value"
+    for part in ("weight", "bias"):
+        tensors[f"{value}.{part}"] = tensors[f"{value}.{part}"] * vector
+
+
+def _rescale(statistics: Statistics, name: str, vector: NDArray[np.float32]) -> None:
+    import torch
+
+    multiplier = torch.from_numpy(vector)
+    it = statistics[name]
+    it.peak = it.peak * multiplier
+    it.gram = it.gram * multiplier[:, None] * multiplier
