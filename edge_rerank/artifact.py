@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 from dataclasses import dataclass, replace
+from mmap import mmap
 from pathlib import Path
 
 from edge_rerank._json import Fields, json_text, read_json, shown, write_json
@@ -51,7 +52,7 @@ PROBES_VERSION = 1
 _JSON_LIMIT = 4 * 1024 * 1024
 # Hashed at a time, without the interpreter's lock. Each return to Python may have to wait for it,
 # for five milliseconds when another thread is busy.
-_CHUNK = 8 * 1024 * 1024
+_CHUNK = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,10 +162,15 @@ def write_probes(folder: str | os.PathLike[str], probes: tuple[Probe, ...]) -> N
 def sha256_file(path: Path) -> str:
     """Give the SHA-256 of a file as 64 lower-case hexadecimal digits; memory stays constant."""
     digest = hashlib.sha256()
-    with path.open("rb", buffering=0) as stream:
-        buffer = memoryview(bytearray(min(_CHUNK, path.stat().st_size) or 1))
+    # Memory of its own: glibc, once it has seen so large a block freed, keeps later ones.
+    with (
+        path.open("rb", buffering=0) as stream,
+        mmap(-1, _CHUNK) as block,
+        memoryview(block) as buffer,
+    ):
         while size := stream.readinto(buffer):
-            digest.update(buffer[:size])
+            with buffer[:size] as part:
+                digest.update(part)
     return digest.hexdigest()
 
 
