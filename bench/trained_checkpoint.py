@@ -27,6 +27,8 @@ from torch import Tensor
 from transformers import DebertaV2Config, DebertaV2ForSequenceClassification
 
 from edge_rerank.builtin import builtin_model
+from edge_rerank_export.parameters import smooth_name
+from edge_rerank_export.quantize import dequantize_parameters
 from edge_rerank_training.attention import use_training_attention
 from edge_rerank_training.batches import PairEncoder
 from edge_rerank_training.mining import mine_once
@@ -44,6 +46,7 @@ RATE = 5e-5
 """Below the training's own: the start is close already, and its logits spread as they should."""
 ECHO = 0.2
 """Strength of the feed-forward copy in the layers that have none of their own to begin with."""
+PRODUCTS = tuple(f"{part}.weight" for part in ("query", "key", "value", "ffn.up", "ffn.down"))
 
 Source = dict[str, Tensor]
 
@@ -118,20 +121,19 @@ def widened(tokenizer: dict[str, Any], seed: int) -> DebertaV2ForSequenceClassif
 
 
 def builtin_tensors() -> Source:
-    """Read the built-in model's tensors as float32."""
-    from safetensors.torch import load_file
+    """Read the built-in model's tensors as float32, with smoothing undone."""
+    from safetensors.numpy import load_file
 
-    stored = load_file(builtin_model() / "model.safetensors")
-    tensors = {name: value for name, value in stored.items() if not name.endswith(".scale")}
-    for name in [it.removesuffix(".scale") for it in stored if it.endswith(".scale")]:
-        weight, scale = stored[f"{name}.weight"].float(), stored[f"{name}.scale"]
-        groups = scale.shape[1] if scale.dim() == 2 else 0
-        if groups:
-            weight = (weight.view(len(weight), groups, -1) * scale[:, :, None]).flatten(1)
-        else:
-            weight = weight * scale
-        tensors[f"{name}.weight"] = weight
-    return tensors
+    stored = dequantize_parameters(load_file(builtin_model() / "model.safetensors"))
+    for name in [
+        it.removesuffix(".weight")
+        for it in stored
+        if it.endswith(PRODUCTS) and ".relative." not in it
+    ]:
+        vector = smooth_name(name)
+        if vector is not None and vector in stored:
+            stored[f"{name}.weight"] = stored[f"{name}.weight"] * stored[vector][:, None]
+    return {name: torch.from_numpy(it) for name, it in stored.items()}
 
 
 def word_table(tokenizer: dict[str, Any], source: Source) -> Tensor:

@@ -52,6 +52,19 @@ def _replace(
     tensors[f"{name}.scale"] = scale
 
 
+def dequantize_parameters(tensors: Tensors) -> Tensors:
+    """Give int8 parameters back as the float32 numbers that they stand for."""
+    found = {name: it for name, it in tensors.items() if not name.endswith(".scale")}
+    for name in [it.removesuffix(".scale") for it in tensors if it.endswith(".scale")]:
+        weight, scale = tensors[f"{name}.weight"], tensors[f"{name}.scale"]
+        if scale.ndim == 2:
+            parts = weight.reshape(len(weight), scale.shape[1], -1) * scale[:, :, None]
+            found[f"{name}.weight"] = parts.reshape(weight.shape)
+        else:
+            found[f"{name}.weight"] = weight * scale
+    return found
+
+
 def _by_input(layers: int) -> list[list[str]]:
     """Group the products that read the same input: their rounding shares its costly part."""
     groups: dict[str, list[str]] = {}

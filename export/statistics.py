@@ -26,11 +26,14 @@ class InputStatistics:
     """Largest magnitude of each feature, ``[inputs]``."""
     gram: Tensor
     """Sum over tokens of the products of features, ``[inputs, inputs]``."""
+    count: int = 0
+    """Number of tokens."""
 
     def add(self, values: Tensor) -> None:
         """Count rows ``[tokens, inputs]`` in."""
         self.peak = torch.maximum(self.peak, values.abs().amax(0))
         self.gram.addmm_(values.T, values)
+        self.count += len(values)
 
 
 Statistics = dict[str, InputStatistics]

@@ -1,0 +1,180 @@
+"""What each step of the int8 recipe costs and gains, in a simulation of the engines' arithmetic.
+
+Run: python -m edge_rerank_bench.accuracy_trials --work DIR --checkpoint DIR [--lists 6]
+
+Products get rounded weights and rounded activations as float32 numbers, which is what exact integer
+products give up to float32 rounding. The table in docs/accuracy.md comes from here; the final
+figures come from the engines themselves (``accuracy.py``).
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from edge_rerank.comparison import compare_by_query
+from edge_rerank.manifest import Architecture
+from edge_rerank.tokenization import PairTokenizer
+from edge_rerank_export.calibration import load_calibration
+from edge_rerank_export.checkpoint import open_checkpoint, read_weights
+from edge_rerank_export.forward import Forward
+from edge_rerank_export.parameters import Tensors, collect_parameters, smooth_name
+from edge_rerank_export.quantize import dequantize_parameters, quantize_parameters
+from edge_rerank_export.smoothing import smooth
+from edge_rerank_export.statistics import Statistics, collect_statistics
+
+from .accuracy import say
+from .accuracy_pairs import ranked_lists
+
+Rounding = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One way to quantise; the defaults are what edge-rerank did before calibration."""
+
+    weights: str = "nearest"
+    """``nearest``, ``gptq``, or ``float`` for none."""
+    alpha: float | None = None
+    activations: str = "symmetric"
+    """``symmetric``, ``asymmetric`` or ``float``: inputs of all products but ``ffn.down``."""
+    zero_point: int = 32
+    """Of what leaves the activation function; 0 is float."""
+    float_last: bool = False
+    """Whether the first tokens' products of the last layer get float activations."""
+    int8_scores: bool = False
+    """Whether queries and keys are rounded by token and head, as the native engine does."""
+
+
+TRIALS = {
+    "nearest weights, activations as they are": Trial(activations="float", zero_point=0),
+    "GPTQ weights, activations as they are": Trial("gptq", activations="float", zero_point=0),
+    "activations alone": Trial("float"),
+    "activations alone, alpha 0.5": Trial("float", 0.5),
+    "nearest weights and activations: before": Trial(),
+    "GPTQ": Trial("gptq"),
+    "GPTQ, alpha 0.3": Trial("gptq", 0.3),
+    "GPTQ, alpha 0.5": Trial("gptq", 0.5),
+    "GPTQ, alpha 0.7": Trial("gptq", 0.7),
+    "GPTQ, alpha 0.5, int8 scores": Trial("gptq", 0.5, int8_scores=True),
+    "GPTQ, alpha 0.5, asymmetric": Trial("gptq", 0.5, activations="asymmetric"),
+    "GPTQ, alpha 0.5, zero point 16": Trial("gptq", 0.5, zero_point=16),
+    "GPTQ, alpha 0.5, zero point 64": Trial("gptq", 0.5, zero_point=64),
+    "GPTQ, alpha 0.5, last first-token products float": Trial("gptq", 0.5, float_last=True),
+}
+
+
+def main() -> None:
+    """Parse the arguments, run every trial and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--work", type=Path, required=True, help="of edge_rerank_training")
+    parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument("--lists", type=int, default=6, help="of 30 pairs each")
+    parser.add_argument("--only", default="", help="trials whose name has this")
+    parser.add_argument("--threads", type=int, default=2)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    opened = open_checkpoint(args.checkpoint)
+    it = opened.architecture
+    tensors = collect_parameters(read_weights(opened), it, opened.max_length)
+    tokenizer = PairTokenizer(args.checkpoint / "tokenizer.json", max_length=opened.max_length)
+    # Another seed than the benchmark's: what is chosen here is measured on other pairs there.
+    lists = ranked_lists(args.work, say, lists=args.lists, seed=1)
+    pairs = tokenizer.encode([(one.query, text) for one in lists for text in one.passages])
+    queries = [one.query for one in lists for _ in one.passages]
+    exact = Forward(tensors, it).logits(pairs).tolist()
+    statistics = collect_statistics(tensors, it, tokenizer.encode(load_calibration(None).pairs))
+    show_outliers(statistics)
+    print(f"{len(pairs)} pairs, sigma {np.std(exact):.3f}\n")
+    print("| | rms, sigma | largest, sigma | tau | tau by query | top 10 by query |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for name, trial in TRIALS.items():
+        if args.only in name:
+            found = simulated(tensors, it, statistics, trial).logits(pairs).tolist()
+            all_of = compare_by_query(queries, found, exact)
+            one = all_of.overall
+            print(
+                f"| {name} | {one.rms_in_sigma:.4f} | {one.max_in_sigma:.3f} "
+                f"| {one.kendall_tau:.4f} | {all_of.tau_by_query:.4f} "
+                f"| {all_of.overlap_by_query:.4f} |",
+                flush=True,
+            )
+
+
+def show_outliers(statistics: Statistics) -> None:
+    """Print how far each product's largest input stands out: peak over root mean square."""
+    print("| input | largest over rms |\n| --- | --- |")
+    for name, it in statistics.items():
+        power = it.gram.diagonal()
+        mean = power.mean() / max(1.0, it.count)
+        print(f"| {name} | {it.peak.max() / mean.sqrt():.1f} |")
+
+
+def simulated(
+    tensors: Tensors, architecture: Architecture, statistics: Statistics, trial: Trial
+) -> Forward:
+    """Give the model with a trial's arithmetic."""
+    statistics = copy.deepcopy(statistics)
+    if trial.alpha is not None:
+        tensors = smooth(tensors, architecture.layers, statistics, trial.alpha)
+    if trial.weights != "float":
+        by_gram = statistics if trial.weights == "gptq" else None
+        tensors = dequantize_parameters(quantize_parameters(tensors, architecture, by_gram))
+    forward = Forward(tensors, architecture)
+    last = f"layers.{architecture.layers - 1}."
+
+    def product(values: Tensor, name: str) -> Tensor:
+        vector = smooth_name(name)
+        if vector is not None and vector in forward.tensors:
+            values = values * forward.tensors[vector]
+        spared = trial.float_last and name.startswith(last)
+        if not spared or name.endswith((".key", ".value")):
+            values = rounded(values, name, trial)
+        result: Tensor = forward.linear(values, name)
+        return result
+
+    forward.product = product
+    if trial.int8_scores:
+        exact = forward.scores
+        forward.scores = lambda query, key, name: exact(symmetric(query), symmetric(key), name)
+    return forward
+
+
+def rounded(values: Tensor, name: str, trial: Trial) -> Tensor:
+    """Round rows ``[tokens, inputs]`` as the engines do before a product."""
+    if name.endswith("ffn.down"):
+        return behind_gelu(values, trial.zero_point) if trial.zero_point else values
+    ways: dict[str, Rounding] = {"symmetric": symmetric, "asymmetric": asymmetric}
+    return ways[trial.activations](values) if trial.activations in ways else values
+
+
+def symmetric(values: Tensor) -> Tensor:
+    """Round to 127 levels each way, a scale for each row."""
+    scale = (values.abs().amax(-1, keepdim=True) / 127).clamp_min(1e-12)
+    return torch.round(values / scale) * scale
+
+
+def asymmetric(values: Tensor) -> Tensor:
+    """Round to 256 levels from the least to the largest value of each row."""
+    low = values.amin(-1, keepdim=True).clamp_max(0)
+    scale = ((values.amax(-1, keepdim=True).clamp_min(0) - low) / 255).clamp_min(1e-12)
+    zero = torch.round(-low / scale)
+    return (torch.clamp(torch.round(values / scale) + zero, 0, 255) - zero) * scale
+
+
+def behind_gelu(values: Tensor, zero_point: int) -> Tensor:
+    """Round what is never below -0.17: most levels above zero, a least scale for the bound."""
+    scale = values.amax(-1, keepdim=True) / (255 - zero_point)
+    scale = scale.clamp_min(0.17 / zero_point)
+    return torch.round(values / scale) * scale
+
+
+if __name__ == "__main__":
+    main()
