@@ -70,6 +70,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
 def _add_check(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cpus", help="comma-separated; default: the reduced set's, --full: all")
     parser.add_argument("--full", action="store_true", help="600 pairs instead of 150; an hour")
+    parser.add_argument("--engine", choices=("native", "onnxruntime"), help="default: both")
     parser.add_argument("--model", type=Path, metavar="DIR", help="default: the built-in model")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(run=_check)
@@ -101,6 +102,7 @@ def _check(options: argparse.Namespace) -> int:
         _chosen(options),
         full() if options.full else reduced(),
         options.model,
+        engine=options.engine,
         patient=options.full,
         say=lambda text: print(text, file=sys.stderr, flush=True),
     )

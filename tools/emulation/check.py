@@ -75,13 +75,15 @@ def check(
     pairs: PairSet,
     model: Path | None = None,
     *,
+    engine: str | None = None,
     patient: bool = False,
     say: Callable[[str], None],
 ) -> list[Row]:
     """Score the pairs on this machine and on each CPU, and compare; one row a run.
 
-    Each engine's first run on this machine is what its other runs are compared with. A patient
-    check scores all pairs with this machine's slow kernel too.
+    Each engine's first run on this machine is what its other runs are compared with. An engine
+    that is named is the only one on the emulated CPUs. A patient check scores all pairs with this
+    machine's slow kernel too.
     """
     machines = {HOST: host(), **{cpu.name: emulated(cpu) for cpu in cpus}}
     with ExitStack() as stack:
@@ -89,7 +91,8 @@ def check(
         folders = {kind: stack.enter_context(staged(kind)) for kind in kinds}
         bench = Bench(machines, folders, pairs, model, say)
         found = _on_host(bench, patient)
-        runs = emulated_runs(cpus, native=has_native())
+        able = emulated_runs(cpus, native=has_native())
+        runs = [run for run in able if engine in (None, run.engine)]
         with ThreadPoolExecutor(usable_threads()) as pool:
             found |= dict(zip(runs, pool.map(bench.score, runs), strict=True))
     return rows(found, pairs)

@@ -28,69 +28,69 @@ class PairSet:
 
 def full() -> PairSet:
     """Make the full set: 600 pairs, some longer than the model takes."""
-    return _make(varied=500, passage=(10, 30), longest=600)
+    return _make(varied=500, passage=(6, 16), usual=24, longest=600)
 
 
 def reduced() -> PairSet:
     """Make a set for CI: 150 pairs, short ones, since an emulated CPU reads 50 tokens a second."""
-    return _make(varied=50, passage=(5, 9), longest=60)
+    return _make(varied=50, passage=(5, 9), usual=15, longest=60)
 
 
-def _make(varied: int, passage: tuple[int, int], longest: int) -> PairSet:
+def _make(varied: int, passage: tuple[int, int], usual: int, longest: int) -> PairSet:
     rng = random.Random(20)
     ranked = tuple((QUERY, _slice(rng, _any_topic(rng), *passage)) for _ in range(RANKED))
-    kinds = [kind for kind, share in _SHARES.items() for _ in range(share)]
-    return PairSet(ranked, tuple(kinds[i % len(kinds)](rng, longest) for i in range(varied)))
+    others = rng.choices(list(_SHARES), list(_SHARES.values()), k=varied - len(_SHARES))
+    return PairSet(ranked, tuple(kind(rng, usual, longest) for kind in [*_SHARES, *others]))
 
 
-def _short(rng: random.Random, longest: int) -> Pair:
+def _short(rng: random.Random, usual: int, longest: int) -> Pair:
     topic = _any_topic(rng)
     return _slice(rng, topic, 1, 3), _slice(rng, topic, 1, 4)
 
 
-def _on_topic(rng: random.Random, longest: int) -> Pair:
+def _on_topic(rng: random.Random, usual: int, longest: int) -> Pair:
     topic = _any_topic(rng)
-    return rng.choice(TOPICS[topic][0]), _slice(rng, topic, 4, min(30, longest // 4))
+    return rng.choice(TOPICS[topic][0]), _slice(rng, topic, 4, usual)
 
 
-def _off_topic(rng: random.Random, longest: int) -> Pair:
+def _off_topic(rng: random.Random, usual: int, longest: int) -> Pair:
     one, other = rng.sample(sorted(TOPICS), 2)
-    return rng.choice(TOPICS[one][0]), _slice(rng, other, 4, min(30, longest // 4))
+    return rng.choice(TOPICS[one][0]), _slice(rng, other, 4, usual)
 
 
-def _repeats(rng: random.Random, longest: int) -> Pair:
+def _repeats(rng: random.Random, usual: int, longest: int) -> Pair:
     """Give a document that repeats the query, or a single word of it, over and over."""
     query = rng.choice(TOPICS[_any_topic(rng)][0])
     word = rng.choice([query, *query.split()])
-    return query, " ".join([word] * rng.randint(2, max(2, longest // 8 // len(word.split()))))
+    return query, " ".join([word] * rng.randint(2, max(2, 2 * usual // len(word.split()))))
 
 
-def _odd(rng: random.Random, longest: int) -> Pair:
-    mixed = " ".join(rng.choices(ODD, k=rng.randint(1, 1 + longest // 60)))
+def _odd(rng: random.Random, usual: int, longest: int) -> Pair:
+    mixed = " ".join(rng.choices(ODD, k=rng.randint(1, 1 + usual // 12)))
     question = rng.choice(TOPICS[_any_topic(rng)][0])
     return (mixed, rng.choice(ODD)) if rng.random() < 0.3 else (question, mixed)
 
 
-def _long(rng: random.Random, longest: int) -> Pair:
+def _long(rng: random.Random, usual: int, longest: int) -> Pair:
     topic = _any_topic(rng)
     return rng.choice(TOPICS[topic][0]), _slice(rng, topic, longest // 2, longest)
 
 
-def _empty(rng: random.Random, longest: int) -> Pair:
+def _empty(rng: random.Random, usual: int, longest: int) -> Pair:
     text = _slice(rng, _any_topic(rng), 2, 8)
     return rng.choice([("", text), (text, ""), ("", ""), (text, "  \t\n ")])
 
 
-_SHARES: dict[Callable[[random.Random, int], Pair], int] = {
-    _short: 4,
-    _on_topic: 4,
-    _off_topic: 4,
-    _repeats: 3,
-    _odd: 3,
-    _empty: 1,
-    _long: 1,  # they take as much time as all others
+_SHARES: dict[Callable[[random.Random, int, int], Pair], int] = {
+    _short: 25,
+    _on_topic: 20,
+    _off_topic: 20,
+    _repeats: 14,
+    _odd: 14,
+    _empty: 6,
+    _long: 1,  # a long pair takes as much time as twenty others
 }
-"""Of twenty varied pairs, how many are of each kind."""
+"""Of a hundred varied pairs, about how many are of each kind; there is at least one of each."""
 
 
 def _any_topic(rng: random.Random) -> str:
