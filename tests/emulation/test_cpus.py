@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from tools.emulation.check import check
 from tools.emulation.compare import EXACT, Row
 from tools.emulation.cpus import CPUS, EmulatedCpu, host_machine
+from tools.emulation.machine import emulated
 from tools.emulation.pairs import reduced
-from tools.emulation.staging import REPOSITORY
+from tools.emulation.staging import REPOSITORY, staged
 
 pytestmark = pytest.mark.emulation
 REDUCED = [cpu for cpu in CPUS if cpu.reduced]
@@ -39,6 +41,18 @@ def test_scores_are_those_of_this_machine(rows: list[Row], cpu: EmulatedCpu, eng
 def test_this_machine_scores_alike_with_every_kernel(rows: list[Row]) -> None:
     own = [row for row in rows if row.cpu == "host"]
     assert {row.kernel: row.problems for row in own if row.problems} == {}
+
+
+@pytest.mark.parametrize("cpu", [REDUCED[0], REDUCED[-1]], ids=lambda cpu: cpu.name)
+def test_what_python_starts_is_emulated_too(cpu: EmulatedCpu, tmp_path: Path) -> None:
+    (tmp_path / "features.py").write_text(
+        "from edge_rerank.cpu import read_cpu\nprint(read_cpu().features, flush=True)\n"
+    )
+    code = "import subprocess, sys; subprocess.run([sys.executable, sys.argv[1]], check=True)"
+    with staged(cpu.machine) as folder:
+        arguments = ["-c", code, str(tmp_path / "features.py")]
+        done = emulated(cpu).run(arguments, folder, capture=True)
+    assert done.stdout.strip() == str(cpu.features)
 
 
 @pytest.mark.skipif(host_machine() != "x86_64", reason="an x86 CPU older than the libraries need")

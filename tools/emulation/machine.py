@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,17 +48,35 @@ class Machine:
         timeout: float | None = None,
     ) -> subprocess.CompletedProcess[str]:
         """Run the interpreter in the project's copy, with its output captured or shown."""
-        return subprocess.run(
-            [*self.command, *arguments],
-            cwd=folder,
-            env=self.environment(folder, os.environ),
-            stdin=subprocess.DEVNULL if capture else None,
-            stdout=subprocess.PIPE if capture else None,
-            stderr=subprocess.STDOUT if capture else None,
-            text=True,
-            errors="replace",
-            timeout=timeout,
-        )
+        with tempfile.TemporaryDirectory(prefix="edge-rerank-python-") as own:
+            environment = self.environment(folder, os.environ)
+            if len(self.command) > 1:
+                _stay_emulated(Path(own), self.command)
+                environment["PYTHONPATH"] = own + os.pathsep + environment["PYTHONPATH"]
+            return subprocess.run(
+                [*self.command, *arguments],
+                cwd=folder,
+                env=environment,
+                stdin=subprocess.DEVNULL if capture else None,
+                stdout=subprocess.PIPE if capture else None,
+                stderr=subprocess.STDOUT if capture else None,
+                text=True,
+                errors="replace",
+                timeout=timeout,
+            )
+
+
+def _stay_emulated(folder: Path, command: Sequence[str]) -> None:
+    """Make Python name a script as its own program, so that what it starts is emulated as well.
+
+    Otherwise the kernel would be given the interpreter itself: to refuse it as another machine's,
+    or, worse, to run it on this machine's CPU.
+    """
+    script = folder / "python"
+    script.write_text(f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n')
+    script.chmod(0o755)
+    # Python imports a module of this name when it starts.
+    (folder / "sitecustomize.py").write_text(f"import sys\nsys.executable = {str(script)!r}\n")
 
 
 def host() -> Machine:
