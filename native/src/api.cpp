@@ -10,6 +10,7 @@
 #include "edge_rerank.h"
 #include "engine.h"
 #include "error.h"
+#include "line.h"
 #include "peak.h"
 
 struct edge_rerank_engine {
@@ -31,7 +32,7 @@ std::string &last_error() {
 // Remembers the text, or as much as there is memory for.
 edge_rerank_status failed(edge_rerank_status status, const char *text) noexcept {
     try {
-        last_error() = text;
+        last_error() = one_line(text);
     } catch (...) {
         last_error().clear();
     }
@@ -67,14 +68,23 @@ void need(const void *pointer, const char *name) {
     }
 }
 
+// Sizes of the structs in the first version of the interface, from which they only grow.
+constexpr uint32_t kLeastOptions = sizeof(edge_rerank_options);
+constexpr uint32_t kLeastInfo = sizeof(edge_rerank_info);
+
+void need_size(uint32_t size, uint32_t least, const char *name) {
+    if (size < least) {
+        invalid_argument(std::string(name) + ".size is " + std::to_string(size) +
+                         "; expected sizeof(edge_rerank_" + name + "), " + std::to_string(least) +
+                         " or more");
+    }
+}
+
 // Reads what the caller's version of the struct has; the rest is zero.
 edge_rerank_options read_options(const edge_rerank_options *given) {
     edge_rerank_options options{};
     if (given) {
-        if (given->size < sizeof(uint32_t) + sizeof(int32_t)) {
-            invalid_argument("options.size is " + std::to_string(given->size) +
-                             "; expected sizeof(edge_rerank_options)");
-        }
+        need_size(given->size, kLeastOptions, "options");
         std::memcpy(&options, given, std::min(size_t(given->size), sizeof options));
     }
     return options;
@@ -90,14 +100,18 @@ const char *edge_rerank_version(void) { return EDGE_RERANK_VERSION; }
 const char *edge_rerank_last_error(void) { return last_error().c_str(); }
 
 const char *edge_rerank_kernels(void) {
-    static const std::string names = [] {
-        std::string all;
-        for (const Kernel *kernel : kernels()) {
-            all += (all.empty() ? "" : ",") + std::string(kernel->name);
-        }
-        return all;
-    }();
-    return names.c_str();
+    try {
+        static const std::string names = [] {
+            std::string all;
+            for (const Kernel *kernel : kernels()) {
+                all += (all.empty() ? "" : ",") + std::string(kernel->name);
+            }
+            return all;
+        }();
+        return names.c_str();
+    } catch (...) { // out of memory; the next call tries again
+        return "scalar";
+    }
 }
 
 edge_rerank_status edge_rerank_open(const char *folder, const edge_rerank_options *given,
@@ -143,10 +157,7 @@ edge_rerank_status edge_rerank_describe(edge_rerank_engine *engine, edge_rerank_
     return guarded([&] {
         need(engine, "engine");
         need(info, "info");
-        if (info->size < sizeof(uint32_t) + sizeof(int32_t)) {
-            invalid_argument("info.size is " + std::to_string(info->size) +
-                             "; expected sizeof(edge_rerank_info)");
-        }
+        need_size(info->size, kLeastInfo, "info");
         edge_rerank_info full{};
         full.size = info->size;
         engine->engine.describe(full);

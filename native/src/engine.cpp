@@ -43,11 +43,13 @@ void Engine::check(const Call &call) const {
                                  std::to_string(it.vocabulary - 1));
             }
         }
-        if (it.token_types && (call.first_segments[pair] < 0 ||
+        // A model of one token type has no row for tokens of the second.
+        const int64_t least = it.token_types == 1 ? end - begin : 0;
+        if (it.token_types && (call.first_segments[pair] < least ||
                                call.first_segments[pair] > end - begin)) {
             invalid_argument("first_segments[" + std::to_string(pair) + "] is " +
-                             std::to_string(call.first_segments[pair]) + "; expected 0 to " +
-                             std::to_string(end - begin));
+                             std::to_string(call.first_segments[pair]) + "; expected " +
+                             std::to_string(least) + " to " + std::to_string(end - begin));
         }
     }
 }

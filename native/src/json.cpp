@@ -1,8 +1,8 @@
 #include "json.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
-#include <cstdlib>
 
 #include "error.h"
 
@@ -10,6 +10,8 @@ namespace edge_rerank {
 
 namespace {
 constexpr int kDeepest = 32;
+// A value takes a hundred bytes and may be two in the text; real files have some thousands.
+constexpr int kMostValues = 1 << 18;
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
@@ -44,6 +46,7 @@ class JsonParser {
     std::string_view text_;
     const std::string &where_;
     size_t at_ = 0;
+    int values_ = 0;
 
     [[noreturn]] void fail(const char *what) const {
         bad_artifact(where_ + ": not valid JSON at byte " + std::to_string(at_) + ": " + what);
@@ -75,6 +78,9 @@ class JsonParser {
     Json value(int depth) {
         if (depth > kDeepest) {
             fail("nested too deeply");
+        }
+        if (++values_ > kMostValues) {
+            fail("too many values");
         }
         skip_space();
         switch (peek()) {
@@ -127,9 +133,10 @@ class JsonParser {
         }
         Json result;
         result.kind_ = Json::Kind::number;
-        result.number_ = std::strtod(std::string(text_.substr(start, at_ - start)).c_str(), nullptr);
-        if (!std::isfinite(result.number_)) {
-            fail("a number that is too large");
+        // Not strtod, which reads "0.5" as 0 where the program's locale has decimal commas.
+        const char *first = text_.data() + start, *last = text_.data() + at_;
+        if (std::from_chars(first, last, result.number_).ec != std::errc()) {
+            fail("a number that is too large or too small");
         }
         return result;
     }

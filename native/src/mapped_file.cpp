@@ -90,7 +90,8 @@ struct Descriptor {
 } // namespace
 
 MappedFile::MappedFile(const std::string &path) : path_(path) {
-    const Descriptor file{open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+    // Opening a named pipe would wait for its writer; without waiting, it is refused below.
+    const Descriptor file{open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
     struct stat status;
     if (file.value < 0 || fstat(file.value, &status) != 0) {
         cannot_read(path);

@@ -14,7 +14,8 @@ class Memory {
     Memory(const Memory &) = delete;
     Memory &operator=(const Memory &) = delete;
 
-    // Room for `count` values, zeroed, aligned to 64 bytes. Raises std::bad_alloc.
+    // Room for `count` values, zeroed, aligned to 64 bytes. Raises std::bad_alloc. In builds with
+    // the address sanitizer nothing beyond them may be touched.
     template <typename T> T *take(size_t count) {
         if (count > (size_t(1) << 62) / sizeof(T)) {
             throw std::bad_alloc();

@@ -19,6 +19,10 @@ class Packer {
     // Some products of the same input, side by side.
     Product product(const std::vector<std::string> &names, int inputs, int outputs, int zero_point,
                     const std::string &smooth) const {
+        for (const std::string &name : names) { // before memory is taken for what is not there
+            weights_.need(name + ".weight", it_.int8 ? DataType::int8 : DataType::float32,
+                          {inputs, outputs});
+        }
         Product result;
         const int total = outputs * int(names.size());
         float *bias = memory_.take<float>(size_t(total));
@@ -80,6 +84,7 @@ class Packer {
 
     Head head() const {
         const int size = it_.hidden;
+        weights_.need("pooler.weight", it_.int8 ? DataType::int8 : DataType::float32, {size, size});
         std::vector<float> across(size_t(size) * size); // [inputs, outputs]
         const auto fill = [&](const auto *values, const float *scales) {
             for (int output = 0; output < size; ++output) {

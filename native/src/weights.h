@@ -27,6 +27,11 @@ class Weights {
 
     bool has(const std::string &name) const { return tensors_.count(name) != 0; }
 
+    // Raises Error unless there is a tensor of this type and shape.
+    void need(const std::string &name, DataType type, const std::vector<int64_t> &shape) const {
+        checked(name, type, shape);
+    }
+
     // The values of a tensor that must have this type and shape. Float tensors must be finite, and
     // below 1e12 in magnitude, so that no sum of products of them overflows.
     const float *floats(const std::string &name, const std::vector<int64_t> &shape) const;
