@@ -6,6 +6,7 @@ import importlib.util
 import os
 import re
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -25,7 +26,7 @@ def declared() -> frozenset[str]:
     return frozenset(re.findall(r"EDGE_RERANK_API [\w ]+?\*?(edge_rerank_\w+)\(", text))
 
 
-def missing(reason: str) -> None:
+def missing(reason: str) -> NoReturn:
     """Skip the test, or fail it where EDGE_RERANK_REQUIRE_NATIVE=1 says that nothing may miss."""
     if REQUIRED:
         pytest.fail(f"EDGE_RERANK_REQUIRE_NATIVE=1, but {reason}")
@@ -39,7 +40,6 @@ def library() -> Library:
         found = load_library()
     except UnavailableError as error:
         missing(str(error))
-        raise
     _check_age()
     return found
 
@@ -60,7 +60,6 @@ def host() -> Target:
     target = host_target()
     if target is None:
         missing("there is no build of the native engine for this platform")
-    assert target is not None
     return target
 
 
