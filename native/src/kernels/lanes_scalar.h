@@ -75,7 +75,8 @@ LANES int32_t to_int_one(float x) {
 }
 LANES Ints to_ints(Floats a) { EACH(Ints, to_int_one(a.v[i])); }
 LANES Floats to_floats(Ints a) { EACH(Floats, float(a.v[i])); }
-LANES Ints add(Ints a, Ints b) { EACH(Ints, a.v[i] + b.v[i]); }
+// Around, as in registers: to_ints() of what is not finite is near the end of the range.
+LANES Ints add(Ints a, Ints b) { EACH(Ints, int32_t(uint32_t(a.v[i]) + uint32_t(b.v[i]))); }
 LANES float times_power_of_two_one(float x, float whole) {
     uint32_t bits;
     __builtin_memcpy(&bits, &x, 4);
