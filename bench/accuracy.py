@@ -13,9 +13,10 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -66,11 +67,12 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     with tempfile.TemporaryDirectory() as scratch:
         model = open_model(args.checkpoint, args.artifact, Path(scratch))
-        scorers = engines(model.artifact, args.threads)
-        if args.checkpoint:
-            scorers |= optimum(args.checkpoint, Path(scratch))
         lists = ranked_lists(args.work, say, lists=args.lists)
-        measure(model, [(it.query, text) for it in lists for text in it.passages], scorers)
+        pairs = [(it.query, text) for it in lists for text in it.passages]
+        ways = [engines(model.artifact, args.threads)]
+        if args.checkpoint:
+            ways.append(optimum(args.checkpoint, Path(scratch)))
+        measure(model, pairs, chain(*ways))
 
 
 def say(text: str) -> None:
@@ -92,17 +94,15 @@ def open_model(checkpoint: Path | None, artifact: Path | None, scratch: Path) ->
     return Model(collect_parameters(read_weights(opened), it, opened.max_length), it, artifact)
 
 
-def engines(artifact: Path, threads: int) -> dict[str, Scorer]:
+def engines(artifact: Path, threads: int) -> Iterator[tuple[str, Scorer]]:
     """Give the artifact in each engine that can be had here."""
-    found: dict[str, Scorer] = {}
     for engine in ("onnxruntime", "native"):
         try:
             reranker = Reranker.load(artifact, engine=engine, threads=threads)
         except EdgeRerankError as error:
             say(f"{engine} is left out: {error}")
             continue
-        found[f"edge-rerank, {engine}"] = partial(_by_reranker, reranker)
-    return found
+        yield f"edge-rerank, {engine}", partial(_by_reranker, reranker)
 
 
 def _by_reranker(
@@ -117,25 +117,25 @@ def _by_graph(
     return [float(it) for it in graph.logits(tokens)]
 
 
-def optimum(checkpoint: Path, scratch: Path) -> dict[str, Scorer]:
+def optimum(checkpoint: Path, scratch: Path) -> Iterator[tuple[str, Scorer]]:
     """Export with Optimum and quantise with its AVX-512 VNNI preset, dynamic."""
     from optimum.exporters.onnx import main_export
     from optimum.onnxruntime import ORTQuantizer
     from optimum.onnxruntime.configuration import AutoQuantizationConfig
 
     main_export(str(checkpoint), scratch / "fp32", task="text-classification", do_validation=False)
-    found: dict[str, Scorer] = {}
     for index, (name, settings) in enumerate(OPTIMUM.items()):
         preset: Any = AutoQuantizationConfig.avx512_vnni(is_static=False, **settings)
         folder = scratch / f"optimum-{index}"
         quantizer = ORTQuantizer.from_pretrained(scratch / "fp32")
         quantizer.quantize(save_dir=folder, quantization_config=preset)
         graph = OnnxReference(folder / "model_quantized.onnx")
-        found[name] = partial(_by_graph, graph)
-    return found
+        yield name, partial(_by_graph, graph)
 
 
-def measure(model: Model, pairs: Sequence[tuple[str, str]], scorers: dict[str, Scorer]) -> None:
+def measure(
+    model: Model, pairs: Sequence[tuple[str, str]], scorers: Iterable[tuple[str, Scorer]]
+) -> None:
     """Print a row for each scorer, as soon as it has one."""
     longest = load_artifact(model.artifact).manifest.max_length
     tokenizer = PairTokenizer(model.artifact / "tokenizer.json", max_length=longest)
@@ -145,9 +145,9 @@ def measure(model: Model, pairs: Sequence[tuple[str, str]], scorers: dict[str, S
     print(f"{len(pairs)} pairs of {min(lengths)} to {max(lengths)} tokens, {sum(lengths)} in all")
     print(f"fp32 logits: sigma {np.std(exact):.3f}, {min(exact):.2f} to {max(exact):.2f}\n")
     print("| | rms, sigma | largest, sigma | tau | tau by query | top 10 by query |")
-    print("| --- | --- | --- | --- | --- | --- |")
+    print("| --- | --- | --- | --- | --- | --- |", flush=True)
     queries = [query for query, _ in pairs]
-    for name, scorer in scorers.items():
+    for name, scorer in scorers:
         found = compare_by_query(queries, scorer(pairs, tokens), exact)
         it = found.overall
         print(

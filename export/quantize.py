@@ -33,10 +33,18 @@ def quantize_parameters(
     For each quantised ``NAME.weight`` there is a float32 ``NAME.scale`` that gives back
     ``weight * scale``: ``[outputs]`` for a product, ``[rows, 1]`` for the embedding table and the
     pooler, ``[rows, heads]`` for a relative-position table. The arrays passed in are not changed.
+
+    Products are rounded by ``statistics`` of their inputs; without, each weight to the nearest.
     """
     quantised = dict(tensors)
-    for name in linear_names(architecture.layers):
-        _replace(quantised, name, *_by_column(tensors[f"{name}.weight"]))
+    for names in _by_input(architecture.layers):
+        weights = [tensors[f"{name}.weight"] for name in names]
+        gram = statistics[input_name(names[0], architecture.layers)].gram if statistics else None
+        levels, scale = _by_column(np.concatenate(weights, axis=1), gram)
+        ends = np.cumsum([weight.shape[1] for weight in weights])[:-1]
+        columns = zip(np.split(levels, ends, axis=1), np.split(scale, ends), strict=True)
+        for name, part in zip(names, columns, strict=True):
+            _replace(quantised, name, *part)
     for name in ("embeddings.word", "pooler"):
         _replace(quantised, name, *_by_row(tensors[f"{name}.weight"], groups=1))
     for name in [key.removesuffix(".weight") for key in tensors if ".relative." in key]:
@@ -73,17 +81,17 @@ def _by_input(layers: int) -> list[list[str]]:
     return list(groups.values())
 
 
-def _by_gram(weight: NDArray[Any], gram: Tensor) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+def _by_column(
+    weight: NDArray[Any], gram: Tensor | None = None
+) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Quantise columns; ``gram`` is that of the inputs, ``[rows, rows]``, where it is known."""
+    scale = _scale(np.abs(weight).max(axis=0))
+    if gram is None:
+        return _round(weight / scale), scale
     import torch
 
-    scale = _scale(np.abs(weight).max(axis=0))
     levels = round_by_gram(torch.from_numpy(weight), torch.from_numpy(scale), gram)
     return levels.numpy(), scale
-
-
-def _by_column(weight: NDArray[Any]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    scale = _scale(np.abs(weight).max(axis=0))
-    return _round(weight / scale), scale
 
 
 def _by_row(weight: NDArray[Any], groups: int) -> tuple[NDArray[np.int8], NDArray[np.float32]]:

@@ -73,6 +73,31 @@ def test_smoothing_takes_the_outliers_out(planted: Any) -> None:
     assert both < 0.5 * plain
 
 
+def test_rounding_serves_every_product(planted: Any) -> None:
+    """The whole path: statistics of a model, and its products on what they were taken from."""
+    import torch
+
+    from edge_rerank_export.forward import Forward
+    from edge_rerank_export.quantize import dequantize_parameters, quantize_parameters
+
+    checkpoint, tensors, _ = planted
+    it, errors = checkpoint.architecture, dict[str, list[float]]()
+    ways = [quantize_parameters(tensors, it, one) for one in (None, collect(checkpoint, tensors))]
+    forward, rounded = Forward(tensors, it), [dequantize_parameters(way) for way in ways]
+
+    def product(values: torch.Tensor, name: str) -> torch.Tensor:
+        weights = (torch.from_numpy(way[f"{name}.weight"]) for way in rounded)
+        exact = forward.tensors[f"{name}.weight"]
+        errors[name] = [float((values @ (one - exact)).square().mean()) for one in weights]
+        return forward.linear(values, name)
+
+    forward.product = product
+    forward.logits(pairs(checkpoint, tuple(range(6, 97, 2))))
+    assert len(errors) == 6 * it.layers
+    for name, (nearest, by_gram) in errors.items():
+        assert by_gram < 0.9 * nearest, name
+
+
 def correlated(rng: np.random.Generator, tokens: int, inputs: int) -> NDArray[np.float32]:
     """Give rows that a quarter as many directions explain nearly, as hidden states are."""
     few = rng.normal(size=(tokens, inputs // 4)) @ rng.normal(size=(inputs // 4, inputs))
