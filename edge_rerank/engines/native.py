@@ -107,6 +107,7 @@ class NativeEngine:
             "buffers_bytes": info.buffers_bytes,
             "mapped_bytes": info.mapped_bytes,
             "seconds": _seconds(info.times),
+            "multiply_adds": info.times.multiply_adds,
         }
         return EngineInfo(self.name, self._library.version, info.threads, details)
 
