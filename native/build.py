@@ -120,7 +120,12 @@ def _environment() -> dict[str, str]:
 def _link_library(toolchain: Toolchain, objects: Sequence[Path], output: Path) -> Path:
     output.mkdir(parents=True, exist_ok=True)
     library = output / toolchain.target.library
-    run(toolchain.link_library(objects, library))
+    # Linked beside and moved: a process that has the old library mapped keeps it whole.
+    with tempfile.TemporaryDirectory(prefix=".link-", dir=output) as scratch:
+        linked = Path(scratch, library.name)
+        run(toolchain.link_library(objects, linked))
+        for made in Path(scratch).iterdir():  # Windows has an import library beside it
+            os.replace(made, output / made.name)
     return library
 
 

@@ -1,5 +1,5 @@
 // Sixteen lanes as one 512-bit register; products of bytes with VNNI. Included inside a
-// namespace of the kernel's own; kernels/README.md says what every lanes_*.h provides.
+// namespace of the kernel's own; the README says what lanes are.
 struct Floats { __m512 v; };
 struct Ints { __m512i v; };
 struct Quads { __m512i v; };
