@@ -1,0 +1,1 @@
+"""Fuzzers of the native library, and the artifacts that they start from."""

@@ -1,0 +1,232 @@
+"""Sound artifacts with random weights, of any shape: ``python -m native.fuzz.seeds FOLDER``.
+
+Writes tiny ones of every kind into FOLDER/artifacts, and the same as inputs of the fuzzer of the
+loader into FOLDER/corpus. Only what the native engine reads is made (manifest.json and
+model.safetensors), with numpy alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from native.fuzz.inputs import FuzzInput
+
+Array = NDArray[Any]
+_DTYPES = {"float32": "F32", "int8": "I8", "int32": "I32"}
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A model's sizes, under the names of the manifest where there are such."""
+
+    precision: str = "int8"
+    max_length: int = 12
+    layers: int = 1
+    hidden_size: int = 16
+    heads: int = 2
+    intermediate_size: int = 16
+    vocab_size: int = 8
+    embedding_size: int = 16
+    terms: tuple[str, ...] = ("p2c", "c2p")
+    relative_attention: bool = True
+    table_rows: int = 8
+    """Of the relative embeddings."""
+    positions: bool = False
+    type_vocab_size: int = 0
+    hidden_act: str = "gelu"
+    pooler_hidden_act: str = "gelu"
+    smooth: bool = False
+    """Whether products have factors for their inputs."""
+
+    def manifest(self) -> dict[str, Any]:
+        """Give what manifest.json holds, as far as the native engine reads it."""
+        names = (
+            *("layers", "hidden_size", "heads", "intermediate_size", "vocab_size"),
+            *("embedding_size", "relative_attention", "type_vocab_size"),
+            *("hidden_act", "pooler_hidden_act"),
+        )
+        return {
+            "format": "edge-rerank-artifact",
+            "format_version": 1,
+            "precision": self.precision,
+            "max_length": self.max_length,
+            "architecture": {
+                "model_type": "deberta-v2",
+                **{name: getattr(self, name) for name in names},
+                "head_size": self.hidden_size // self.heads,
+                "pos_att_type": list(self.terms),
+                "position_biased_input": self.positions,
+                "max_position_embeddings": self.max_length,
+                "layer_norm_eps": 1e-7,
+            },
+        }
+
+    def tensors(self, seed: int = 1) -> dict[str, Array]:
+        """Give random weights, in which every value is near those of a trained model."""
+        return _Maker(self, seed).all()
+
+
+XSMALL = Shape(
+    max_length=512, layers=12, hidden_size=384, heads=6, intermediate_size=1536,
+    vocab_size=2000, embedding_size=384, table_rows=512,
+)  # fmt: skip
+"""As wide and as deep as DeBERTa-v3-xsmall, with a small vocabulary."""
+
+_KINDS = {
+    "plain": Shape(),
+    "c2p": Shape(terms=("c2p",)),
+    "p2c": Shape(terms=("p2c",)),
+    "positions": Shape(relative_attention=False, positions=True),
+    "types": Shape(type_vocab_size=2),
+    "one-type": Shape(type_vocab_size=1, positions=True),
+    "projected": Shape(embedding_size=32, positions=True),
+    "wide": Shape(hidden_size=32, embedding_size=32, heads=1, intermediate_size=48),
+    "small-heads": Shape(heads=4, layers=2),
+    "odd-heads": Shape(hidden_size=48, embedding_size=48, heads=4),
+    "relu": Shape(hidden_act="relu", pooler_hidden_act="tanh"),
+    "gelu-new": Shape(hidden_act="gelu_new", pooler_hidden_act="relu"),
+    "smooth": Shape(smooth=True, layers=2),
+    "long": Shape(max_length=40, table_rows=16),
+}
+
+TINY = {
+    f"{name}-{precision}": replace(shape, precision=precision)
+    for name, shape in _KINDS.items()
+    for precision in ("int8", "fp32")
+    if not (shape.smooth and precision == "fp32")
+}
+"""Shapes of artifacts of a few kilobytes: every kind of layer, term, embedding and activation."""
+
+
+class _Maker:
+    """Makes the tensors of one model; quantised ones by rounding, with any scale."""
+
+    def __init__(self, shape: Shape, seed: int) -> None:
+        self._shape = shape
+        self._random = np.random.default_rng(seed)
+        self._made: dict[str, Array] = {}
+
+    def all(self) -> dict[str, Array]:
+        shape, width = self._shape, self._shape.embedding_size
+        self._weight("embeddings.word", (shape.vocab_size, width), (shape.vocab_size, 1))
+        if shape.positions:
+            self._floats("embeddings.position.weight", (shape.max_length, width))
+        if shape.type_vocab_size:
+            self._floats("embeddings.type.weight", (shape.type_vocab_size, width))
+        if width != shape.hidden_size:
+            deviation = width**-0.5
+            self._floats("embeddings.projection.weight", (width, shape.hidden_size), deviation)
+        self._norm("embeddings.norm")
+        if shape.relative_attention and shape.terms:
+            self._made["relative.bucket"] = self._buckets()
+        for layer in range(shape.layers):
+            self._layer(f"layers.{layer}.")
+        size = shape.hidden_size
+        self._weight("pooler", (size, size), (size, 1), size**-0.5)
+        self._floats("pooler.bias", (size,), 0.1)
+        self._floats("classifier.weight", (1, size), size**-0.5)
+        self._floats("classifier.bias", (1,))
+        return self._made
+
+    def _layer(self, name: str) -> None:
+        shape, size, wide = self._shape, self._shape.hidden_size, self._shape.intermediate_size
+        for part in ("query", "key", "value", "output"):
+            self._product(f"{name}attention.{part}", size, size)
+        self._product(f"{name}ffn.up", size, wide)
+        self._product(f"{name}ffn.down", wide, size)
+        if shape.smooth and shape.precision == "int8":
+            for part, count in (("attention", size), ("ffn.up", size), ("ffn.down", wide)):
+                factors = self._random.uniform(0.5, 2, count)
+                self._made[f"{name}{part}.smooth"] = factors.astype(np.float32)
+        self._norm(f"{name}attention.norm")
+        self._norm(f"{name}ffn.norm")
+        if shape.relative_attention:
+            for term, part in (("c2p", "key"), ("p2c", "query")):
+                if term in shape.terms:
+                    extents = (shape.table_rows, size)
+                    self._weight(f"{name}relative.{part}", extents, (shape.table_rows, shape.heads))
+
+    def _product(self, name: str, inputs: int, outputs: int) -> None:
+        self._weight(name, (inputs, outputs), (outputs,), 2 * inputs**-0.5)
+        self._floats(f"{name}.bias", (outputs,), 0.1)
+
+    def _weight(
+        self, name: str, shape: tuple[int, int], scales: tuple[int, ...], deviation: float = 1.0
+    ) -> None:
+        if self._shape.precision == "fp32":
+            self._floats(f"{name}.weight", shape, deviation)
+            return
+        values = np.clip(np.rint(self._random.normal(0, 40, shape)), -127, 127)
+        self._made[f"{name}.weight"] = values.astype(np.int8)
+        spread = self._random.uniform(0.8, 1.25, scales) * deviation / 40
+        self._made[f"{name}.scale"] = spread.astype(np.float32)
+
+    def _norm(self, name: str) -> None:
+        size = self._shape.hidden_size
+        self._made[f"{name}.weight"] = self._random.uniform(0.5, 1.5, size).astype(np.float32)
+        self._floats(f"{name}.bias", (size,), 0.1)
+
+    def _floats(self, name: str, shape: tuple[int, ...], deviation: float = 1.0) -> None:
+        self._made[name] = self._random.normal(0, deviation, shape).astype(np.float32)
+
+    def _buckets(self) -> Array:
+        middle = self._shape.table_rows // 2
+        distances = np.arange(self._shape.max_length - 1, -self._shape.max_length - 1, -1)
+        return np.clip(distances + middle, 0, self._shape.table_rows - 1).astype(np.int32)
+
+
+def weights_parts(tensors: dict[str, Array]) -> tuple[bytes, bytes]:
+    """Give the header and the data of model.safetensors."""
+    ordered = sorted(tensors, key=lambda name: (tensors[name].nbytes % 64 != 0, name))
+    header, position = {}, 0
+    for name in ordered:
+        end = position + tensors[name].nbytes
+        header[name] = {
+            "dtype": _DTYPES[tensors[name].dtype.name],
+            "shape": list(tensors[name].shape),
+            "data_offsets": [position, end],
+        }
+        position = end
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-(8 + len(text)) % 64)
+    return text, b"".join(tensors[name].tobytes() for name in ordered)
+
+
+def write_artifact(folder: Path, shape: Shape, seed: int = 1) -> Path:
+    """Write what the native engine reads of an artifact into a new folder, and give it."""
+    folder.mkdir(parents=True)
+    (folder / "manifest.json").write_text(json.dumps(shape.manifest()), "utf-8")
+    header, data = weights_parts(shape.tensors(seed))
+    length = len(header).to_bytes(8, "little")
+    (folder / "model.safetensors").write_bytes(length + header + data)
+    return folder
+
+
+def fuzz_input(shape: Shape, flags: int) -> FuzzInput:
+    """Give a tiny artifact as an input of the loader's fuzzer."""
+    manifest = json.dumps(shape.manifest(), separators=(",", ":")).encode()
+    return FuzzInput(flags, manifest, *weights_parts(shape.tensors()))
+
+
+def main() -> None:
+    """Write the artifacts and the corpus."""
+    parser = argparse.ArgumentParser(prog="python -m native.fuzz.seeds", description=__doc__)
+    parser.add_argument("folder", type=Path)
+    folder: Path = parser.parse_args().folder
+    corpus = folder / "corpus"
+    corpus.mkdir(parents=True)
+    for number, (name, shape) in enumerate(TINY.items()):
+        write_artifact(folder / "artifacts" / name, shape)
+        kernel_flag = 2 * (number // 2 % 4)
+        (corpus / name).write_bytes(fuzz_input(shape, kernel_flag).to_bytes())
+
+
+if __name__ == "__main__":
+    main()
