@@ -13,14 +13,14 @@ from edge_rerank.errors import InputError
 from edge_rerank.tokenization import check_text
 from tools.emulation.__main__ import main
 from tools.emulation.cache import STAMP, cache_folder, cached
-from tools.emulation.check import Found, rows
+from tools.emulation.check import row_of
 from tools.emulation.commands import describe_exit, run_quietly
 from tools.emulation.compare import Row, Scores, compare
 from tools.emulation.cpus import CPUS, EmulatedCpu, find_cpus, kernels
 from tools.emulation.errors import EmulationError
 from tools.emulation.machine import Machine
 from tools.emulation.pairs import PairSet, full, reduced
-from tools.emulation.report import as_json, as_table
+from tools.emulation.report import as_json, as_line, as_table
 from tools.emulation.runs import SLOW_STEP, Run, emulated_runs
 from tools.emulation.staging import REPOSITORY, staged
 
@@ -195,20 +195,17 @@ def test_other_token_ids_and_wrong_detection_are_problems() -> None:
     ]
 
 
-def test_runs_are_compared_with_this_machine_s_first() -> None:
+def test_runs_are_compared_with_this_machine_s() -> None:
     pairs = PairSet((("q", "a"), ("q", "b")), (("r", "c"),))
-    able = {"kernels": ["neon_dotprod", "neon", "scalar"]}
+    able = {"kernels": ["neon_dotprod", "neon", "scalar"], "kernel": "scalar"}
     host, every = scores([1.0, 2.0, 3.0], "native", **able), scores([1.0], "native", **able)
-    found: dict[Run, Found] = {
-        Run(None, "onnxruntime"): "SIGILL",
-        Run(None, "native", "avx2"): host,
-        Run(A76, "onnxruntime"): scores([1.0, 2.0, 3.0]),
-        Run(A76, "native", "scalar", SLOW_STEP): every,
-    }
-    made = rows(found, pairs)
-    assert [row.problems for row in made[:2]] == [["SIGILL"], []]
-    assert made[2].problems == []  # then the first that there is stands in
-    assert (made[3].pairs, made[3].differing, made[3].problems) == (1, 0, [])
+    slow = Run(A76, "native", "scalar", SLOW_STEP)
+    row = row_of(slow, every, host, pairs)
+    assert (row.pairs, row.differing, row.problems) == (1, 0, [])
+    assert as_line(row) == "cortex-a76, native scalar: 1 pairs, same bits: holds (1 s)"
+    assert row_of(slow, "SIGILL", host, pairs).problems == ["SIGILL"]
+    row = row_of(slow, every, None, pairs)
+    assert as_line(row).startswith("cortex-a76, native scalar: there is nothing to compare with")
 
 
 def test_reports() -> None:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge_rerank.threads import usable_threads
@@ -18,6 +17,7 @@ from tools.emulation.compare import Row, Scores, compare
 from tools.emulation.cpus import HOST, EmulatedCpu, host_machine
 from tools.emulation.machine import Machine, emulated, host
 from tools.emulation.pairs import PairSet
+from tools.emulation.report import as_line
 from tools.emulation.runs import Run, emulated_runs, host_runs
 from tools.emulation.staging import has_native, staged
 
@@ -37,14 +37,17 @@ class Bench:
     pairs: PairSet
     model: Path | None
     say: Callable[[str], None]
+    references: dict[str, Scores] = field(default_factory=dict)
+    """By engine, this machine's first scores: what all others are compared with."""
 
-    def score(self, run: Run) -> Found:
-        """Make one run, and say how it ended."""
-        start = time.monotonic()
+    def row(self, run: Run) -> Row:
+        """Make one run, compare it, and say how it ended."""
         found = self._score(run)
-        end = f"failed: {found}" if isinstance(found, str) else "done"
-        self.say(f"{run.name}: {end} ({time.monotonic() - start:.0f} s)")
-        return found
+        if run.cpu is None and run.step == 1 and isinstance(found, Scores):
+            self.references.setdefault(run.engine, found)
+        row = row_of(run, found, self.references.get(run.engine), self.pairs)
+        self.say(as_line(row))
+        return row
 
     def _score(self, run: Run) -> Found:
         with tempfile.TemporaryDirectory(prefix="edge-rerank-job-") as name:
@@ -90,34 +93,22 @@ def check(
         kinds = sorted({host_machine(), *(cpu.machine for cpu in cpus)})
         folders = {kind: stack.enter_context(staged(kind)) for kind in kinds}
         bench = Bench(machines, folders, pairs, model, say)
-        found = _on_host(bench, patient)
+        own = _on_host(bench, patient)
         able = emulated_runs(cpus, native=has_native())
         runs = [run for run in able if engine in (None, run.engine)]
         with ThreadPoolExecutor(usable_threads()) as pool:
-            found |= dict(zip(runs, pool.map(bench.score, runs), strict=True))
-    return rows(found, pairs)
+            return [*own, *pool.map(bench.row, runs)]
 
 
-def _on_host(bench: Bench, patient: bool) -> dict[Run, Found]:
-    first = Run(None, "onnxruntime")
-    found = {first: bench.score(first)}
-    scores = found[first]
-    if has_native():
-        features = (scores.features or ()) if isinstance(scores, Scores) else ()
-        found |= {run: bench.score(run) for run in host_runs(features, patient=patient)}
-    return found
+def _on_host(bench: Bench, patient: bool) -> list[Row]:
+    first = bench.row(Run(None, "onnxruntime"))
+    if not has_native():
+        return [first]
+    return [first, *map(bench.row, host_runs(first.features or (), patient=patient))]
 
 
-def rows(found: Mapping[Run, Found], pairs: PairSet) -> list[Row]:
-    """Compare each run with its engine's first one that gave scores."""
-    references: dict[str, Scores] = {}
-    for run, scores in found.items():
-        if isinstance(scores, Scores) and run.step == 1:
-            references.setdefault(run.engine, scores)
-    return [_row(run, scores, references.get(run.engine), pairs) for run, scores in found.items()]
-
-
-def _row(run: Run, found: Found, reference: Scores | None, pairs: PairSet) -> Row:
+def row_of(run: Run, found: Found, reference: Scores | None, pairs: PairSet) -> Row:
+    """Compare what a run gave with this machine's scores, if there are any."""
     row = Row(run.place, run.engine, run.kernel)
     if isinstance(found, str):
         row.problems.append(found)

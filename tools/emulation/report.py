@@ -30,12 +30,21 @@ def as_table(rows: Sequence[Row]) -> str:
         + " |"
         for line in lines
     ]
-    failed = [
-        f"{row.cpu}, {row.engine} {row.kernel or ''}".rstrip() + f": {problem}"
-        for row in rows
-        for problem in row.problems
-    ]
+    failed = [f"{_name(row)}: {problem}" for row in rows for problem in row.problems]
     return "\n".join([*table, "", *(failed or ["all of it holds"])])
+
+
+def as_line(row: Row) -> str:
+    """Give what came out of one run, for those who watch."""
+    if row.rms is None or row.seconds is None:
+        return f"{_name(row)}: {'; '.join(row.problems)}"
+    difference = "same bits" if row.differing == 0 else f"{row.rms:.4f} sigma rms"
+    end = "; ".join(row.problems) or "holds"
+    return f"{_name(row)}: {row.pairs} pairs, {difference}: {end} ({row.seconds:.0f} s)"
+
+
+def _name(row: Row) -> str:
+    return f"{row.cpu}, {row.engine} {row.kernel or ''}".rstrip()
 
 
 def holds(rows: Sequence[Row]) -> bool:
