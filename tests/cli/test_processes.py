@@ -58,6 +58,8 @@ def test_interrupt_ends_with_130(artifact_path: Path, tmp_path: Path) -> None:
         [*COMMAND, "score", "--model", str(artifact_path), "--output", str(output)],
         stdin=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        # A shell starts what runs in the background with this signal ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stdin is not None
     line = json.dumps({"query": "eat", "document": "plants"}).encode() + b"\n"
