@@ -127,7 +127,7 @@ def simulated(
     if trial.weights != "float":
         by_gram = statistics if trial.weights == "gptq" else None
         tensors = dequantize_parameters(quantize_parameters(tensors, architecture, by_gram))
-    forward = Forward(tensors, architecture)
+    forward = (Int8Scores if trial.int8_scores else Forward)(tensors, architecture)
     last = f"layers.{architecture.layers - 1}."
 
     def product(values: Tensor, name: str) -> Tensor:
@@ -141,10 +141,15 @@ def simulated(
         return result
 
     forward.product = product
-    if trial.int8_scores:
-        exact = forward.scores
-        forward.scores = lambda query, key, name: exact(symmetric(query), symmetric(key), name)
     return forward
+
+
+class Int8Scores(Forward):
+    """The model with queries and keys rounded before they meet."""
+
+    def scores(self, query: Tensor, key: Tensor, name: str) -> Tensor:
+        """Give the scores of what 8 bits leave of both."""
+        return super().scores(symmetric(query), symmetric(key), name)
 
 
 def rounded(values: Tensor, name: str, trial: Trial) -> Tensor:
