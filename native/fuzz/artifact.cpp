@@ -85,10 +85,17 @@ size_t below(Random &random, size_t most) { return most ? random() % most : 0; }
 // Replaces a number of a JSON text by another one, everywhere where it stands with some luck: a
 // size that is changed in one place alone is refused early.
 void change_number(std::string &text, Random &random) {
-    static const char *const values[] = {"0",  "1",   "2",     "4",       "8",          "15",
-                                         "16", "17",  "32",    "64",      "48",         "-1",
-                                         "3",  "1e3", "65536", "1048576", "2147483648", "1e-7",
-                                         "5",  "0.5", "1e300", "9007199254740992"};
+    static const char *const values[] = {"0",          "1",
+                                         "2",          "4",
+                                         "8",          "15",
+                                         "16",         "17",
+                                         "32",         "64",
+                                         "48",         "-1",
+                                         "3",          "1e3",
+                                         "65536",      "1048576",
+                                         "2147483648", "1e-7",
+                                         "5",          "0.5",
+                                         "1e300",      "9007199254740992"};
     const char *const digits = "0123456789";
     size_t at = text.find_first_of(digits, below(random, text.size()));
     if (at == std::string::npos) {
@@ -127,16 +134,15 @@ void mutate_bytes(std::string &part, size_t most) {
 }
 } // namespace
 
-extern "C" size_t LLVMFuzzerCustomMutator(uint8_t *bytes, size_t size, size_t most,
-                                          unsigned seed) {
+extern "C" size_t LLVMFuzzerCustomMutator(uint8_t *bytes, size_t size, size_t most, unsigned seed) {
     Random random(seed);
     if (size < fuzz::kFront || random() % 16 == 0) {
         return LLVMFuzzerMutate(bytes, size, most);
     }
     Input input = Input::read(bytes, size);
     const size_t room = most > size ? std::min(most - size, size_t(256)) : 0;
-    std::string &part = *std::vector<std::string *>{&input.manifest, &input.header,
-                                                    &input.data}[random() % 3];
+    std::string &part =
+        *std::vector<std::string *>{&input.manifest, &input.header, &input.data}[random() % 3];
     switch (random() % 4) {
         case 0: mutate_bytes(part, part.size() + room); break;
         case 1: change_value(input.data, random); break;

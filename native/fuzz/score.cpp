@@ -141,8 +141,8 @@ void check_alone(edge_rerank_engine *engine, const Pairs &pairs, const std::vect
     const int64_t begin = pairs.offsets[pair], end = pairs.offsets[pair + 1];
     const int64_t offsets[] = {0, end - begin};
     float logit = kUntouched;
-    const edge_rerank_status status = edge_rerank_score(
-        engine, &pairs.ids[size_t(begin)], offsets, &pairs.first_segments[pair], 1, &logit);
+    const edge_rerank_status status = edge_rerank_score(engine, &pairs.ids[size_t(begin)], offsets,
+                                                        &pairs.first_segments[pair], 1, &logit);
     fuzz::check(status == EDGE_RERANK_OK, "a pair fails alone");
     fuzz::check(std::memcmp(&logit, &logits[pair], sizeof logit) == 0,
                 "a pair's score depends on its neighbours");

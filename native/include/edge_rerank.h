@@ -43,43 +43,43 @@ enum {
     EDGE_RERANK_BAD_ARTIFACT = 2,     /* a file is missing, damaged or contradicts another */
     EDGE_RERANK_UNSUPPORTED = 3,      /* a sound model or a CPU that this build cannot run */
     EDGE_RERANK_OUT_OF_MEMORY = 4,
-    EDGE_RERANK_NOT_FINITE = 5,       /* the model gave a logit that is not a finite number */
-    EDGE_RERANK_INTERNAL = 6          /* a fault of this library, or of the system */
+    EDGE_RERANK_NOT_FINITE = 5, /* the model gave a logit that is not a finite number */
+    EDGE_RERANK_INTERNAL = 6    /* a fault of this library, or of the system */
 };
 
 typedef struct edge_rerank_options {
-    uint32_t size;           /* sizeof(edge_rerank_options), so that later versions can add to it */
-    int32_t threads;         /* 1 to 256; 0: as many as there are processors */
-    int32_t max_length;      /* most tokens of a pair; 0: the artifact's own, which is the limit */
+    uint32_t size;      /* sizeof(edge_rerank_options), so that later versions can add to it */
+    int32_t threads;    /* 1 to 256; 0: as many as there are processors */
+    int32_t max_length; /* most tokens of a pair; 0: the artifact's own, which is the limit */
     int32_t tokens_in_flight; /* tokens worked on at once, which sets the working memory; a call may
                                  have any number of them. 0: a default. A smaller number than one
                                  pair of max_length needs is raised to that. */
-    const char *kernel;      /* name of a kernel; NULL: the environment variable
-                                EDGE_RERANK_KERNEL, or else the fastest one for this CPU */
+    const char *kernel;       /* name of a kernel; NULL: the environment variable
+                                 EDGE_RERANK_KERNEL, or else the fastest one for this CPU */
 } edge_rerank_options;
 
 /* Where the time of the calls so far went; seconds, added up over all threads. */
 typedef struct edge_rerank_times {
-    double embedding; /* rows of the embedding table, and their norm */
-    double products;  /* linear products, their biases included */
-    double attention; /* scores, softmax, weighted sums */
-    double rest;      /* quantisation, norms, activation functions, head */
-    double waiting;   /* threads waiting for one another */
+    double embedding;     /* rows of the embedding table, and their norm */
+    double products;      /* linear products, their biases included */
+    double attention;     /* scores, softmax, weighted sums */
+    double rest;          /* quantisation, norms, activation functions, head */
+    double waiting;       /* threads waiting for one another */
     double multiply_adds; /* of the products; a count, not seconds */
 } edge_rerank_times;
 
 typedef struct edge_rerank_info {
-    uint32_t size;            /* in: sizeof(edge_rerank_info) */
+    uint32_t size; /* in: sizeof(edge_rerank_info) */
     int32_t threads;
     int32_t max_length;
     int32_t tokens_in_flight;
-    int32_t vocabulary;       /* ids run from 0 to vocabulary - 1 */
-    int32_t token_types;      /* 0 for models without; otherwise first_segments is needed */
-    uint64_t weights_bytes;   /* memory of the weights as this kernel wants them */
-    uint64_t buffers_bytes;   /* working memory, allocated once */
-    uint64_t mapped_bytes;    /* size of the mapped weights file, of which only used pages are read */
-    const char *kernel;       /* these two live as long as the library is loaded */
-    const char *precision;    /* "int8" or "fp32" */
+    int32_t vocabulary;     /* ids run from 0 to vocabulary - 1 */
+    int32_t token_types;    /* 0 for models without; otherwise first_segments is needed */
+    uint64_t weights_bytes; /* memory of the weights as this kernel wants them */
+    uint64_t buffers_bytes; /* working memory, allocated once */
+    uint64_t mapped_bytes;  /* size of the mapped weights file, of which only used pages are read */
+    const char *kernel;     /* these two live as long as the library is loaded */
+    const char *precision;  /* "int8" or "fp32" */
     edge_rerank_times times;
 } edge_rerank_info;
 

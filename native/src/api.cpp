@@ -13,9 +13,7 @@
 #include "line.h"
 #include "peak.h"
 
-struct edge_rerank_engine {
-    edge_rerank::Engine engine;
-};
+struct edge_rerank_engine { edge_rerank::Engine engine; };
 
 namespace {
 using namespace edge_rerank;

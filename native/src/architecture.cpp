@@ -119,7 +119,8 @@ Architecture Architecture::read(const std::string &folder) {
     const std::string text = read_text(path);
     const Json manifest = Json::parse(text, path);
     const Fields top(manifest, path);
-    if (top.text("format") != "edge-rerank-artifact" || top.whole("format_version", 0, kMost) != 1) {
+    if (top.text("format") != "edge-rerank-artifact" ||
+        top.whole("format_version", 0, kMost) != 1) {
         bad_artifact(path + ": not an edge-rerank artifact of format version 1");
     }
     const Json &object = top.take("architecture", Json::Kind::object, "an object");

@@ -20,9 +20,7 @@ namespace edge_rerank {
 namespace {
 #if defined(__x86_64__) || defined(_M_X64)
 
-struct Registers {
-    unsigned a = 0, b = 0, c = 0, d = 0;
-};
+struct Registers { unsigned a = 0, b = 0, c = 0, d = 0; };
 
 Registers cpuid(unsigned leaf, unsigned subleaf) {
     Registers it;
@@ -60,9 +58,7 @@ std::vector<const Kernel *> find_kernels() {
 
 #elif defined(__aarch64__)
 
-struct Features {
-    bool dotprod = false, i8mm = false;
-};
+struct Features { bool dotprod = false, i8mm = false; };
 
 Features features() {
 #if defined(__linux__)

@@ -45,8 +45,8 @@ void Engine::check(const Call &call) const {
         }
         // A model of one token type has no row for tokens of the second.
         const int64_t least = it.token_types == 1 ? end - begin : 0;
-        if (it.token_types && (call.first_segments[pair] < least ||
-                               call.first_segments[pair] > end - begin)) {
+        if (it.token_types &&
+            (call.first_segments[pair] < least || call.first_segments[pair] > end - begin)) {
             invalid_argument("first_segments[" + std::to_string(pair) + "] is " +
                              std::to_string(call.first_segments[pair]) + "; expected " +
                              std::to_string(least) + " to " + std::to_string(end - begin));
@@ -59,8 +59,7 @@ void Engine::score(const Call &call, float *logits) {
         invalid_argument("first_segments is null, but the model has token types");
     }
     check(call);
-    const std::vector<Piece> pieces =
-        plan(call.offsets, call.count, capacity_, pool_.threads());
+    const std::vector<Piece> pieces = plan(call.offsets, call.count, capacity_, pool_.threads());
     std::vector<float> results(call.count);
     const std::lock_guard<std::mutex> lock(mutex_);
     for (const Piece &piece : pieces) {

@@ -82,7 +82,8 @@ class Forward::Thread {
         float *rows = projected ? own_.wide : hidden;
         int pair = block.pair;
         for (int row = block.first; row < block.last; ++row) {
-            while (row >= pass_.piece_.pairs[size_t(pair)].row + pass_.piece_.pairs[size_t(pair)].length) {
+            while (row >=
+                   pass_.piece_.pairs[size_t(pair)].row + pass_.piece_.pairs[size_t(pair)].length) {
                 ++pair;
             }
             embed_token(pass_.piece_.pairs[size_t(pair)], row,
@@ -258,8 +259,11 @@ class Forward::Thread {
         task.query_scales = queries.scales + head;
         task.scale_stride = it_.heads;
         task.key_factor = factor_;
-        task.keys = {pair.length, padded, shared_.key_quads[side] + start * it_.head_size,
-                     shared_.key_scales[side] + start, shared_.key_starts[side] + start,
+        task.keys = {pair.length,
+                     padded,
+                     shared_.key_quads[side] + start * it_.head_size,
+                     shared_.key_scales[side] + start,
+                     shared_.key_starts[side] + start,
                      shared_.values[side] + start * value_size_};
         task.c2p = relative.c2p_i8;
         task.p2c = relative.p2c_i8;
@@ -330,7 +334,8 @@ class Forward::Thread {
         for (int i = 0; i < pairs; ++i) {
             const PlacedPair &pair = pass_.piece_.pairs[size_t(block.first + i)];
             std::memcpy(own_.first + ptrdiff_t(i) * width,
-                        shared_.hidden + ptrdiff_t(pair.row) * width, size_t(width) * sizeof(float));
+                        shared_.hidden + ptrdiff_t(pair.row) * width,
+                        size_t(width) * sizeof(float));
         }
         multiply(model_.layers[layer].projection, own_.first, pairs, 0, width, own_.wide);
         for (int i = 0; i < pairs; ++i) {
@@ -371,8 +376,7 @@ Forward::Forward(const Model &model, const Kernel &kernel, Buffers &buffers, con
 edge_rerank_times Forward::work(int number) {
     Thread thread(*this, number);
     for (size_t phase = 0; phase < phases_.size(); ++phase) {
-        const std::vector<Block> &blocks =
-            phase + 1 < phases_.size() ? piece_.blocks : piece_.ends;
+        const std::vector<Block> &blocks = phase + 1 < phases_.size() ? piece_.blocks : piece_.ends;
         Progress &progress = phases_[phase];
         const int count = int(blocks.size());
         for (int block; (block = progress.next.fetch_add(1)) < count;) {

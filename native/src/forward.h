@@ -36,9 +36,7 @@ class Forward {
     bool sound() const { return sound_.load(); }
 
   private:
-    struct Progress {
-        std::atomic<int> next{0}, done{0};
-    };
+    struct Progress { std::atomic<int> next{0}, done{0}; };
     class Thread;
 
     const Model &model_;

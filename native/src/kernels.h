@@ -124,7 +124,7 @@ struct KeyI8 {
 
 struct Kernel {
     const char *name;
-    int unit;      // of ProductI8: 4 or 8
+    int unit;       // of ProductI8: 4 or 8
     int row_offset; // 128 where the rows of products are unsigned bytes, otherwise 0
 
     // output[rows, columns first..first + count) = rows * weights + bias; columns are those of the
@@ -144,19 +144,17 @@ struct Kernel {
     // activation_zero_point() says.
     bool (*activate_quantize)(float *values, ptrdiff_t stride, int rows, int columns,
                               Activation activation, const float *smooth, const RowsI8 &output);
-    void (*activate)(float *values, ptrdiff_t stride, int rows, int columns,
-                     Activation activation);
+    void (*activate)(float *values, ptrdiff_t stride, int rows, int columns, Activation activation);
     // values = norm(values + residual); residual may be null.
-    bool (*norm)(float *values, ptrdiff_t stride, const float *residual,
-                 ptrdiff_t residual_stride, int rows, int columns, const Norm &norm);
+    bool (*norm)(float *values, ptrdiff_t stride, const float *residual, ptrdiff_t residual_stride,
+                 int rows, int columns, const Norm &norm);
 
     // The scaled rows of an int8 table.
     void (*widen)(const int8_t *input, float scale, int columns, float *output);
     void (*add)(const float *input, int columns, float *output);
 
     // One head of one row: quantised and stored where attention reads it.
-    bool (*query_head_i8)(const float *query, int size, float factor, uint8_t *bytes,
-                          float *scale);
+    bool (*query_head_i8)(const float *query, int size, float factor, uint8_t *bytes, float *scale);
     bool (*key_head_i8)(const float *key, const float *value, int size, const KeyI8 &output);
     bool (*attend_i8)(const AttendI8 &task);
     bool (*attend_f32)(const AttendF32 &task);

@@ -30,7 +30,9 @@ constexpr size_t kLine = 64;
 constexpr size_t kChunk = size_t(8) << 20;
 
 #if defined(_WIN32)
-void *map(size_t size) { return VirtualAlloc(nullptr, size, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE); }
+void *map(size_t size) {
+    return VirtualAlloc(nullptr, size, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
+}
 void unmap(void *start, size_t) { VirtualFree(start, 0, MEM_RELEASE); }
 #else
 // Straight from the system: zeroed without being touched, and given back for sure.

@@ -27,8 +27,11 @@ class Packer {
         const int total = outputs * int(names.size());
         float *bias = memory_.take<float>(size_t(total));
         if (it_.int8) {
-            result.i8 = {inputs, total, memory_.take<int8_t>(size_t(total) * inputs),
-                         memory_.take<float>(size_t(total)), memory_.take<int32_t>(size_t(total)),
+            result.i8 = {inputs,
+                         total,
+                         memory_.take<int8_t>(size_t(total) * inputs),
+                         memory_.take<float>(size_t(total)),
+                         memory_.take<int32_t>(size_t(total)),
                          bias};
         } else {
             result.f32 = {inputs, total, memory_.take<float>(size_t(total) * inputs), bias};
@@ -69,14 +72,15 @@ class Packer {
                 weights_.mapped_floats("embeddings.position.weight", {it_.positions, width});
         }
         if (it_.token_types) {
-            result.types = weights_.mapped_floats("embeddings.type.weight", {it_.token_types, width});
+            result.types =
+                weights_.mapped_floats("embeddings.type.weight", {it_.token_types, width});
         }
         if (it_.embedding != it_.hidden) {
-            result.projection = {it_.embedding, it_.hidden,
-                                 packed_f32(weights_.floats("embeddings.projection.weight",
-                                                            {width, it_.hidden}),
-                                            it_.embedding, it_.hidden),
-                                 memory_.take<float>(size_t(it_.hidden))};
+            result.projection = {
+                it_.embedding, it_.hidden,
+                packed_f32(weights_.floats("embeddings.projection.weight", {width, it_.hidden}),
+                           it_.embedding, it_.hidden),
+                memory_.take<float>(size_t(it_.hidden))};
         }
         result.norm = norm("embeddings.norm");
         return result;
@@ -110,7 +114,8 @@ class Packer {
     }
 
     // The relative tables of one layer, with a column for every distance; see RelativeI8.
-    std::vector<RelativeHead> relative(int layer, const std::vector<int> &rows, int table_rows) const {
+    std::vector<RelativeHead> relative(int layer, const std::vector<int> &rows,
+                                       int table_rows) const {
         std::vector<RelativeHead> heads(size_t(it_.heads));
         const std::string name = "layers." + std::to_string(layer) + ".relative.";
         for (int h = 0; h < it_.heads; ++h) {
@@ -120,8 +125,8 @@ class Packer {
                     head.c2p_i8 = relative_i8(name + "key", h, rows, table_rows, 0);
                 }
                 if (it_.p2c) {
-                    head.p2c_i8 = relative_i8(name + "query", h, rows, table_rows,
-                                              kernel_.row_offset);
+                    head.p2c_i8 =
+                        relative_i8(name + "query", h, rows, table_rows, kernel_.row_offset);
                 }
             } else {
                 if (it_.c2p) {
@@ -262,7 +267,8 @@ class Packer {
 
 // The table row of every column: the part of relative.bucket that pairs of `length` tokens reach,
 // a group of columns before it, which kernels shift in from, and some more that padded keys read.
-std::vector<int> relative_rows(const Weights &weights, int full_length, int length, int table_rows) {
+std::vector<int> relative_rows(const Weights &weights, int full_length, int length,
+                               int table_rows) {
     const int32_t *bucket = weights.ints("relative.bucket", {2 * full_length});
     std::vector<int> rows(size_t(kLanes + round_up(2 * length, kLanes) + kLanes));
     for (int column = 0; column < int(rows.size()); ++column) {
@@ -293,16 +299,17 @@ Model::Model(const std::string &folder, int max_length, const Kernel &kernel)
     int table_rows = 0;
     std::vector<int> rows;
     if (it.c2p || it.p2c) {
-        table_rows = weights.rows("layers.0.relative." + std::string(it.c2p ? "key" : "query") +
-                                  ".weight");
+        table_rows =
+            weights.rows("layers.0.relative." + std::string(it.c2p ? "key" : "query") + ".weight");
         rows = relative_rows(weights, full_length, it.max_length, table_rows);
     }
     for (int i = 0; i < it.layers; ++i) {
         const std::string name = "layers." + std::to_string(i) + ".";
         const std::string attention = name + "attention.";
         Layer layer;
-        layer.projection = packer.product({attention + "query", attention + "key", attention + "value"},
-                                          it.hidden, it.hidden, 128, attention + "smooth");
+        layer.projection =
+            packer.product({attention + "query", attention + "key", attention + "value"}, it.hidden,
+                           it.hidden, 128, attention + "smooth");
         layer.output = packer.product({attention + "output"}, it.hidden, it.hidden, 128, "");
         layer.up = packer.product({name + "ffn.up"}, it.hidden, it.intermediate, 128,
                                   name + "ffn.up.smooth");

@@ -9,10 +9,10 @@ namespace edge_rerank {
 
 // A pair of a piece: its tokens are rows without gaps; its keys begin at a multiple of 16.
 struct PlacedPair {
-    size_t index;  // in the call
-    int length;    // in tokens
-    int row;       // of its first token
-    int key;       // of its first token
+    size_t index; // in the call
+    int length;   // in tokens
+    int row;      // of its first token
+    int key;      // of its first token
 };
 
 // Consecutive rows, and the pair that the first of them belongs to.

@@ -65,13 +65,12 @@ std::string show(const std::vector<int64_t> &shape) {
     return text + "]";
 }
 
-struct Extent {
-    uint64_t begin, end;
-};
+struct Extent { uint64_t begin, end; };
 
 void check_coverage(std::vector<Extent> extents, uint64_t size, const std::string &path) {
-    std::sort(extents.begin(), extents.end(),
-              [](const Extent &a, const Extent &b) { return a.begin < b.begin || (a.begin == b.begin && a.end < b.end); });
+    std::sort(extents.begin(), extents.end(), [](const Extent &a, const Extent &b) {
+        return a.begin < b.begin || (a.begin == b.begin && a.end < b.end);
+    });
     uint64_t at = 0;
     for (const Extent &extent : extents) {
         if (extent.begin != at) {

@@ -107,11 +107,13 @@ void call_badly(const char *folder, edge_rerank_engine *engine) {
     float logit = 7;
     for (const int32_t &id : bad_ids) {
         expect(edge_rerank_score(engine, &id, good, nullptr, 1, &logit) ==
-                   EDGE_RERANK_INVALID_ARGUMENT, "a bad id was taken");
+                   EDGE_RERANK_INVALID_ARGUMENT,
+               "a bad id was taken");
     }
     for (const int64_t *offsets : {falling, empty, late}) {
         expect(edge_rerank_score(engine, &one, offsets, nullptr, 1, &logit) ==
-                   EDGE_RERANK_INVALID_ARGUMENT, "bad offsets were taken");
+                   EDGE_RERANK_INVALID_ARGUMENT,
+               "bad offsets were taken");
     }
     expect(edge_rerank_score(engine, nullptr, good, nullptr, 1, &logit) != EDGE_RERANK_OK,
            "null ids were taken");

@@ -17,11 +17,10 @@ LANES void scores_i8(const AttendI8 &it, int row, int key, float *scores) {
     TIMES(r, rows) {
         TIMES(g, groups) {
             // With unsigned rows, the sums begin at what takes their offset out again.
-            const Ints start =
-                kUnsignedRows ? load(it.keys.start + key + g * kLanes) : no_ints();
+            const Ints start = kUnsignedRows ? load(it.keys.start + key + g * kLanes) : no_ints();
             content[r][g] = by_key[r][g] = start;
-            by_query[r][g] = kUnsignedRows && c2p ? load(it.c2p.start + column - r + g * kLanes)
-                                                  : no_ints();
+            by_query[r][g] =
+                kUnsignedRows && c2p ? load(it.c2p.start + column - r + g * kLanes) : no_ints();
         }
     }
     const uint8_t *queries = it.queries + row * it.query_stride;
@@ -31,8 +30,12 @@ LANES void scores_i8(const AttendI8 &it, int row, int key, float *scores) {
         Quads query[rows], c2p_before{}, p2c_before{};
         TIMES(r, rows) { query[r] = splat_quad(queries + r * it.query_stride + 4 * quad); }
         if constexpr (rows == 2) { // the column that row 1 needs to the left of row 0's
-            if constexpr (c2p) { c2p_before = load_quads(c2p_table - 4 * kLanes); }
-            if constexpr (p2c) { p2c_before = load_quads(p2c_table - 4 * kLanes); }
+            if constexpr (c2p) {
+                c2p_before = load_quads(c2p_table - 4 * kLanes);
+            }
+            if constexpr (p2c) {
+                p2c_before = load_quads(p2c_table - 4 * kLanes);
+            }
         }
         TIMES(g, groups) {
             const Quads some = load_quads(keys + 4 * g * kLanes);
@@ -81,7 +84,9 @@ LANES void scores_i8(const AttendI8 &it, int row, int key, float *scores) {
 template <int rows, int groups, bool c2p, bool p2c>
 LANES void scores_f32(const AttendF32 &it, int row, int key, float *scores) {
     Floats sums[rows][groups];
-    TIMES(r, rows) { TIMES(g, groups) { sums[r][g] = zeros(); } }
+    TIMES(r, rows) {
+        TIMES(g, groups) { sums[r][g] = zeros(); }
+    }
     const float *keys = it.keys.columns + key;
     const ptrdiff_t column = ptrdiff_t(it.middle) - it.first - row + key;
     const float *queries = it.queries + row * it.query_stride;
@@ -141,7 +146,9 @@ LANES void weigh(const float *weights, ptrdiff_t stride, const float *values, in
                  int keys, const float *inverses, float *output, ptrdiff_t output_stride,
                  int columns) {
     Floats sums[rows][groups];
-    TIMES(r, rows) { TIMES(g, groups) { sums[r][g] = zeros(); } }
+    TIMES(r, rows) {
+        TIMES(g, groups) { sums[r][g] = zeros(); }
+    }
     multiply_f32<rows, groups>(weights, stride, values, value_stride, kLanes, keys, sums);
     TIMES(r, rows) {
         TIMES(g, groups) {
@@ -163,9 +170,9 @@ template <int groups>
 static void weigh_rows(const float *weights, ptrdiff_t stride, int rows, const float *values,
                        int value_stride, int keys, const float *inverses, float *output,
                        ptrdiff_t output_stride, int columns) {
-#define TILE(n)                                                                            \
-    weigh<n, groups>(weights + row * stride, stride, values, value_stride, keys,           \
-                     inverses + row, output + row * output_stride, output_stride, columns)
+#define TILE(n)                                                                                  \
+    weigh<n, groups>(weights + row * stride, stride, values, value_stride, keys, inverses + row, \
+                     output + row * output_stride, output_stride, columns)
     EACH_TILE(rows, TILE)
 #undef TILE
 }
@@ -238,15 +245,14 @@ template <typename Task> static bool attend(const Task &it) {
         float *output = it.output + first * it.output_stride;
         int group = 0;
         for (; group + kGroups <= groups; group += kGroups) {
-            weigh_rows<kGroups>(it.scratch, it.keys.padded, rows,
-                                it.keys.values + group * kLanes, stride, it.keys.count, inverses,
-                                output + group * kLanes, it.output_stride,
-                                it.head_size - group * kLanes);
+            weigh_rows<kGroups>(it.scratch, it.keys.padded, rows, it.keys.values + group * kLanes,
+                                stride, it.keys.count, inverses, output + group * kLanes,
+                                it.output_stride, it.head_size - group * kLanes);
         }
         for (; group < groups; ++group) {
-            weigh_rows<1>(it.scratch, it.keys.padded, rows, it.keys.values + group * kLanes,
-                          stride, it.keys.count, inverses, output + group * kLanes,
-                          it.output_stride, it.head_size - group * kLanes);
+            weigh_rows<1>(it.scratch, it.keys.padded, rows, it.keys.values + group * kLanes, stride,
+                          it.keys.count, inverses, output + group * kLanes, it.output_stride,
+                          it.head_size - group * kLanes);
         }
     }
     return sound;

@@ -3,10 +3,12 @@ struct Floats { __m256 v[2]; };
 struct Ints { __m256i v[2]; };
 struct Quads { __m256i v[2]; };
 
-constexpr int kRows = 4, kGroups = 1;            // 8 accumulators of 16 registers
-constexpr int kScoreRows = 1, kScoreGroups = 1;  // 6
+constexpr int kRows = 4, kGroups = 1;           // 8 accumulators of 16 registers
+constexpr int kScoreRows = 1, kScoreGroups = 1; // 6
 
+// clang-format off
 #define BOTH(expression_0, expression_1) {{expression_0, expression_1}}
+// clang-format on
 
 LANES Floats zeros() { return BOTH(_mm256_setzero_ps(), _mm256_setzero_ps()); }
 LANES Floats splat(float x) { return BOTH(_mm256_set1_ps(x), _mm256_set1_ps(x)); }
@@ -31,8 +33,7 @@ LANES Floats fused(Floats a, Floats b, Floats c) {
     return BOTH(_mm256_fmadd_ps(a.v[0], b.v[0], c.v[0]), _mm256_fmadd_ps(a.v[1], b.v[1], c.v[1]));
 }
 LANES Floats fused_negative(Floats a, Floats b, Floats c) {
-    return BOTH(_mm256_fnmadd_ps(a.v[0], b.v[0], c.v[0]),
-                _mm256_fnmadd_ps(a.v[1], b.v[1], c.v[1]));
+    return BOTH(_mm256_fnmadd_ps(a.v[0], b.v[0], c.v[0]), _mm256_fnmadd_ps(a.v[1], b.v[1], c.v[1]));
 }
 LANES Floats larger(Floats a, Floats b) {
     return BOTH(_mm256_max_ps(a.v[0], b.v[0]), _mm256_max_ps(a.v[1], b.v[1]));
@@ -62,7 +63,9 @@ LANES __m256i load_eight(const void *p) { return _mm256_loadu_si256((const __m25
 LANES Ints load(const int32_t *p) { return BOTH(load_eight(p), load_eight(p + 8)); }
 LANES Ints no_ints() { return BOTH(_mm256_setzero_si256(), _mm256_setzero_si256()); }
 LANES Ints splat(int32_t x) { return BOTH(_mm256_set1_epi32(x), _mm256_set1_epi32(x)); }
-LANES Ints to_ints(Floats a) { return BOTH(_mm256_cvtps_epi32(a.v[0]), _mm256_cvtps_epi32(a.v[1])); }
+LANES Ints to_ints(Floats a) {
+    return BOTH(_mm256_cvtps_epi32(a.v[0]), _mm256_cvtps_epi32(a.v[1]));
+}
 LANES Floats to_floats(Ints a) {
     return BOTH(_mm256_cvtepi32_ps(a.v[0]), _mm256_cvtepi32_ps(a.v[1]));
 }
@@ -83,9 +86,9 @@ LANES __m256 widen_eight(const int8_t *p) {
 LANES Floats widen(const int8_t *p) { return BOTH(widen_eight(p), widen_eight(p + 8)); }
 LANES void store_bytes(uint8_t *p, Ints a) {
     // The low byte of each lane, gathered within each half, then the halves joined.
-    const __m256i low = _mm256_setr_epi8(0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1,
-                                         -1, -1, -1, -1, -1, 0, 4, 8, 12, -1, -1, -1, -1, -1, -1,
-                                         -1, -1);
+    const __m256i low =
+        _mm256_setr_epi8(0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1,
+                         -1, 0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1);
     for (int half = 0; half < 2; ++half) {
         const __m256i bytes = _mm256_shuffle_epi8(a.v[half], low);
         const __m128i eight =
@@ -111,7 +114,9 @@ LANES Ints dot(Ints sum, Quads rows, Quads columns) {
                 dot_eight(sum.v[1], rows.v[1], columns.v[1]));
 }
 
-LANES __m128 fold(__m256 x) { return _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1)); }
+LANES __m128 fold(__m256 x) {
+    return _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
+}
 LANES float sum(Floats x) {
     __m128 y = fold(_mm256_add_ps(x.v[0], x.v[1]));
     y = _mm_add_ps(y, _mm_movehl_ps(y, y));

@@ -5,8 +5,8 @@ struct Ints { __m512i v; };
 struct Quads { __m512i v; };
 
 constexpr bool kUnsignedRows = true;
-constexpr int kRows = 6, kGroups = 4;             // 24 accumulators of 32 registers
-constexpr int kScoreRows = 2, kScoreGroups = 4;   // the same, three for each score
+constexpr int kRows = 6, kGroups = 4;           // 24 accumulators of 32 registers
+constexpr int kScoreRows = 2, kScoreGroups = 4; // the same, three for each score
 
 LANES Floats zeros() { return {_mm512_setzero_ps()}; }
 LANES Floats splat(float x) { return {_mm512_set1_ps(x)}; }
@@ -36,9 +36,7 @@ LANES Ints splat(int32_t x) { return {_mm512_set1_epi32(x)}; }
 LANES Ints to_ints(Floats a) { return {_mm512_cvtps_epi32(a.v)}; }
 LANES Floats to_floats(Ints a) { return {_mm512_cvtepi32_ps(a.v)}; }
 LANES Ints add(Ints a, Ints b) { return {_mm512_add_epi32(a.v, b.v)}; }
-LANES Floats times_power_of_two(Floats x, Floats whole) {
-    return {_mm512_scalef_ps(x.v, whole.v)};
-}
+LANES Floats times_power_of_two(Floats x, Floats whole) { return {_mm512_scalef_ps(x.v, whole.v)}; }
 LANES Floats widen(const int8_t *p) {
     return {_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)p)))};
 }
@@ -68,7 +66,6 @@ LANES float sum_halves(__m256 x) {
     return _mm_cvtss_f32(_mm_add_ss(y, _mm_shuffle_ps(y, y, 1)));
 }
 LANES float sum(Floats x) {
-    return sum_halves(
-        _mm256_add_ps(_mm512_castps512_ps256(x.v), _mm512_extractf32x8_ps(x.v, 1)));
+    return sum_halves(_mm256_add_ps(_mm512_castps512_ps256(x.v), _mm512_extractf32x8_ps(x.v, 1)));
 }
 LANES float largest(Floats x) { return _mm512_reduce_max_ps(x.v); }

@@ -4,15 +4,15 @@ struct Ints { int32x4_t v[4]; };
 struct Quads { int8x16_t v[4]; };
 
 constexpr bool kUnsignedRows = false;
-constexpr int kRows = 4, kGroups = 1;            // 16 accumulators of 32 registers
-constexpr int kScoreRows = 1, kScoreGroups = 1;  // 12
+constexpr int kRows = 4, kGroups = 1;           // 16 accumulators of 32 registers
+constexpr int kScoreRows = 1, kScoreGroups = 1; // 12
 
 // Applies an expression to each of the four registers, numbered by `i`.
-#define EACH(Type, expression)              \
-    Type result;                            \
-    for (int i = 0; i < 4; ++i) {           \
-        result.v[i] = (expression);         \
-    }                                       \
+#define EACH(Type, expression)      \
+    Type result;                    \
+    for (int i = 0; i < 4; ++i) {   \
+        result.v[i] = (expression); \
+    }                               \
     return result
 
 LANES Floats splat(float x) { EACH(Floats, vdupq_n_f32(x)); }
@@ -27,7 +27,9 @@ LANES Floats add(Floats a, Floats b) { EACH(Floats, vaddq_f32(a.v[i], b.v[i])); 
 LANES Floats subtract(Floats a, Floats b) { EACH(Floats, vsubq_f32(a.v[i], b.v[i])); }
 LANES Floats multiply(Floats a, Floats b) { EACH(Floats, vmulq_f32(a.v[i], b.v[i])); }
 LANES Floats divide(Floats a, Floats b) { EACH(Floats, vdivq_f32(a.v[i], b.v[i])); }
-LANES Floats fused(Floats a, Floats b, Floats c) { EACH(Floats, vfmaq_f32(c.v[i], a.v[i], b.v[i])); }
+LANES Floats fused(Floats a, Floats b, Floats c) {
+    EACH(Floats, vfmaq_f32(c.v[i], a.v[i], b.v[i]));
+}
 LANES Floats fused_negative(Floats a, Floats b, Floats c) {
     EACH(Floats, vfmsq_f32(c.v[i], a.v[i], b.v[i]));
 }
@@ -54,7 +56,8 @@ LANES Floats times_power_of_two(Floats x, Floats whole) {
 LANES Floats widen(const int8_t *p) {
     const int8x16_t bytes = vld1q_s8(p);
     const int16x8_t low = vmovl_s8(vget_low_s8(bytes)), high = vmovl_s8(vget_high_s8(bytes));
-    return {{vcvtq_f32_s32(vmovl_s16(vget_low_s16(low))), vcvtq_f32_s32(vmovl_s16(vget_high_s16(low))),
+    return {{vcvtq_f32_s32(vmovl_s16(vget_low_s16(low))),
+             vcvtq_f32_s32(vmovl_s16(vget_high_s16(low))),
              vcvtq_f32_s32(vmovl_s16(vget_low_s16(high))),
              vcvtq_f32_s32(vmovl_s16(vget_high_s16(high)))}};
 }

@@ -8,11 +8,11 @@ constexpr bool kUnsignedRows = false;
 constexpr int kRows = 1, kGroups = 1;
 constexpr int kScoreRows = 1, kScoreGroups = 1;
 
-#define EACH(Type, expression)              \
-    Type result;                            \
-    for (int i = 0; i < 16; ++i) {          \
-        result.v[i] = (expression);         \
-    }                                       \
+#define EACH(Type, expression)      \
+    Type result;                    \
+    for (int i = 0; i < 16; ++i) {  \
+        result.v[i] = (expression); \
+    }                               \
     return result
 
 LANES uint64_t bits_of(double x) {
@@ -54,7 +54,9 @@ LANES Floats add(Floats a, Floats b) { EACH(Floats, a.v[i] + b.v[i]); }
 LANES Floats subtract(Floats a, Floats b) { EACH(Floats, a.v[i] - b.v[i]); }
 LANES Floats multiply(Floats a, Floats b) { EACH(Floats, a.v[i] * b.v[i]); }
 LANES Floats divide(Floats a, Floats b) { EACH(Floats, a.v[i] / b.v[i]); }
-LANES Floats fused(Floats a, Floats b, Floats c) { EACH(Floats, fused_one(a.v[i], b.v[i], c.v[i])); }
+LANES Floats fused(Floats a, Floats b, Floats c) {
+    EACH(Floats, fused_one(a.v[i], b.v[i], c.v[i]));
+}
 LANES Floats fused_negative(Floats a, Floats b, Floats c) {
     EACH(Floats, fused_one(-a.v[i], b.v[i], c.v[i]));
 }

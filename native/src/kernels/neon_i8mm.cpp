@@ -28,7 +28,9 @@ template <int pairs>
 LANES void matrix_tile(const RowsI8 &input, int row, int rows, const ProductI8 &product, int column,
                        float *output, ptrdiff_t stride) {
     int32x4_t sums[pairs][8];
-    TIMES(p, pairs) { TIMES(c, 8) { sums[p][c] = vdupq_n_s32(0); } }
+    TIMES(p, pairs) {
+        TIMES(c, 8) { sums[p][c] = vdupq_n_s32(0); }
+    }
     const int8_t *weights = product.weights + ptrdiff_t(column) * product.inputs;
     const uint8_t *from[2 * pairs];
     TIMES(r, 2 * pairs) { // rows behind the last one repeat it
@@ -51,8 +53,7 @@ LANES void matrix_tile(const RowsI8 &input, int row, int rows, const ProductI8 &
         }
         total = add(total, load(product.start + column));
         const Floats factor = multiply(splat(input.scales[row + r]), load(product.scales + column));
-        store(output + r * stride,
-              fused(to_floats(total), factor, load(product.bias + column)));
+        store(output + r * stride, fused(to_floats(total), factor, load(product.bias + column)));
     }
 }
 

@@ -1,7 +1,12 @@
 // Linear products: tiles of rows by groups of columns whose sums stay in registers.
 
 // Runs a statement for each number below a constant, unrolled, so that arrays live in registers.
-#define TIMES(index, count) _Pragma("clang loop unroll(full)") for (int index = 0; index < (count); ++index)
+#if defined(__clang__)
+#define UNROLLED _Pragma("clang loop unroll(full)")
+#else
+#define UNROLLED // g++ builds the sanitizers' programs alone, which are slow anyway
+#endif
+#define TIMES(index, count) UNROLLED for (int index = 0; index < (count); ++index)
 
 template <int rows, int groups>
 LANES void multiply_i8(const uint8_t *input, ptrdiff_t stride, const int8_t *weights,
@@ -68,6 +73,7 @@ LANES void tile_f32(const float *input, ptrdiff_t stride, const ProductF32 &prod
 }
 
 // Calls TILE<n>(row) for tiles of kRows rows and a last, lower one.
+// clang-format off
 #define EACH_TILE(rows, TILE)                                 \
     int row = 0;                                              \
     for (; row + kRows <= (rows); row += kRows) {             \
@@ -81,6 +87,7 @@ LANES void tile_f32(const float *input, ptrdiff_t stride, const ProductF32 &prod
         case 5: if constexpr (kRows > 5) { TILE(5); } break;  \
         default: break;                                       \
     }
+// clang-format on
 
 // Asks for a tile's share of the weights of the next panel: without that the panel's first tile
 // waits for them.
@@ -97,12 +104,12 @@ static void panel_i8(const RowsI8 &input, int rows, const ProductI8 &product, in
     const ptrdiff_t size = ptrdiff_t(groups) * kLanes * product.inputs;
     const int8_t *next = product.weights + ptrdiff_t(column) * product.inputs + size;
     const bool more = column + 2 * groups * kLanes <= product.outputs;
-#define TILE(n)                                                                               \
-    {                                                                                         \
-        if (more) {                                                                           \
-            prefetch(next, size, row, rows);                                                  \
-        }                                                                                     \
-        tile_i8<n, groups>(input, row, product, column, output + row * stride, stride);       \
+#define TILE(n)                                                                         \
+    {                                                                                   \
+        if (more) {                                                                     \
+            prefetch(next, size, row, rows);                                            \
+        }                                                                               \
+        tile_i8<n, groups>(input, row, product, column, output + row * stride, stride); \
     }
     EACH_TILE(rows, TILE)
 #undef TILE
@@ -111,7 +118,7 @@ static void panel_i8(const RowsI8 &input, int rows, const ProductI8 &product, in
 template <int groups>
 static void panel_f32(const float *input, ptrdiff_t input_stride, int rows,
                       const ProductF32 &product, int column, float *output, ptrdiff_t stride) {
-#define TILE(n)                                                                  \
+#define TILE(n)                                                                    \
     tile_f32<n, groups>(input + row * input_stride, input_stride, product, column, \
                         output + row * stride, stride)
     EACH_TILE(rows, TILE)
@@ -150,7 +157,9 @@ static double peak_i8(long rounds) {
     static const uint8_t bytes[64] = {1};
     Ints sums[kRows][kGroups];
     Quads columns = load_quads(bytes), row = splat_quad(bytes);
-    TIMES(r, kRows) { TIMES(g, kGroups) { sums[r][g] = no_ints(); } }
+    TIMES(r, kRows) {
+        TIMES(g, kGroups) { sums[r][g] = no_ints(); }
+    }
     for (long step = 0; step < rounds * steps; ++step) {
         TIMES(r, kRows) {
             forget(row); // or the part of a product that all rows share would be done once
@@ -168,9 +177,13 @@ static double peak_f32(long rounds) {
     static const float ones[kLanes] = {1};
     Floats sums[kRows][kGroups];
     const Floats columns = load(ones), row = splat(0.5f);
-    TIMES(r, kRows) { TIMES(g, kGroups) { sums[r][g] = zeros(); } }
+    TIMES(r, kRows) {
+        TIMES(g, kGroups) { sums[r][g] = zeros(); }
+    }
     for (long step = 0; step < rounds * steps; ++step) {
-        TIMES(r, kRows) { TIMES(g, kGroups) { sums[r][g] = fused(row, columns, sums[r][g]); } }
+        TIMES(r, kRows) {
+            TIMES(g, kGroups) { sums[r][g] = fused(row, columns, sums[r][g]); }
+        }
     }
     TIMES(r, kRows) {
         TIMES(g, kGroups) { __asm__ volatile("" : : "m"(sums[r][g])); }

@@ -161,8 +161,7 @@ static bool norm(float *values, ptrdiff_t stride, const float *residual, ptrdiff
         const Floats inverse = splat(1.0f / __builtin_sqrtf(variance + norm.epsilon));
         for (int column = 0; column < columns; column += kLanes) {
             const Floats x = multiply(subtract(load(values + column), mean), inverse);
-            store(values + column,
-                  fused(x, load(norm.weight + column), load(norm.bias + column)));
+            store(values + column, fused(x, load(norm.weight + column), load(norm.bias + column)));
         }
     }
     return sound;
