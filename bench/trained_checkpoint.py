@@ -20,7 +20,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor
@@ -91,9 +90,8 @@ def lists(work: Path, seed: int, encoder: PairEncoder) -> Lists:
     of_queries = embed_once(asked, work / f"queries-{seed}.npy", say)
     of_passages = embed_once(texts, work / f"passages-{seed}.npy", say)
     mined = work / f"lists-{seed}.npz"
-    rows, owners = mine_once(mined, passages, queries, of_passages, of_queries, seed, say)
-    cosines = np.einsum("nd,nkd->nk", of_queries[owners], of_passages[rows])
-    return Lists(encoder.texts(texts), encoder.texts(asked), rows, owners, cosines)
+    rows, owners, wanted = mine_once(mined, passages, queries, of_passages, of_queries, seed, say)
+    return Lists(encoder.texts(texts), encoder.texts(asked), rows, owners, wanted)
 
 
 @torch.no_grad()

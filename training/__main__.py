@@ -16,9 +16,11 @@ from edge_rerank.errors import EdgeRerankError
 
 from .attention import use_training_attention
 from .batches import PairEncoder
+from .collection import beir_collection, held_out_collections
 from .errors import TrainingError
-from .evaluate import beir_collection, evaluate, held_out_collections
+from .evaluate import evaluate
 from .mining import mine_once
+from .paraphrase import paraphrases
 from .passages import Passage
 from .prepare import prepare
 from .queries import Query
@@ -28,7 +30,8 @@ from .teacher import embed_once
 from .train import Budget, Lists, Progress, train
 from .warm_start import warm_start, write_checkpoint
 
-LONGEST_PAIR = 192
+LONGEST_PAIR = 320
+PARAPHRASES = 300
 
 
 def say(text: str) -> None:
@@ -69,7 +72,11 @@ def arguments() -> argparse.Namespace:
         "--artifact", type=Path, help="evaluate: this export of the checkpoint, in the runtime"
     )
     parser.add_argument(
-        "--beir", type=Path, help="evaluate: also on this folder, in the BEIR layout"
+        "--beir",
+        type=Path,
+        action="append",
+        default=[],
+        help="evaluate: also on this folder, in the BEIR layout; may be given again",
     )
     parser.add_argument(
         "--report",
@@ -110,10 +117,9 @@ def train_model(options: argparse.Namespace) -> None:
     work, seed = options.work, options.seed
     passages, queries = prepare(work, seed, say)
     of_passages, of_queries = vectors(work, seed, passages, queries)
-    rows, owners = mine_once(
+    rows, owners, wanted = mine_once(
         work / f"lists-{seed}.npz", passages, queries, of_passages, of_queries, seed, say
     )
-    cosines = np.einsum("nd,nkd->nk", of_queries[owners], of_passages[rows])
     model, tokenizer = recovered(options, passages)
     encoder = PairEncoder(Tokenizer.from_str(json.dumps(tokenizer)), LONGEST_PAIR)
     data = Lists(
@@ -121,7 +127,7 @@ def train_model(options: argparse.Namespace) -> None:
         encoder.texts([q.text for q in queries]),
         rows,
         owners,
-        cosines,
+        wanted,
     )
 
     def save(progress: Progress) -> None:
@@ -148,12 +154,13 @@ def evaluate_model(options: argparse.Namespace) -> None:
     collections = held_out_collections(
         passages, queries, of_passages, of_queries, options.queries, options.seed
     )
-    beir = beir_collection(options.beir, say) if options.beir else None
+    others = [paraphrases(options.work, options.seed, PARAPHRASES, say)]
+    others += [beir_collection(folder, say) for folder in options.beir]
     if options.artifact:
         scorer: Scorer = ArtifactScorer(options.artifact, options.threads)
     else:
         scorer = CheckpointScorer(options.output)
-    report = evaluate(scorer, collections, beir, options.seed, say)
+    report = evaluate(scorer, collections, others, options.seed, say)
     target = options.report or options.output / "evaluation.json"
     target.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
     say(f"figures written to {target.name}")

@@ -9,20 +9,20 @@ from torch.nn.functional import (
     softmax,
 )
 
-# The bi-encoder's cosines lie within a few tenths; its authors trained it with this scale.
+# The teacher's scores lie within a few tenths; the bi-encoder's authors trained with this scale.
 TEACHER_SCALE = 20.0
 LABEL_WEIGHT, TEACHER_WEIGHT, ABSOLUTE_WEIGHT = 0.5, 0.5, 0.3
 
 
-def list_loss(logits: Tensor, cosines: Tensor) -> Tensor:
-    """Both [lists, size], the teacher's cosines too; the answer is first, the off-topic last.
+def list_loss(logits: Tensor, teacher_scores: Tensor) -> Tensor:
+    """Both [lists, size]; the answer is first, the off-topic last.
 
     Two listwise terms rank: one towards the known answer, one towards the teacher's distribution,
     which also says how close each wrong passage comes. The absolute term gives the number a
     meaning on its own: above 0 for an answer, far below for another subject.
     """
     label = cross_entropy(logits, torch.zeros(len(logits), dtype=torch.long))
-    wanted = softmax(cosines * TEACHER_SCALE, dim=-1)
+    wanted = softmax(teacher_scores * TEACHER_SCALE, dim=-1)
     teacher = -(wanted * log_softmax(logits, dim=-1)).sum(-1).mean()
     ends = torch.stack([logits[:, 0], logits[:, -1]], dim=1)
     truth = torch.tensor([1.0, 0.0]).expand_as(ends)

@@ -17,6 +17,10 @@ HARD = 5
 POOL = 50
 # A passage that the teacher puts this far above the known answer is likely an answer as well.
 FALSE_NEGATIVE_MARGIN = 0.1
+# The teacher is the bi-encoder's cosine plus this much of BM25's score, as a share of the query's
+# best. Over BM25's best 100 for 1,200 training queries the sum has an nDCG@10 of 0.555, the cosine
+# alone 0.522, BM25 0.497.
+LEXICAL_WEIGHT = 0.3
 
 
 class Bm25:
@@ -34,12 +38,32 @@ class Bm25:
             list(texts), stopwords="en", stemmer=self.stemmer, show_progress=False
         )
 
+    def stems(self, texts: Sequence[str]) -> list[list[str]]:
+        """Stems of each text as words."""
+        found: list[list[str]] = bm25s.tokenize(
+            list(texts),
+            stopwords="en",
+            stemmer=self.stemmer,
+            show_progress=False,
+            return_ids=False,
+        )
+        return found
+
     def top(self, queries: Sequence[str], most: int) -> tuple[np.ndarray, np.ndarray]:
         """Passage positions and scores, both [queries, most], best first."""
         found, scores = self.index.retrieve(
             self.tokens(queries), k=min(most, self.size), show_progress=False
         )
         return found, scores
+
+    def scores(self, query: str) -> np.ndarray:
+        """Scores of one query against every passage, as shares of the best one; [passages]."""
+        words = self.stems([query])[0]
+        known = [word for word in words if word in self.index.vocab_dict]
+        if not known:
+            return np.zeros(self.size, dtype=np.float32)
+        scores: np.ndarray = self.index.get_scores(known)
+        return scores / max(float(scores.max()), 1e-6)
 
 
 def sources_in(passages: Sequence[Passage]) -> list[str]:
@@ -63,22 +87,25 @@ def mine(
     query_vectors: np.ndarray,
     seed: int,
     say: Callable[[str], None],
-) -> tuple[np.ndarray, np.ndarray]:
-    """Lists [n, LIST_SIZE] of passage indices and the row's query [n]; held-out text takes no part.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Lists [n, LIST_SIZE] of passage indices, the row's query [n] and the teacher's scores.
+
+    Held-out text takes no part. The scores [n, LIST_SIZE] are cosines plus a share of BM25's.
 
     A row: the answer, HARD passages of the same source that BM25 or the teacher ranks high, one of
     the source at random, and last one of another source, which is off topic.
     """
     lists: list[list[int]] = []
     owners: list[int] = []
+    wanted: list[np.ndarray] = []
     everything = np.array([i for i, p in enumerate(passages) if not p.held_out])
     for source in sources_in(passages):
         members = np.array([i for i in everything if passages[i].source == source])
         others = np.array([i for i in everything if passages[i].source != source])
         asked = [i for i, q in enumerate(queries) if q.source == source and not q.held_out]
-        found, _ = Bm25([passages[i].text for i in members]).top(
-            [queries[i].text for i in asked], POOL
-        )
+        lexicon = Bm25([passages[i].text for i in members])
+        place = {int(member): at for at, member in enumerate(members)}
+        found, _ = lexicon.top([queries[i].text for i in asked], POOL)
         for row, query in enumerate(asked):
             rng = Random(f"{seed} mine {query}")
             cosines = np.full(len(passages), -1.0, dtype=np.float32)
@@ -95,18 +122,23 @@ def mine(
             ]
             negatives = hard + list(dict.fromkeys(free))[: LIST_SIZE - 2 - len(hard)]
             if len(negatives) == LIST_SIZE - 2:
-                lists.append([queries[query].passage, *negatives, int(rng.choice(others))])
+                row_of = [queries[query].passage, *negatives, int(rng.choice(others))]
+                shares = lexicon.scores(queries[query].text)
+                lexical_of = [shares[place[c]] if c in place else 0.0 for c in row_of]
+                lists.append(row_of)
                 owners.append(query)
+                cosine_of = passage_vectors[row_of] @ query_vectors[query]
+                wanted.append(cosine_of + LEXICAL_WEIGHT * np.array(lexical_of, dtype=np.float32))
         say(f"mined {source}: {len(asked)} queries over {len(members)} passages")
-    return np.array(lists), np.array(owners)
+    return np.array(lists), np.array(owners), np.array(wanted, dtype=np.float32)
 
 
-def mine_once(file: Path, *rest: Any) -> tuple[np.ndarray, np.ndarray]:
+def mine_once(file: Path, *rest: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """mine, kept in a file of the work folder for the next run."""
     if not file.exists():
-        lists, owners = mine(*rest)
+        lists, owners, wanted = mine(*rest)
         partial = file.with_suffix(".partial.npz")
-        np.savez(partial, lists=lists, owners=owners)
+        np.savez(partial, lists=lists, owners=owners, wanted=wanted)
         partial.rename(file)
     with np.load(file) as saved:
-        return saved["lists"], saved["owners"]
+        return saved["lists"], saved["owners"], saved["wanted"]

@@ -13,6 +13,10 @@ HELD_OUT_SHARE = 0.12
 LEAST_WORDS = {"wordnet": 8, "foldoc": 20, "jargon": 20}
 PASSAGES_PER_DOCUMENT = 14
 PASSAGES_PER_SECTION = 2
+LENGTHS = ((40, 80), (90, 150), (160, 240))
+LENGTH_WEIGHTS = (0.6, 0.25, 0.15)
+"""Words a passage ends after, and how often; the long ones are an abstract's length."""
+LEAD_SHARE = 0.3
 
 
 @dataclass(frozen=True)
@@ -45,8 +49,9 @@ def sentences(text: str) -> list[str]:
 
 
 def chunks(text: str, rng: Random, least: int) -> Iterator[list[str]]:
-    """Runs of whole sentences: mostly 40 to 80 words, some 90 to 150, never fewer than least."""
-    limit = rng.randint(40, 80) if rng.random() < 0.7 else rng.randint(90, 150)
+    """Runs of whole sentences: mostly 40 to 80 words, some up to 240, never fewer than least."""
+    (shortest, longest) = rng.choices(LENGTHS, LENGTH_WEIGHTS)[0]
+    limit = rng.randint(shortest, longest)
     run: list[str] = []
     words = 0
     for sentence in sentences(text):
@@ -59,7 +64,7 @@ def chunks(text: str, rng: Random, least: int) -> Iterator[list[str]]:
         yield run
 
 
-def shorten(text: str, words: int = 170) -> str:
+def shorten(text: str, words: int = 250) -> str:
     """A table that lost its full stops can be one endless sentence."""
     return " ".join(text.split()[:words])
 
@@ -89,7 +94,9 @@ def select_passages(sections: Iterable[Section], source: Source, seed: int) -> l
                 if key in seen or own >= PASSAGES_PER_DOCUMENT:
                     continue
                 seen.add(key)
-                takes_lead = len(run) >= 3 and len(run[0].split()) >= 6 and rng.random() < 0.2
+                takes_lead = (
+                    len(run) >= 3 and len(run[0].split()) >= 6 and rng.random() < LEAD_SHARE
+                )
                 lead = run.pop(0) if takes_lead else ""
                 text = shorten(" ".join(run))
                 kept.append(

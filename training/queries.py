@@ -115,7 +115,7 @@ def make_queries(passages: list[Passage], seed: int) -> list[Query]:
             else:
                 options.append(("keywords", keywords(name, rng, 5), members))
         if passage.lead:
-            whole = rng.random() < 0.4 and len(passage.lead.split()) <= 25
+            whole = rng.random() < 0.5 and len(passage.lead.split()) <= 30
             text = (
                 passage.lead.rstrip(".")
                 if whole

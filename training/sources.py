@@ -45,6 +45,18 @@ SOURCES = (
     Source(
         "libreoffice", "libreoffice-help-en-us", "**/en-US/text/**/*.html", "html", "MPL-2.0", 2000
     ),
+    Source("scipy", "python-scipy-doc", "**/html/tutorial/**/*.html", "html", "BSD-3-Clause", 500),
+    Source("sklearn", "python-sklearn-doc", "**/html/modules/*.html", "html", "BSD-3-Clause", 900),
+    Source(
+        "sklearn-examples",
+        "python-sklearn-doc",
+        "**/html/auto_examples/*/*.html",
+        "html",
+        "BSD-3-Clause",
+        600,
+    ),
+    Source("statsmodels", "python-statsmodels-doc", "**/html/*.html", "html", "BSD-3-Clause", 500),
+    Source("octave", "octave-doc", "**/octave.html/*.html", "html", "GPL-3.0+", 1200),
     Source("git", "git-doc", "usr/share/doc/git-doc/*.html", "html", "GPL-2.0", 900),
     Source(
         "handbook",

@@ -45,13 +45,13 @@ class Progress:
 
 @dataclass(frozen=True)
 class Lists:
-    """Token ids of passages and queries, and the mined rows over them."""
+    """Token ids of passages and queries, the mined rows over them and the teacher's scores."""
 
     passages: list[list[int]]
     queries: list[list[int]]
     rows: np.ndarray
     owners: np.ndarray
-    cosines: np.ndarray
+    wanted: np.ndarray
 
 
 class StopFlag:
@@ -171,7 +171,7 @@ def train(
         order = np.random.default_rng((seed, epoch)).permutation(len(data.rows))
         rows = order[position : position + LISTS_PER_STEP]
         logits, tokens = step_logits(model, encoder, data, rows)
-        loss = list_loss(logits, torch.from_numpy(data.cosines[rows]))
+        loss = list_loss(logits, torch.from_numpy(data.wanted[rows]))
         torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(
             [p for g in optimizer.param_groups for p in g["params"]], 1.0
