@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from edge_rerank import __version__
-from edge_rerank.cli import export, info, rank, score, verify
+from edge_rerank.cli import bench, export, info, rank, score, verify
 from edge_rerank.cli.common import EXIT_CODES, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, say
 from edge_rerank.errors import EdgeRerankError, InputError
 
@@ -23,6 +23,7 @@ examples:
   edge-rerank export ./my-checkpoint --output ./my-model
   edge-rerank info ./my-model
   edge-rerank verify ./my-model
+  edge-rerank bench ./my-model
 
 {EXIT_CODES}
 
@@ -80,6 +81,7 @@ def build_parser(*, exporting: bool = True) -> argparse.ArgumentParser:
     export.add_command(commands, with_options=exporting)
     info.add_command(commands)
     verify.add_command(commands)
+    bench.add_command(commands)
     return parser
 
 
