@@ -37,7 +37,7 @@ from edge_rerank_export.parameters import Tensors, collect_parameters
 from edge_rerank_export.reference import OnnxReference
 
 from .accuracy_pairs import LISTS, ranked_lists
-from .trained_checkpoint import builtin_tensors
+from .widened import builtin_tensors
 
 Scorer = Callable[[Sequence[tuple[str, str]], Sequence[TokenizedPair]], list[float]]
 OPTIMUM = {

@@ -14,11 +14,6 @@ from random import Random
 
 import numpy as np
 
-from edge_rerank_training.passages import Passage
-from edge_rerank_training.prepare import prepare
-from edge_rerank_training.queries import Query
-from edge_rerank_training.teacher import embed_once
-
 LISTS, LIST_SIZE = 24, 30
 TEXT_SEED = 0
 """The seed of the training's text and of its split; what is held out depends on it."""
@@ -37,6 +32,10 @@ def ranked_lists(
     work: Path, say: Say, *, lists: int = LISTS, seed: int = 0, held_out: bool = True
 ) -> list[RankedList]:
     """Make lists of ``LIST_SIZE`` passages from the text in a training's work folder."""
+    # Here, so that other text can be mixed without torch and the teacher.
+    from edge_rerank_training.prepare import prepare
+    from edge_rerank_training.teacher import embed_once
+
     passages, queries = prepare(work, TEXT_SEED, say)
     vectors = embed_once([it.text for it in passages], work / f"passages-{TEXT_SEED}.npy", say)
     asked_vectors = embed_once([it.text for it in queries], work / f"queries-{TEXT_SEED}.npy", say)
@@ -49,21 +48,19 @@ def ranked_lists(
         source = sources[index % len(sources)]
         place = rng.choice([it for it in asked if queries[it].source == source])
         close = known[np.argsort(-(vectors[known] @ asked_vectors[place]), kind="stable")]
-        made.append(_ranked_list(queries[place], passages, close.tolist(), rng))
+        query = queries[place]
+        ranked = [passages[it].text for it in close.tolist() if it != query.passage]
+        made.append(mixed_list(query.text, passages[query.passage].text, ranked, rng))
     return made
 
 
-def _ranked_list(
-    query: Query, passages: Sequence[Passage], close: Sequence[int], rng: Random
-) -> RankedList:
-    """Mix a list; ``close`` has all passages in the order in which a bi-encoder ranks them."""
-    answer = passages[query.passage].text
-    ranked = [passages[place].text for place in close if place != query.passage]
+def mixed_list(query: str, answer: str, ranked: Sequence[str], rng: Random) -> RankedList:
+    """Mix a list; ``ranked`` has all other passages, those nearest to the query first."""
     near, rest = ranked[:40], ranked[40:]
     made = [answer, *rng.sample(near, 14), *rng.sample(rest, 3)]
     made += [" ".join(rng.sample(near, 4)), " ".join([answer, *rng.sample(rest, 3)])]
     made += [_start(text, rng) for text in (answer, *rng.sample(near, 4))]
-    return RankedList(query.text, (*made, *_repeats(query.text, answer, rng)))
+    return RankedList(query, (*made, *_repeats(query, answer, rng)))
 
 
 def _repeats(query: str, answer: str, rng: Random) -> list[str]:
