@@ -19,9 +19,10 @@ from tools.emulation.compare import Row, Scores, compare
 from tools.emulation.cpus import CPUS, EmulatedCpu, find_cpus, kernels
 from tools.emulation.errors import EmulationError
 from tools.emulation.machine import Machine
-from tools.emulation.pairs import PairSet, full, reduced
+from tools.emulation.models import Model, find_models
+from tools.emulation.pairs import PairSet, Part, full, reduced
 from tools.emulation.report import as_json, as_line, as_table
-from tools.emulation.runs import SLOW_STEP, Run, emulated_runs
+from tools.emulation.runs import Run, emulated_runs, verify_runs, with_models
 from tools.emulation.staging import REPOSITORY, staged
 
 A76 = EmulatedCpu("cortex-a76", "aarch64", "", ("asimddp",))
@@ -103,18 +104,45 @@ def test_kernels_follow_from_features() -> None:
 
 def test_each_kernel_is_run_where_it_is_chosen_or_else_once() -> None:
     a72, nehalem = find_cpus(["cortex-a72", "Nehalem"])
-    assert emulated_runs([A76], native=False) == [Run(A76, "onnxruntime")]
+    onnx = Run(A76, "onnxruntime", part=Part.SOME)
+    assert emulated_runs([A76], native=False) == [onnx]
+    assert emulated_runs([A76], native=False, patient=True) == [Run(A76, "onnxruntime")]
     assert emulated_runs([A76], native=True)[1:] == [
         Run(A76, "native"),
         Run(A76, "native", "neon"),
-        Run(A76, "native", "scalar", SLOW_STEP),
+        Run(A76, "native", "scalar", Part.SHORT),
     ]
     assert emulated_runs([a72, A76, nehalem], native=True)[3:] == [
         Run(a72, "native"),
-        Run(a72, "native", "scalar", SLOW_STEP),
+        Run(a72, "native", "scalar", Part.SHORT),
         Run(A76, "native"),
-        Run(nehalem, "native", None, SLOW_STEP),
+        Run(nehalem, "native", None, Part.SHORT),
     ]
+
+
+def test_verify_is_run_where_it_takes_no_hours() -> None:
+    nehalem = find_cpus(["Nehalem"])[0]
+    quick = Run(A76, "native", verify=True)
+    assert verify_runs([A76, nehalem], native=True, patient=False) == [quick]
+    assert verify_runs([A76, nehalem], native=True, patient=True)[1].cpu == nehalem
+    assert verify_runs([A76], native=False, patient=False)[0].engine == "onnxruntime"
+
+
+def test_every_model_is_run_the_slow_runs_last() -> None:
+    one, two = Model("one", None), Model("two", Path("two"))
+    runs = [Run(A76, "onnxruntime"), Run(A76, "native", "scalar", Part.SHORT), Run(A76, "native")]
+    assert [(it.model.name, it.engine, it.kernel) for it in with_models(runs, [one, two])] == [
+        *(("one", "onnxruntime", None), ("one", "native", None), ("two", "native", None)),
+        *(("one", "native", "scalar"), ("two", "native", "scalar")),
+    ]
+
+
+def test_models_are_found_by_name(tmp_path: Path, artifact_path: Path) -> None:
+    built_in, own = find_models(["built-in", str(artifact_path)])
+    assert built_in == Model("built-in", None)
+    assert own == Model("tiny", artifact_path)
+    with pytest.raises(EmulationError, match=r"no model '.*'; expected built-in, xsmall or an"):
+        find_models([str(tmp_path)])
 
 
 def test_pairs_are_the_same_on_every_run_and_usable() -> None:
@@ -129,6 +157,9 @@ def test_pairs_are_the_same_on_every_run_and_usable() -> None:
         assert any(not query for query, _ in made.varied)
         assert any(not text.isascii() for _, text in made.varied)
     assert len(full().pairs) >= 500
+    assert len(full().places(Part.SHORT)) == 500
+    assert len(reduced().places(Part.SHORT)) == 15
+    assert reduced().places(Part.SOME) == list(range(0, 150, 3))
     with pytest.raises(InputError):
         check_text(None, "a text")
 
@@ -196,16 +227,41 @@ def test_other_token_ids_and_wrong_detection_are_problems() -> None:
 
 
 def test_runs_are_compared_with_this_machine_s() -> None:
-    pairs = PairSet((("q", "a"), ("q", "b")), (("r", "c"),))
+    pairs = PairSet((("q", "a"), ("q", "b")), (("r", "c"),), 1)
     able = {"kernels": ["neon_dotprod", "neon", "scalar"], "kernel": "scalar"}
     host, every = scores([1.0, 2.0, 3.0], "native", **able), scores([1.0], "native", **able)
-    slow = Run(A76, "native", "scalar", SLOW_STEP)
+    slow = Run(A76, "native", "scalar", Part.SHORT)
     row = row_of(slow, every, host, pairs)
     assert (row.pairs, row.differing, row.problems) == (1, 0, [])
-    assert as_line(row) == "cortex-a76, native scalar: 1 pairs, same bits: holds (1 s)"
+    assert as_line(row) == ("cortex-a76, built-in, native scalar: 1 pairs, same bits: holds (1 s)")
     assert row_of(slow, "SIGILL", host, pairs).problems == ["SIGILL"]
     row = row_of(slow, every, None, pairs)
-    assert as_line(row).startswith("cortex-a76, native scalar: there is nothing to compare with")
+    assert as_line(row).startswith(
+        "cortex-a76, built-in, native scalar: there is nothing to compare with"
+    )
+
+
+def test_what_verify_found() -> None:
+    agreement = {"pairs": 34, "rms_in_sigma": 0.03, "max_in_sigma": 0.1, "kendall_tau": 0.99}
+    good = {"name": "rms_error", "passed": True, "found": "0.03", "expected": "0.05"}
+    bad = {"name": "threads", "passed": False, "found": "2 differ", "expected": "the same bits"}
+    report = {
+        "cpu": {"features": ["asimddp"]},
+        "engine": {"details": {"kernel": "neon_dotprod"}},
+        "agreement": agreement,
+        "checks": [good, {**good, "passed": None}],
+        "seconds": 2.0,
+    }
+    pairs = PairSet((), (), 1)
+    row = row_of(Run(A76, "native", verify=True), report, None, pairs)
+    assert as_line(row) == (
+        "cortex-a76, verify built-in, native neon_dotprod: 34 pairs, 0.0300 sigma rms from fp32: "
+        "holds (2 s)"
+    )
+    broken = {**report, "agreement": None, "engine": None, "checks": [good, bad]}
+    row = row_of(Run(A76, "native", verify=True), broken, None, pairs)
+    assert row.problems == ["threads: 2 differ; expected the same bits"]
+    assert "edge-rerank verify" in as_table([row])
 
 
 def test_reports() -> None:
@@ -213,10 +269,10 @@ def test_reports() -> None:
     good.rms = good.largest = 0.0
     good.tau, good.differing, good.pairs, good.features = 1.0, 0, 150, ()
     lines = as_table([good, bad]).splitlines()
-    cells = [cell.strip() for cell in lines[2].strip("|").split("|")]
-    assert cells[:5] == ["host", "-", "onnxruntime", "-", "150"]
-    assert cells[5:] == ["0.00000", "0.00000", "1.0000", "same", "-"]
-    assert lines[-1] == "max, native neon: SIGILL"
+    cells = [cell.strip() for cell in lines[4].strip("|").split("|")]
+    assert cells[:6] == ["host", "-", "built-in", "onnxruntime", "-", "150"]
+    assert cells[6:] == ["0.0000", "0.0000", "1.0000", "same", "-"]
+    assert lines[-1] == "max, built-in, native neon: SIGILL"
     assert as_table([good]).splitlines()[-1] == "all of it holds"
     assert json.loads(as_json([good, bad]))["holds"] is False
     assert json.loads(as_json([good]))["runs"][0]["tau"] == 1.0

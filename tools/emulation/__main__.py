@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from tools.emulation.cache import cache_folder
 from tools.emulation.check import check
 from tools.emulation.cpus import CPUS, EmulatedCpu, find_cpus, host_machine
 from tools.emulation.errors import EmulationError
 from tools.emulation.machine import emulated
+from tools.emulation.models import BUILT_IN, XSMALL, Model, find_models
 from tools.emulation.pairs import full, reduced
 from tools.emulation.qemu import find_qemu
 from tools.emulation.report import as_json, as_table, holds
@@ -69,9 +69,14 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
 
 def _add_check(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cpus", help="comma-separated; default: the reduced set's, --full: all")
-    parser.add_argument("--full", action="store_true", help="600 pairs instead of 150; an hour")
+    parser.add_argument("--full", action="store_true", help="520 pairs instead of 150; hours")
     parser.add_argument("--engine", choices=("native", "onnxruntime"), help="default: both")
-    parser.add_argument("--model", type=Path, metavar="DIR", help="default: the built-in model")
+    parser.add_argument(
+        "--models",
+        help=f"comma-separated: {BUILT_IN}, {XSMALL} (the built-in one spread over that shape), "
+        f"folders; default: {BUILT_IN}, --full: {BUILT_IN},{XSMALL}",
+    )
+    parser.add_argument("--jobs", type=int, help="CPUs at a time; default: as many as cores")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(run=_check)
 
@@ -101,13 +106,19 @@ def _check(options: argparse.Namespace) -> int:
     rows = check(
         _chosen(options),
         full() if options.full else reduced(),
-        options.model,
+        _models(options),
         engine=options.engine,
         patient=options.full,
+        jobs=options.jobs,
         say=lambda text: print(text, file=sys.stderr, flush=True),
     )
     print(as_json(rows) if options.json else as_table(rows))
     return 0 if holds(rows) else 1
+
+
+def _models(options: argparse.Namespace) -> list[Model]:
+    usual = f"{BUILT_IN},{XSMALL}" if options.full else BUILT_IN
+    return find_models(name.strip() for name in (options.models or usual).split(","))
 
 
 def _chosen(options: argparse.Namespace) -> list[EmulatedCpu]:

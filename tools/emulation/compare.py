@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from edge_rerank.agreement import agree, kendall_tau
 from tools.emulation.cpus import EmulatedCpu, kernels
+from tools.emulation.models import BUILT_IN
 
 MOST_RMS = 0.02
 """Most that two CPUs' logits may differ, root mean square, in standard deviations of them."""
@@ -46,9 +47,10 @@ class Scores:
             seconds=found["seconds"],
         )
 
-    def every(self, step: int) -> Scores:
-        """Give the scores of every so many pairs alone."""
-        return replace(self, bits=self.bits[::step], ids=self.ids[::step])
+    def at(self, places: Sequence[int]) -> Scores:
+        """Give the scores of some pairs alone."""
+        bits = tuple(self.bits[place] for place in places)
+        return replace(self, bits=bits, ids=tuple(self.ids[place] for place in places))
 
     @property
     def logits(self) -> list[float]:
@@ -58,11 +60,16 @@ class Scores:
 
 @dataclass(slots=True)
 class Row:
-    """A line of the report: one run, compared with the same engine's on this machine."""
+    """A line of the report: one run, compared with the same engine's on this machine.
+
+    Or what ``verify`` found: then errors are those of the probe pairs, against fp32.
+    """
 
     cpu: str
     engine: str
     kernel: str | None
+    model: str = BUILT_IN
+    verify: bool = False
     features: tuple[str, ...] | None = None
     pairs: int = 0
     rms: float | None = None
@@ -90,6 +97,20 @@ def compare(
     if found.ids != reference.ids:
         row.problems.append("the tokenizer gives other token ids")
     row.problems += [*_detection_problems(found, cpu), *_scores_problems(row)]
+
+
+def verified(row: Row, report: Mapping[str, Any]) -> None:
+    """Fill in a row from the report of ``edge-rerank verify``, as JSON values."""
+    agreement, engine = report["agreement"] or {}, report["engine"] or {"details": {}}
+    row.features, row.seconds = tuple(report["cpu"]["features"] or ()), report["seconds"]
+    row.pairs, row.tau = agreement.get("pairs", 0), agreement.get("kendall_tau")
+    row.rms, row.largest = agreement.get("rms_in_sigma"), agreement.get("max_in_sigma")
+    row.kernel = engine["details"].get("kernel")
+    row.problems += [
+        f"{check['name']}: {check['found']}; expected {check['expected']}"
+        for check in report["checks"]
+        if check["passed"] is False
+    ]
 
 
 def _detection_problems(found: Scores, cpu: EmulatedCpu | None) -> list[str]:

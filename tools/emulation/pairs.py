@@ -5,12 +5,25 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
 
 from tools.emulation.passages import ODD, TOPICS
 
 Pair = tuple[str, str]
 QUERY = "list files sorted by size"
 RANKED = 100
+_SHORT = 500
+"""How many pairs, at most, are short enough for a slow kernel."""
+
+
+class Part(Enum):
+    """Which of the pairs a run scores."""
+
+    ALL = "all"
+    SOME = "some"
+    """Every third."""
+    SHORT = "short"
+    """As many of the short ones as a slow kernel can be asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,28 +32,40 @@ class PairSet:
 
     ranked: tuple[Pair, ...]
     varied: tuple[Pair, ...]
+    brief: int
+    """How many of them a slow kernel scores."""
 
     @property
     def pairs(self) -> list[Pair]:
         """All of them, the ranked ones first."""
         return [*self.ranked, *self.varied]
 
+    def places(self, part: Part) -> list[int]:
+        """Give the places of the pairs to score, in order."""
+        pairs = self.pairs
+        if part != Part.SHORT:
+            return list(range(0, len(pairs), 1 if part == Part.ALL else 3))
+        by_length = sorted(range(len(pairs)), key=lambda place: sum(map(len, pairs[place])))
+        short = by_length[:_SHORT]
+        return sorted(short[:: len(short) // self.brief])
+
 
 def full() -> PairSet:
-    """Make the full set: 600 pairs, some longer than the model takes."""
-    return _make(varied=500, passage=(6, 16), usual=24, longest=600)
+    """Make the full set: 520 pairs, one in a hundred of 150 to 300 words."""
+    return _make(varied=420, passage=(4, 10), usual=18, longest=300, brief=500)
 
 
 def reduced() -> PairSet:
     """Make a set for CI: 150 pairs, short ones, since an emulated CPU reads 50 tokens a second."""
-    return _make(varied=50, passage=(5, 9), usual=15, longest=60)
+    return _make(varied=50, passage=(5, 9), usual=15, longest=60, brief=15)
 
 
-def _make(varied: int, passage: tuple[int, int], usual: int, longest: int) -> PairSet:
+def _make(varied: int, passage: tuple[int, int], usual: int, longest: int, brief: int) -> PairSet:
     rng = random.Random(20)
     ranked = tuple((QUERY, _slice(rng, _any_topic(rng), *passage)) for _ in range(RANKED))
     others = rng.choices(list(_SHARES), list(_SHARES.values()), k=varied - len(_SHARES))
-    return PairSet(ranked, tuple(kind(rng, usual, longest) for kind in [*_SHARES, *others]))
+    kinds = [*_SHARES, *others]
+    return PairSet(ranked, tuple(kind(rng, usual, longest) for kind in kinds), brief)
 
 
 def _short(rng: random.Random, usual: int, longest: int) -> Pair:

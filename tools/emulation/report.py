@@ -9,7 +9,7 @@ from dataclasses import asdict
 from tools.emulation.compare import Row
 
 _HEADINGS = (
-    *("CPU", "found", "engine", "kernel", "pairs"),
+    *("CPU", "found", "model", "engine", "kernel", "pairs"),
     *("rms / sigma", "max / sigma", "tau", "bits", "s"),
 )
 
@@ -21,17 +21,24 @@ def as_json(rows: Sequence[Row]) -> str:
 
 
 def as_table(rows: Sequence[Row]) -> str:
-    """Give a Markdown table, and below it what does not hold."""
+    """Give a Markdown table of the scores and one of ``verify``, and what does not hold."""
+    scored, verified = ([row for row in rows if row.verify is it] for it in (False, True))
+    failed = [f"{_name(row)}: {problem}" for row in rows for problem in row.problems]
+    tables = ["Scores against this machine's:", _table(scored)]
+    if verified:
+        tables += ["edge-rerank verify, errors against fp32:", _table(verified)]
+    return "\n\n".join([*tables, "\n".join(failed) or "all of it holds"])
+
+
+def _table(rows: Sequence[Row]) -> str:
     lines = [_HEADINGS, tuple("---" for _ in _HEADINGS), *(_cells(row) for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(_HEADINGS))]
-    table = [
+    return "\n".join(
         "| "
         + " | ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True))
         + " |"
         for line in lines
-    ]
-    failed = [f"{_name(row)}: {problem}" for row in rows for problem in row.problems]
-    return "\n".join([*table, "", *(failed or ["all of it holds"])])
+    )
 
 
 def as_line(row: Row) -> str:
@@ -39,12 +46,15 @@ def as_line(row: Row) -> str:
     if row.rms is None or row.seconds is None:
         return f"{_name(row)}: {'; '.join(row.problems)}"
     difference = "same bits" if row.differing == 0 else f"{row.rms:.4f} sigma rms"
+    if row.verify:
+        difference += " from fp32"
     end = "; ".join(row.problems) or "holds"
     return f"{_name(row)}: {row.pairs} pairs, {difference}: {end} ({row.seconds:.0f} s)"
 
 
 def _name(row: Row) -> str:
-    return f"{row.cpu}, {row.engine} {row.kernel or ''}".rstrip()
+    job = f"verify {row.model}" if row.verify else row.model
+    return f"{row.cpu}, {job}, {row.engine} {row.kernel or ''}".rstrip()
 
 
 def holds(rows: Sequence[Row]) -> bool:
@@ -57,11 +67,12 @@ def _cells(row: Row) -> tuple[str, ...]:
     return (
         row.cpu,
         features,
+        row.model,
         row.engine,
         row.kernel or "-",
         str(row.pairs),
-        _figure(row.rms, 5),
-        _figure(row.largest, 5),
+        _figure(row.rms, 4),
+        _figure(row.largest, 4),
         _figure(row.tau, 4),
         _bits(row),
         _figure(row.seconds, 0),

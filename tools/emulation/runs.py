@@ -1,16 +1,17 @@
-"""Which engines and kernels are run on which CPU, and over how many of the pairs."""
+"""Which engines and kernels are run on which CPU, with which model, and over which pairs."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tools.emulation.cpus import HOST, EmulatedCpu, host_machine, kernels
+from tools.emulation.models import BUILT_IN, Model
+from tools.emulation.pairs import Part
 
 SLOW = "scalar"
 """The kernel that is the reference of all others: an emulated CPU reads a few tokens a second."""
-SLOW_STEP = 10
-"""Of how many pairs the slow kernel scores one."""
+_BUILT_IN = Model(BUILT_IN, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +23,10 @@ class Run:
     engine: str
     kernel: str | None = None
     """None leaves the choice to the engine."""
-    step: int = 1
-    """Every so many pairs one is scored."""
+    part: Part = Part.ALL
+    verify: bool = False
+    """Whether it is ``edge-rerank verify`` instead."""
+    model: Model = _BUILT_IN
 
     @property
     def machine(self) -> str:
@@ -35,40 +38,58 @@ class Run:
         """The name of the CPU."""
         return HOST if self.cpu is None else self.cpu.name
 
-    @property
-    def name(self) -> str:
-        """What it is called in messages."""
-        return " ".join([self.place, self.engine, *([self.kernel] if self.kernel else [])])
 
-
-def host_runs(features: Collection[str], *, patient: bool) -> list[Run]:
+def host_runs(features: Collection[str], model: Model, *, patient: bool) -> list[Run]:
     """Give the native engine's runs on this machine: all kernels, the best one first."""
     found = kernels(host_machine(), features)
-    return [Run(None, "native", kernel, 1 if patient else _step(kernel)) for kernel in found]
+    return [Run(None, "native", it, _part(it, patient), model=model) for it in found]
 
 
-def emulated_runs(cpus: Sequence[EmulatedCpu], *, native: bool) -> list[Run]:
+def emulated_runs(cpus: Sequence[EmulatedCpu], *, native: bool, patient: bool = False) -> list[Run]:
     """Give the runs on emulated CPUs.
 
     The native engine chooses its kernel by itself; one that it chooses nowhere is forced once.
     """
-    runs = [Run(cpu, "onnxruntime") for cpu in cpus]
+    part = Part.ALL if patient else Part.SOME
+    runs = [Run(cpu, "onnxruntime", part=part) for cpu in cpus]
     if not native:
         return runs
     for cpu in cpus:
         able = kernels(cpu.machine, cpu.features)
-        runs.append(Run(cpu, "native", None, _step(able[0])))
-        ran = _kernels_of(runs, cpu.machine)
+        runs.append(Run(cpu, "native", None, _part(able[0])))
+        ran = {it.kernel for it in runs if it.kernel and it.machine == cpu.machine}
         chosen = {kernels(it.machine, it.features)[0] for it in cpus if it.machine == cpu.machine}
         others = [kernel for kernel in able if kernel not in chosen | ran]
-        runs += [Run(cpu, "native", kernel, _step(kernel)) for kernel in others]
+        runs += [Run(cpu, "native", kernel, _part(kernel)) for kernel in others]
     return runs
 
 
-def _kernels_of(runs: Sequence[Run], machine: str) -> set[str]:
-    """Give the kernels that runs of a kind of machine force."""
-    return {run.kernel for run in runs if run.kernel and run.machine == machine}
+def verify_runs(cpus: Sequence[EmulatedCpu], *, native: bool, patient: bool) -> list[Run]:
+    """Give the runs of ``edge-rerank verify``, with the engine that is the default.
+
+    It takes minutes where the slow kernel is all there is: there it is for the patient.
+    """
+    engine = "native" if native else "onnxruntime"
+    return [
+        Run(cpu, engine, verify=True)
+        for cpu in cpus
+        if patient or kernels(cpu.machine, cpu.features)[0] != SLOW
+    ]
 
 
-def _step(kernel: str) -> int:
-    return SLOW_STEP if kernel == SLOW else 1
+def with_models(runs: Sequence[Run], models: Sequence[Model]) -> list[Run]:
+    """Give each run with each model, long ones last, so that a check cut short says most.
+
+    ONNX Runtime, which promises no bits, gets the first model alone.
+    """
+    made = [
+        replace(run, model=model)
+        for model in models
+        for run in runs
+        if run.engine == "native" or model == models[0]
+    ]
+    return sorted(made, key=lambda run: (run.verify, run.part == Part.SHORT))
+
+
+def _part(kernel: str, patient: bool = False) -> Part:
+    return Part.SHORT if kernel == SLOW and not patient else Part.ALL

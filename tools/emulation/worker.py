@@ -24,7 +24,14 @@ def main(job: Path, result: Path) -> None:
     """Score the job's pairs and write down everything that must be the same elsewhere."""
     os.environ.pop("EDGE_RERANK_KERNEL", None)  # the job says which kernel
     wanted = json.loads(job.read_text(encoding="utf-8"))
-    result.write_text(json.dumps(_score(wanted)), encoding="utf-8")
+    found = _verify(wanted) if wanted["verify"] else _score(wanted)
+    result.write_text(json.dumps(found), encoding="utf-8")
+
+
+def _verify(job: dict[str, Any]) -> dict[str, Any]:
+    from edge_rerank import verify
+
+    return verify(job["model"], engine=job["engine"], kernel=job["kernel"]).to_json()
 
 
 def _score(job: dict[str, Any]) -> dict[str, Any]:
