@@ -64,6 +64,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--rate", type=float, default=2e-4, help="highest learning rate (default 2e-4)"
     )
+    parser.add_argument(
+        "--device",
+        default="cuda" if torch.cuda.is_available() else "cpu",
+        help="where torch computes: cpu, cuda (default: cuda where there is one)",
+    )
     parser.add_argument("--threads", type=int, default=2, help="processor threads (default 2)")
     parser.add_argument(
         "--queries", type=int, default=100, help="evaluate: most held-out queries of a source"
@@ -87,11 +92,12 @@ def arguments() -> argparse.Namespace:
 
 
 def vectors(
-    work: Path, seed: int, passages: list[Passage], queries: list[Query]
+    work: Path, seed: int, passages: list[Passage], queries: list[Query], device: str
 ) -> tuple[np.ndarray, np.ndarray]:
     """The bi-encoder's vectors of all passages and of all queries."""
-    of_queries = embed_once([q.text for q in queries], work / f"queries-{seed}.npy", say)
-    return embed_once([p.text for p in passages], work / f"passages-{seed}.npy", say), of_queries
+    of_queries = embed_once([q.text for q in queries], work / f"queries-{seed}.npy", say, device)
+    texts = [p.text for p in passages]
+    return embed_once(texts, work / f"passages-{seed}.npy", say, device), of_queries
 
 
 def recovered(
@@ -100,6 +106,7 @@ def recovered(
     """The warm start after recover_order, kept in the work folder, and its tokenizer."""
     model, tokenizer = warm_start(options.seed)
     use_training_attention(model)
+    model.to(options.device)
     file = options.work / f"recovered-{options.seed}.pt"
     if not file.exists():
         texts = [passage.text for passage in passages if not passage.held_out]
@@ -108,7 +115,7 @@ def recovered(
         partial = file.with_suffix(".partial")
         torch.save(model.state_dict(), partial)
         partial.rename(file)
-    model.load_state_dict(torch.load(file, weights_only=True))
+    model.load_state_dict(torch.load(file, weights_only=True, map_location=options.device))
     return model, tokenizer
 
 
@@ -116,7 +123,7 @@ def train_model(options: argparse.Namespace) -> None:
     """Text to checkpoint; every step that an earlier run finished is taken from the work folder."""
     work, seed = options.work, options.seed
     passages, queries = prepare(work, seed, say)
-    of_passages, of_queries = vectors(work, seed, passages, queries)
+    of_passages, of_queries = vectors(work, seed, passages, queries, options.device)
     rows, owners, wanted = mine_once(
         work / f"lists-{seed}.npz", passages, queries, of_passages, of_queries, seed, say
     )
@@ -150,7 +157,7 @@ def train_model(options: argparse.Namespace) -> None:
 def evaluate_model(options: argparse.Namespace) -> None:
     """Measure the checkpoint in the output folder."""
     passages, queries = prepare(options.work, options.seed, say)
-    of_passages, of_queries = vectors(options.work, options.seed, passages, queries)
+    of_passages, of_queries = vectors(options.work, options.seed, passages, queries, options.device)
     collections = held_out_collections(
         passages, queries, of_passages, of_queries, options.queries, options.seed
     )
@@ -159,7 +166,7 @@ def evaluate_model(options: argparse.Namespace) -> None:
     if options.artifact:
         scorer: Scorer = ArtifactScorer(options.artifact, options.threads)
     else:
-        scorer = CheckpointScorer(options.output)
+        scorer = CheckpointScorer(options.output, options.device)
     report = evaluate(scorer, collections, others, options.seed, say)
     target = options.report or options.output / "evaluation.json"
     target.write_text(json.dumps(report, indent=1) + "\n", "utf-8")

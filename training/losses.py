@@ -21,10 +21,10 @@ def list_loss(logits: Tensor, teacher_scores: Tensor) -> Tensor:
     which also says how close each wrong passage comes. The absolute term gives the number a
     meaning on its own: above 0 for an answer, far below for another subject.
     """
-    label = cross_entropy(logits, torch.zeros(len(logits), dtype=torch.long))
+    label = cross_entropy(logits, torch.zeros(len(logits), dtype=torch.long, device=logits.device))
     wanted = softmax(teacher_scores * TEACHER_SCALE, dim=-1)
     teacher = -(wanted * log_softmax(logits, dim=-1)).sum(-1).mean()
     ends = torch.stack([logits[:, 0], logits[:, -1]], dim=1)
-    truth = torch.tensor([1.0, 0.0]).expand_as(ends)
+    truth = torch.tensor([1.0, 0.0], device=logits.device).expand_as(ends)
     absolute = binary_cross_entropy_with_logits(ends, truth)
     return LABEL_WEIGHT * label + TEACHER_WEIGHT * teacher + ABSOLUTE_WEIGHT * absolute

@@ -80,6 +80,7 @@ def recover_order(
 ) -> float:
     """Fits model, which must have training attention, in place; returns the last mean distance."""
     bert, old = load_teacher()
+    bert.to(model.device)
     optimizer = torch.optim.AdamW(
         parameter_groups(model), lr=RELATIVE_RATE, weight_decay=0.0, fused=True
     )
@@ -95,7 +96,10 @@ def recover_order(
         for group in optimizer.param_groups:
             group["lr"] = group["base"] * min((step + 1) / 10, 1 - step / steps)
         loss = distance(
-            model, bert, padded([new for _, new in batch]), padded([o for o, _ in batch])
+            model,
+            bert,
+            padded([new for _, new in batch]).to(model.device),
+            padded([before for before, _ in batch]).to(model.device),
         )
         torch.autograd.backward(loss)
         optimizer.step()

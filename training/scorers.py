@@ -39,10 +39,10 @@ class Scorer(Protocol):
 class CheckpointScorer:
     """A checkpoint folder, run by torch in fp32."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, device: str = "cpu") -> None:
         if not (folder / "model.safetensors").is_file():
             raise TrainingError(f"{folder} holds no model.safetensors: a checkpoint is needed")
-        self.model = DebertaV2ForSequenceClassification.from_pretrained(folder).eval()
+        self.model = DebertaV2ForSequenceClassification.from_pretrained(folder).eval().to(device)
         use_training_attention(self.model)
         self.encoder = PairEncoder(Tokenizer.from_file(str(folder / "tokenizer.json")), LONGEST)
 
@@ -61,8 +61,9 @@ class CheckpointScorer:
         reported = time.monotonic()
         done = 0
         for group in by_length(encoded, TOKENS_PER_BATCH):
-            ids, mask = self.encoder.padded([encoded[i] for i in group])
-            scores[group] = pair_logits(self.model, ids, mask).numpy()
+            padded = self.encoder.padded([encoded[i] for i in group])
+            ids, mask = (it.to(self.model.device) for it in padded)
+            scores[group] = pair_logits(self.model, ids, mask).cpu().numpy()
             done += len(group)
             if time.monotonic() - reported > REPORT_SECONDS:
                 say(f"scored {done} of {len(encoded)} pairs")

@@ -36,9 +36,12 @@ def load_teacher() -> tuple[BertModel, Tokenizer]:
 
 
 @torch.inference_mode()
-def embed(texts: Sequence[str], say: Callable[[str], None], batch: int = 64) -> np.ndarray:
+def embed(
+    texts: Sequence[str], say: Callable[[str], None], device: str = "cpu", batch: int = 64
+) -> np.ndarray:
     """Unit vectors [len(texts), 384]: the mean over tokens, as the model's authors pool it."""
     model, tokenizer = load_teacher()
+    model.to(device)
     encoded = [encoding.ids for encoding in tokenizer.encode_batch(list(texts))]
     order = sorted(range(len(texts)), key=lambda i: len(encoded[i]))
     vectors = np.empty((len(texts), model.config.hidden_size), dtype=np.float32)
@@ -47,15 +50,18 @@ def embed(texts: Sequence[str], say: Callable[[str], None], batch: int = 64) -> 
         longest = max(len(encoded[i]) for i in chosen)
         ids = torch.tensor([encoded[i] + [0] * (longest - len(encoded[i])) for i in chosen])
         mask = torch.tensor([[j < len(encoded[i]) for j in range(longest)] for i in chosen])
+        ids, mask = ids.to(device), mask.to(device)
         hidden = model(input_ids=ids, attention_mask=mask.long()).last_hidden_state
         mean = (hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
-        vectors[chosen] = torch.nn.functional.normalize(mean, dim=-1).numpy()
+        vectors[chosen] = torch.nn.functional.normalize(mean, dim=-1).cpu().numpy()
         if start // batch % 50 == 0:
             say(f"teacher: {start + len(chosen)} of {len(order)} texts")
     return vectors
 
 
-def embed_once(texts: Sequence[str], file: Path, say: Callable[[str], None]) -> np.ndarray:
+def embed_once(
+    texts: Sequence[str], file: Path, say: Callable[[str], None], device: str = "cpu"
+) -> np.ndarray:
     """embed, kept in a file of the work folder for the next run."""
     if file.exists():
         vectors: np.ndarray = np.load(file)
@@ -64,7 +70,7 @@ def embed_once(texts: Sequence[str], file: Path, say: Callable[[str], None]) -> 
         raise TrainingError(
             f"{file.name} has {len(vectors)} vectors for {len(texts)} texts: remove it to renew it"
         )
-    vectors = embed(texts, say)
+    vectors = embed(texts, say, device)
     partial = file.with_suffix(".partial.npy")
     np.save(partial, vectors)
     partial.rename(file)

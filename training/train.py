@@ -113,7 +113,7 @@ def step_logits(
     tokens = 0
     parts: list[Tensor] = []
     for group in groups:
-        ids, mask = encoder.padded([pairs[i] for i in group])
+        ids, mask = (it.to(model.device) for it in encoder.padded([pairs[i] for i in group]))
         tokens += ids.numel()
         parts.append(pair_logits(model, ids, mask))
     order = torch.tensor([i for group in groups for i in group])
@@ -131,14 +131,14 @@ def train(
     save: Callable[[Progress], None],
     say: Callable[[str], None],
 ) -> Progress:
-    """Trains in place. save is called every few minutes and at the end."""
+    """Trains in place, on the model's device. save is called every few minutes and at the end."""
     keep_freed_memory()
     optimizer = torch.optim.AdamW(
         parameter_groups(model, rate), lr=rate, weight_decay=0.01, fused=True
     )
     progress = Progress()
     if state_file.exists():
-        state = torch.load(state_file, weights_only=True)
+        state = torch.load(state_file, weights_only=True, map_location=model.device)
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         progress = Progress(**state["progress"])
@@ -171,7 +171,7 @@ def train(
         order = np.random.default_rng((seed, epoch)).permutation(len(data.rows))
         rows = order[position : position + LISTS_PER_STEP]
         logits, tokens = step_logits(model, encoder, data, rows)
-        loss = list_loss(logits, torch.from_numpy(data.wanted[rows]))
+        loss = list_loss(logits, torch.from_numpy(data.wanted[rows]).to(model.device))
         torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(
             [p for g in optimizer.param_groups for p in g["params"]], 1.0
