@@ -19,7 +19,7 @@ namespace {
 using namespace edge_rerank;
 
 constexpr int kMostThreads = 256;
-constexpr int kDefaultTokens = 2048;
+constexpr int kThreadTokens = 512; // in flight for each thread: few enough to stay in the caches
 constexpr int kMostTokens = 1 << 20;
 
 std::string &last_error() {
@@ -126,8 +126,9 @@ edge_rerank_status edge_rerank_open(const char *folder, const edge_rerank_option
         options.threads = in_range(wanted.threads, kMostThreads, std::min(processors, kMostThreads),
                                    "options.threads");
         options.max_length = in_range(wanted.max_length, kMostTokens, 0, "options.max_length");
-        options.tokens_in_flight = in_range(wanted.tokens_in_flight, kMostTokens, kDefaultTokens,
-                                            "options.tokens_in_flight");
+        options.tokens_in_flight =
+            in_range(wanted.tokens_in_flight, kMostTokens, kThreadTokens * options.threads,
+                     "options.tokens_in_flight");
         const Kernel &kernel = choose_kernel(wanted.kernel);
         *engine = new edge_rerank_engine{{folder, options, kernel}};
     });

@@ -142,13 +142,12 @@ class Forward::Thread {
                  own_.wide);
         const float *row = own_.wide;
         for_each_pair(block, [&](const PlacedPair &pair, int begin, int end) {
-            for (int position = begin; position < end; ++position, row += count) {
-                if (queries) {
-                    store_query(row, pair.row + position);
-                }
-                const float *keys = row + (queries ? it_.hidden : 0);
-                store_keys(layer & 1, pair, position, keys, keys + it_.hidden);
+            for (int position = begin; queries && position < end; ++position) {
+                store_query(row + (position - begin) * count, pair.row + position);
             }
+            const float *keys = row + (queries ? it_.hidden : 0);
+            store_keys(layer & 1, pair, begin, end - begin, keys, count);
+            row += (end - begin) * count;
         });
         watch_.lap(times.rest);
     }
@@ -177,25 +176,30 @@ class Forward::Thread {
         }
     }
 
-    void store_keys(int side, const PlacedPair &pair, int position, const float *key,
-                    const float *value) {
+    // Stores some consecutive keys of a pair; each row holds a key and then its value.
+    void store_keys(int side, const PlacedPair &pair, int position, int count, const float *rows,
+                    ptrdiff_t stride) {
         const ptrdiff_t padded = padded_keys(pair.length);
         for (int head = 0; head < it_.heads; ++head) {
             const ptrdiff_t start = ptrdiff_t(pair.key) * it_.heads + head * padded;
-            float *values = shared_.values[side] + (start + position) * value_size_;
-            const float *from = key + head * it_.head_size;
-            const float *value_from = value + head * it_.head_size;
+            const float *keys = rows + head * it_.head_size;
             if (it_.int8) {
-                const KeyI8 to{shared_.key_quads[side] + start * it_.head_size + 4 * position,
-                               4 * padded, shared_.key_scales[side] + start + position,
-                               shared_.key_starts[side] + start + position, values};
-                sound &= kernel_.key_head_i8(from, value_from, it_.head_size, to);
+                const KeysOut to{shared_.key_quads[side] + start * it_.head_size + 4 * position,
+                                 4 * padded, shared_.key_scales[side] + start + position,
+                                 shared_.key_starts[side] + start + position};
+                sound &= kernel_.store_keys_i8(keys, stride, count, it_.head_size, to);
             } else {
-                float *column = shared_.key_columns[side] + start * it_.head_size + position;
-                for (int i = 0; i < it_.head_size; ++i) {
-                    column[i * padded] = from[i];
+                float *columns = shared_.key_columns[side] + start * it_.head_size + position;
+                for (int key = 0; key < count; ++key) {
+                    for (int i = 0; i < it_.head_size; ++i) {
+                        columns[i * padded + key] = keys[key * stride + i];
+                    }
                 }
-                std::memcpy(values, value_from, size_t(it_.head_size) * sizeof(float));
+            }
+            float *values = shared_.values[side] + (start + position) * value_size_;
+            for (int key = 0; key < count; ++key) { // what pads a value stays zero
+                std::memcpy(values + key * ptrdiff_t(value_size_), keys + key * stride + it_.hidden,
+                            size_t(it_.head_size) * sizeof(float));
             }
         }
     }

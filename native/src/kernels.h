@@ -113,13 +113,12 @@ struct AttendF32 {
 
 constexpr int kScoreTile = 12; // queries whose scores are held at once
 
-// Where one head of one key goes.
-struct KeyI8 {
+// Where one head of some consecutive keys goes.
+struct KeysOut {
     int8_t *quads;
     ptrdiff_t stride; // bytes from one quad of head inputs to the next
-    float *scale;
+    float *scales;
     int32_t *start;
-    float *value; // padded to 16
 };
 
 struct Kernel {
@@ -153,9 +152,10 @@ struct Kernel {
     void (*widen)(const int8_t *input, float scale, int columns, float *output);
     void (*add)(const float *input, int columns, float *output);
 
-    // One head of one row: quantised and stored where attention reads it.
+    // One head, quantised and stored where attention reads it: of one query, of some keys.
     bool (*query_head_i8)(const float *query, int size, float factor, uint8_t *bytes, float *scale);
-    bool (*key_head_i8)(const float *key, const float *value, int size, const KeyI8 &output);
+    bool (*store_keys_i8)(const float *keys, ptrdiff_t stride, int count, int size,
+                          const KeysOut &output);
     bool (*attend_i8)(const AttendI8 &task);
     bool (*attend_f32)(const AttendF32 &task);
 

@@ -5,27 +5,38 @@
 namespace edge_rerank {
 
 namespace {
-// As many blocks as make the threads' shares equal, none larger than `most`.
-int block_size(int total, int threads, int most) {
+// How many blocks give all threads the same share and none of them more than `most`.
+int count_blocks(int total, int threads, int most) {
     const int rounds = (total + threads * most - 1) / (threads * most);
-    const int blocks = std::max(1, rounds * threads);
-    return std::max(1, (total + blocks - 1) / blocks);
+    return std::min(std::max(1, rounds * threads), total);
 }
 
+// Shares `units` out among blocks: calls add(first, last) for each, the larger blocks first, so
+// that threads that take turns get the same.
+template <typename Add> void share(int units, int blocks, Add add) {
+    int first = 0;
+    for (int block = 0; block < blocks; ++block) {
+        const int last = first + units / blocks + (block < units % blocks);
+        add(first, last);
+        first = last;
+    }
+}
+
+// Blocks are whole tiles, but for the last: a tile that is not full takes the time of a full one.
 void cut(Piece &piece, int threads) {
-    const int rows = block_size(piece.rows, threads, kBlockRows);
+    const int tiles = (piece.rows + kTileRows - 1) / kTileRows;
+    const int blocks = count_blocks(tiles, threads, kBlockRows / kTileRows);
     int pair = 0;
-    for (int first = 0; first < piece.rows; first += rows) {
+    share(tiles, blocks, [&](int begin, int end) {
+        const int first = begin * kTileRows, last = std::min(end * kTileRows, piece.rows);
         while (piece.pairs[size_t(pair)].row + piece.pairs[size_t(pair)].length <= first) {
             ++pair;
         }
-        piece.blocks.push_back({first, std::min(first + rows, piece.rows), pair});
-    }
+        piece.blocks.push_back({first, last, pair});
+    });
     const int pairs = int(piece.pairs.size());
-    const int some = block_size(pairs, threads, kBlockPairs);
-    for (int first = 0; first < pairs; first += some) {
-        piece.ends.push_back({first, std::min(first + some, pairs), first});
-    }
+    share(pairs, count_blocks(pairs, threads, kBlockPairs),
+          [&](int first, int last) { piece.ends.push_back({first, last, first}); });
 }
 } // namespace
 

@@ -28,6 +28,7 @@ struct Piece {
     std::vector<Block> ends;   // of pairs: `first` and `last` count pairs
 };
 
+constexpr int kTileRows = 6;   // of the fastest kernel's products
 constexpr int kBlockRows = 96; // a multiple of every kernel's tile; its rows stay in the L2 cache
 constexpr int kBlockPairs = 16;
 

@@ -186,38 +186,41 @@ LANES void scores(const AttendF32 &it, int row, int key, float *to) {
     scores_f32<rows, groups, c2p, p2c>(it, row, key, to);
 }
 
-// Some rows of scores, in strips of up to kScoreGroups groups that are about equally wide: in a
-// narrow strip the sums are too few to keep the units busy.
-template <bool c2p, bool p2c, int rows, typename Task>
-static void score_rows(const Task &it, int row, float *to) {
+// One strip of keys for all rows of a tile: the columns of the tables that the rows need for these
+// keys are nearly the same and stay in the first cache.
+template <bool c2p, bool p2c, int groups, typename Task>
+static void score_strip(const Task &it, int first, int rows, int key) {
+    int row = 0;
+    for (; row + kScoreRows <= rows; row += kScoreRows) {
+        scores<kScoreRows, groups, c2p, p2c>(it, first + row, key,
+                                             it.scratch + ptrdiff_t(row) * it.keys.padded);
+    }
+    for (; row < rows; ++row) {
+        scores<1, groups, c2p, p2c>(it, first + row, key,
+                                    it.scratch + ptrdiff_t(row) * it.keys.padded);
+    }
+}
+
+// The scores of some rows, in strips of up to kScoreGroups groups that are about equally wide: in
+// a narrow strip the sums are too few to keep the units busy.
+template <bool c2p, bool p2c, typename Task>
+static void score_tile(const Task &it, int first, int rows) {
     int key = 0;
     for (int left = it.keys.padded / kLanes; left > 0;) {
         const int strips = (left + kScoreGroups - 1) / kScoreGroups;
         const int groups = (left + strips - 1) / strips;
         if constexpr (kScoreGroups >= 4) {
             switch (groups) {
-                case 4: scores<rows, 4, c2p, p2c>(it, row, key, to); break;
-                case 3: scores<rows, 3, c2p, p2c>(it, row, key, to); break;
-                case 2: scores<rows, 2, c2p, p2c>(it, row, key, to); break;
-                default: scores<rows, 1, c2p, p2c>(it, row, key, to); break;
+                case 4: score_strip<c2p, p2c, 4>(it, first, rows, key); break;
+                case 3: score_strip<c2p, p2c, 3>(it, first, rows, key); break;
+                case 2: score_strip<c2p, p2c, 2>(it, first, rows, key); break;
+                default: score_strip<c2p, p2c, 1>(it, first, rows, key); break;
             }
         } else {
-            scores<rows, 1, c2p, p2c>(it, row, key, to);
+            score_strip<c2p, p2c, 1>(it, first, rows, key);
         }
         key += groups * kLanes;
         left -= groups;
-    }
-}
-
-template <bool c2p, bool p2c, typename Task>
-static void score_tile(const Task &it, int first, int rows) {
-    int row = 0;
-    for (; row + kScoreRows <= rows; row += kScoreRows) {
-        score_rows<c2p, p2c, kScoreRows>(it, first + row,
-                                         it.scratch + ptrdiff_t(row) * it.keys.padded);
-    }
-    for (; row < rows; ++row) {
-        score_rows<c2p, p2c, 1>(it, first + row, it.scratch + ptrdiff_t(row) * it.keys.padded);
     }
 }
 
@@ -295,9 +298,9 @@ static bool query_head_i8(const float *query, int size, float factor, uint8_t *b
     return finite(step);
 }
 
-static bool key_head_i8(const float *key, const float *value, int size, const KeyI8 &output) {
+// Quantises one head of one key; gives its scale.
+LANES float quantize_key(const float *key, int size, uint8_t *bytes, int32_t *start) {
     float copy[kMostHead];
-    uint8_t bytes[kMostHead];
     const int columns = (size + kLanes - 1) / kLanes * kLanes;
     const float *values = padded_head(key, size, columns, copy);
     const float scale = head_scale(values, columns);
@@ -308,16 +311,30 @@ static bool key_head_i8(const float *key, const float *value, int size, const Ke
         total = add(total, level);
         store_bytes(bytes + column, level);
     }
-    *output.scale = scale;
     // Whole numbers below 2^24: the sum in floats is exact.
-    *output.start = -128 * int32_t(finite(scale) ? sum(to_floats(total)) : 0.0f);
-    int8_t *quads = output.quads;
-    for (int i = 0; i < size; i += 4, quads += output.stride) {
-        __builtin_memcpy(quads, bytes + i, 4);
+    *start = -128 * int32_t(finite(scale) ? sum(to_floats(total)) : 0.0f);
+    return scale;
+}
+
+// Sixteen keys at a time, whose quads lie side by side.
+static bool store_keys_i8(const float *keys, ptrdiff_t stride, int count, int size,
+                          const KeysOut &output) {
+    uint8_t bytes[kLanes][kMostHead];
+    bool sound = true;
+    for (int first = 0; first < count; first += kLanes) {
+        const int some = count - first < kLanes ? count - first : kLanes;
+        for (int key = 0; key < some; ++key) {
+            const float scale = quantize_key(keys + (first + key) * stride, size, bytes[key],
+                                             output.start + first + key);
+            output.scales[first + key] = scale;
+            sound &= finite(scale);
+        }
+        int8_t *quads = output.quads + 4 * first;
+        for (int i = 0; i < size; i += 4, quads += output.stride) {
+            for (int key = 0; key < some; ++key) {
+                __builtin_memcpy(quads + 4 * key, bytes[key] + i, 4);
+            }
+        }
     }
-    values = padded_head(value, size, columns, copy);
-    for (int column = 0; column < columns; column += kLanes) {
-        store(output.value + column, load(values + column));
-    }
-    return finite(scale);
+    return sound;
 }
