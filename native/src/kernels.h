@@ -111,7 +111,7 @@ struct AttendF32 {
     ptrdiff_t output_stride;
 };
 
-constexpr int kScoreTile = 12; // queries whose scores are held at once
+constexpr int kScoreTile = 48; // queries whose scores are held at once
 
 // Where one head of some consecutive keys goes.
 struct KeysOut {
