@@ -40,10 +40,11 @@ LANES float fused_one(float a, float b, float c) {
     const bool away = (error > 0.0) == (rough > 0.0);
     return float(of_bits(away ? bits + 1 : bits - 1));
 }
-// To the nearest whole number, ties to even; adding 1.5 * 2^23 leaves no room for a fraction.
+// To the nearest whole number, ties to even: adding 2^23 leaves no room for a fraction, and what is
+// not below it has none.
 LANES float nearest_one(float x) {
-    const float shift = 12582912.0f;
-    return x > -4194304.0f && x < 4194304.0f ? (x + shift) - shift : x;
+    const float shift = 8388608.0f, size = __builtin_fabsf(x);
+    return size < shift ? __builtin_copysignf((size + shift) - shift, x) : x;
 }
 
 LANES Floats splat(float x) { EACH(Floats, x); }
