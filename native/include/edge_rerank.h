@@ -1,7 +1,7 @@
 /*
  * edge-rerank: runs a DeBERTa-v2 cross-encoder on a CPU, from an artifact's folder.
  *
- * The library takes token ids and gives logits; turning text into ids is the tokenizer's work.
+ * An engine takes token ids and gives logits; a tokenizer makes the ids of pairs of texts.
  * A higher logit is a better match; 1 / (1 + exp(-logit)) is the usual score from 0 to 1.
  *
  * Every function may be called from any thread. Calls on one engine are run one after the other,
@@ -139,6 +139,58 @@ EDGE_RERANK_API edge_rerank_status edge_rerank_peak(const char *kernel, double *
 
 /* Frees everything; waits for the engine's threads to end. NULL does nothing. */
 EDGE_RERANK_API void edge_rerank_close(edge_rerank_engine *engine);
+
+typedef struct edge_rerank_tokenizer edge_rerank_tokenizer;
+
+/* A text in UTF-8; it need not end with a zero byte, and may hold some. */
+typedef struct edge_rerank_text {
+    const char *data; /* may be NULL when size is 0 */
+    size_t size;      /* in bytes */
+} edge_rerank_text;
+
+typedef struct edge_rerank_tokenizer_info {
+    uint32_t size; /* in: sizeof(edge_rerank_tokenizer_info) */
+    int32_t max_length;
+    int32_t special_tokens; /* of each pair */
+    int32_t vocabulary;     /* words of the model, without those that are added to it */
+    uint64_t memory_bytes;  /* of the vocabulary */
+    const char *model;      /* "unigram"; lives as long as the library is loaded */
+} edge_rerank_tokenizer_info;
+
+/*
+ * Opens a tokenizer.json of the kind that DeBERTa-v2 and v3 have. `path` is the file's, in UTF-8;
+ * no pair will have more than `max_length` tokens. Gives the ids that Hugging Face's tokenizers
+ * library gives, or else EDGE_RERANK_UNSUPPORTED: every component of the file must be known to the
+ * last detail. Truncation and padding that the file asks for are left out.
+ */
+EDGE_RERANK_API edge_rerank_status edge_rerank_tokenizer_open(const char *path, int32_t max_length,
+                                                              edge_rerank_tokenizer **tokenizer);
+
+/*
+ * Encodes `count` pairs, ready for edge_rerank_score. May run in several threads at once.
+ *
+ *   queries         count texts; one with the same address and size as the one before it, as when
+ *                   one query has many documents, is not encoded again
+ *   documents       count texts
+ *   ids             room for count * max_length numbers
+ *   offsets         room for count + 1 numbers
+ *   first_segments  room for count numbers, or NULL
+ *   truncated       room for count numbers, or NULL: 1 for a pair that did not fit whole, of which
+ *                   the longer text was cut first, or else 0
+ *
+ * All texts are checked before anything is written.
+ */
+EDGE_RERANK_API edge_rerank_status edge_rerank_tokenizer_encode(
+    const edge_rerank_tokenizer *tokenizer, const edge_rerank_text *queries,
+    const edge_rerank_text *documents, size_t count, int32_t *ids, int64_t *offsets,
+    int32_t *first_segments, uint8_t *truncated);
+
+/* Fills `info`, whose member `size` the caller has set. */
+EDGE_RERANK_API edge_rerank_status edge_rerank_tokenizer_describe(
+    const edge_rerank_tokenizer *tokenizer, edge_rerank_tokenizer_info *info);
+
+/* Frees everything. NULL does nothing. */
+EDGE_RERANK_API void edge_rerank_tokenizer_close(edge_rerank_tokenizer *tokenizer);
 
 #ifdef __cplusplus
 }

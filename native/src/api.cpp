@@ -1,16 +1,14 @@
 // The C interface: checks what comes in, and lets no exception out.
 #include <algorithm>
 #include <cstring>
-#include <memory>
-#include <new>
 #include <string>
 #include <thread>
 
+#include "api_guard.h"
 #include "cpu.h"
 #include "edge_rerank.h"
 #include "engine.h"
 #include "error.h"
-#include "line.h"
 #include "peak.h"
 
 struct edge_rerank_engine { edge_rerank::Engine engine; };
@@ -22,36 +20,6 @@ constexpr int kMostThreads = 256;
 constexpr int kThreadTokens = 512; // in flight for each thread: few enough to stay in the caches
 constexpr int kMostTokens = 1 << 20;
 
-std::string &last_error() {
-    thread_local std::string text;
-    return text;
-}
-
-// Remembers the text, or as much as there is memory for.
-edge_rerank_status failed(edge_rerank_status status, const char *text) noexcept {
-    try {
-        last_error() = one_line(text);
-    } catch (...) {
-        last_error().clear();
-    }
-    return status;
-}
-
-template <typename Act> edge_rerank_status guarded(Act act) noexcept {
-    try {
-        act();
-        return EDGE_RERANK_OK;
-    } catch (const Error &error) {
-        return failed(error.status(), error.what());
-    } catch (const std::bad_alloc &) {
-        return failed(EDGE_RERANK_OUT_OF_MEMORY, "out of memory");
-    } catch (const std::exception &error) {
-        return failed(EDGE_RERANK_INTERNAL, error.what());
-    } catch (...) {
-        return failed(EDGE_RERANK_INTERNAL, "an unknown fault");
-    }
-}
-
 int in_range(int32_t value, int32_t most, int otherwise, const char *name) {
     if (value < 0 || value > most) {
         invalid_argument(std::string(name) + " is " + std::to_string(value) + "; expected 0 to " +
@@ -60,23 +28,9 @@ int in_range(int32_t value, int32_t most, int otherwise, const char *name) {
     return value ? value : otherwise;
 }
 
-void need(const void *pointer, const char *name) {
-    if (!pointer) {
-        invalid_argument(std::string(name) + " is null");
-    }
-}
-
 // Sizes of the structs in the first version of the interface, from which they only grow.
 constexpr uint32_t kLeastOptions = sizeof(edge_rerank_options);
 constexpr uint32_t kLeastInfo = sizeof(edge_rerank_info);
-
-void need_size(uint32_t size, uint32_t least, const char *name) {
-    if (size < least) {
-        invalid_argument(std::string(name) + ".size is " + std::to_string(size) +
-                         "; expected sizeof(edge_rerank_" + name + "), " + std::to_string(least) +
-                         " or more");
-    }
-}
 
 // Reads what the caller's version of the struct has; the rest is zero.
 edge_rerank_options read_options(const edge_rerank_options *given) {
@@ -95,7 +49,7 @@ uint32_t edge_rerank_api_version(void) { return EDGE_RERANK_API_VERSION; }
 
 const char *edge_rerank_version(void) { return EDGE_RERANK_VERSION; }
 
-const char *edge_rerank_last_error(void) { return last_error().c_str(); }
+const char *edge_rerank_last_error(void) { return last_error_text(); }
 
 const char *edge_rerank_kernels(void) {
     try {

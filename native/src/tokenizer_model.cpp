@@ -1,0 +1,16 @@
+#include "tokenizer_model.h"
+
+#include "error.h"
+#include "tokenizer_json.h"
+#include "tokenizer_unigram.h"
+
+namespace edge_rerank {
+
+std::unique_ptr<Model> make_model(const TokenizerFile &file) {
+    if (is_type(&file.model, "Unigram")) {
+        return std::make_unique<Unigram>(file);
+    }
+    unsupported(file.path + ": the model " + type_of(&file.model) + " is not known");
+}
+
+} // namespace edge_rerank
