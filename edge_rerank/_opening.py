@@ -1,8 +1,8 @@
 """Opening a model's parts side by side: checksums, engine and tokenizer.
 
-Reading a large ``tokenizer.json`` is most of a cold start, and the tokenizers library holds the
-interpreter's lock all the while. Hashing the files and opening the native engine need it for a
-moment at most, so they are started first, each on a thread of its own.
+Hashing the files, opening the native engine and reading ``tokenizer.json`` take about as long,
+and need the interpreter's lock for a moment at most; but for the tokenizers library, which holds
+it all the while that it reads. So it comes last, and the others have a thread each.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import partial
-from importlib import import_module
 
 from edge_rerank._background import Background, Outcome
 from edge_rerank.artifact import Artifact, verify_checksums
@@ -39,7 +38,6 @@ def open_parts(
     checking = Background(partial(verify_checksums, artifact)) if verify else nothing
     # Imports give the lock away every few milliseconds, which is enough for hashing.
     import_engine(engine)
-    import_module("tokenizers")
     starting = Background(start_engine)
     time.sleep(_HEAD_START)
     reading = Outcome(read_tokenizer)

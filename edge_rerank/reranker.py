@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import os
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from types import TracebackType
@@ -104,8 +105,11 @@ class Reranker:
         return self._parts()[0].max_length
 
     def describe(self) -> EngineInfo:
-        """Say which engine runs and how it was set up. Raises ClosedError after close."""
-        return self._parts()[1].describe()
+        """Say which engine and tokenizer run, and how. Raises ClosedError after close."""
+        tokenizer, engine = self._parts()
+        info = engine.describe()
+        details = {"tokenizer": tokenizer.name, "tokenizer_why": tokenizer.why, **info.details}
+        return replace(info, details=details)
 
     def rank(
         self,

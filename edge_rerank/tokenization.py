@@ -1,26 +1,27 @@
 """Pairs of texts to token ids, the same ids as Hugging Face's fast tokenizers give.
 
-A query is encoded once however many documents it is paired with: texts are encoded alone, cut
-with the "longest first" rule of the tokenizers library, and set into the pair template that the
-tokenizer's own post-processor uses. Nothing of the cut part is kept, and whether anything was
-cut is known exactly.
+Two encoders can do it: our own, in the native library, for the kinds of ``tokenizer.json`` that
+it knows to the last detail, and the tokenizers library for all others. Nothing of the cut part of
+a long text is kept, and whether anything was cut is known exactly.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from edge_rerank._json import shown
-from edge_rerank.errors import InputError, TokenizerError
-from edge_rerank.threads import usable_threads
+from edge_rerank.errors import ArtifactError, EngineError, InputError, TokenizerError
+
+if TYPE_CHECKING:
+    from edge_rerank.encoders import Encoder
 
 Pair = tuple[str, str]
-# Below this many texts the tokenizers library's thread pool gains less than it costs to wake.
-_PARALLEL_FROM = 16
+TOKENIZER_VARIABLE = "EDGE_RERANK_TOKENIZER"
+ENCODERS = ("auto", "native", "tokenizers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,76 +35,31 @@ class TokenizedPair:
     """True when the query or the document did not fit whole."""
 
 
-@dataclass(frozen=True, slots=True)
-class PairTemplate:
-    """The special tokens around a pair: ``before`` query ``between`` document ``after``."""
-
-    before: tuple[int, ...]
-    between: tuple[int, ...]
-    after: tuple[int, ...]
-    first_specials: int
-    """How many of the special tokens have type 0."""
-    query_is_first: bool
-    document_is_first: bool
-    """Whether the document's tokens have type 0, as in models without types."""
-
-    @property
-    def specials(self) -> int:
-        """How many special tokens a pair has."""
-        return len(self.before) + len(self.between) + len(self.after)
-
-    def join(self, query: Sequence[int], document: Sequence[int], budget: int) -> TokenizedPair:
-        """Cut both to ``budget`` tokens together, and set them into the template."""
-        keep_query, keep_document = longest_first(len(query), len(document), budget)
-        head = (*self.before, *query[:keep_query], *self.between)
-        first = self.first_specials + keep_query * self.query_is_first
-        return TokenizedPair(
-            ids=(*head, *document[:keep_document], *self.after),
-            first_segment=first + keep_document * self.document_is_first,
-            truncated=keep_query < len(query) or keep_document < len(document),
-        )
-
-
-def longest_first(first: int, second: int, budget: int) -> tuple[int, int]:
-    """Give how many tokens of each text to keep so that both fit into ``budget`` together.
-
-    This is ``truncate_encodings`` of tokenizers' ``utils/truncation.rs``: the longer text is cut
-    to what the shorter one leaves, and when that is not enough both get half.
-    """
-    if first + second <= budget:
-        return first, second
-    short, long = min(first, second), max(first, second)
-    long = short if short > budget else max(short, budget - short)
-    if short + long > budget:
-        short = budget // 2
-        long = short + budget % 2
-    return (long, short) if first > second else (short, long)
-
-
 class PairTokenizer:
     """Encodes pairs with a ``tokenizer.json``. Safe to use from several threads at once."""
 
-    def __init__(self, path: Path, *, max_length: int, threads: int = 1) -> None:
+    def __init__(
+        self, path: Path, *, max_length: int, threads: int = 1, encoder: str | None = None
+    ) -> None:
         """Read ``path``; no pair will have more than ``max_length`` tokens.
 
+        ``encoder`` is one of ENCODERS: ``native`` and ``tokenizers`` leave no choice, for tests and
+        support, and ``auto`` takes the native one where it knows the file. None is the environment
+        variable EDGE_RERANK_TOKENIZER, or else ``auto``.
+
         Raises TokenizerError when the file cannot be read or cannot encode pairs, and InputError
-        when ``max_length`` leaves no room for a token of each text.
+        when ``max_length`` leaves no room for a token of each text, and for an unknown encoder.
         """
-        self._tokenizer = _load(path)
-        self._template = _pair_template(self._tokenizer, path)
-        least = self._template.specials + 2
-        if max_length < least:
-            raise InputError(
-                f"max_length is {max_length}; at least {least} are needed: "
-                f"{self._template.specials} special tokens and one of each text"
-            )
         self.max_length = max_length
-        # The library's pool has as many threads as the process may use, and cannot be given
-        # fewer without changing the environment of the whole process.
-        self._parallel = 1 < threads >= usable_threads()
+        self._encoder, self.why = _choose(path, max_length, threads, encoder)
+
+    @property
+    def name(self) -> str:
+        """Which encoder is used; ``why`` says why."""
+        return self._encoder.name
 
     def encode(self, pairs: Sequence[Pair]) -> list[TokenizedPair]:
-        """Encode each (query, document), in order; a query met again is not encoded again.
+        """Encode each (query, document), in order.
 
         Raises InputError, naming the pair's place, for a text that is not a string or holds a
         lone surrogate, and TokenizerError when the tokenizer itself fails on a text.
@@ -111,26 +67,7 @@ class PairTokenizer:
         for index, (query, document) in enumerate(pairs):
             check_text(query, f"pair {index}: the query")
             check_text(document, f"pair {index}: the document")
-        queries = list(dict.fromkeys(query for query, _ in pairs))
-        encoded = dict(zip(queries, self._encode_texts(queries), strict=True))
-        documents = self._encode_texts([document for _, document in pairs])
-        budget = self.max_length - self._template.specials
-        return [
-            self._template.join(encoded[query], document, budget)
-            for (query, _), document in zip(pairs, documents, strict=True)
-        ]
-
-    def _encode_texts(self, texts: Sequence[str]) -> list[Sequence[int]]:
-        try:
-            if self._parallel and len(texts) >= _PARALLEL_FROM:
-                batch = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
-                return [encoding.ids for encoding in batch]
-            encode = self._tokenizer.encode
-            return [encode(text, add_special_tokens=False).ids for text in texts]
-        except BaseException as error:  # a panic in Rust is no Exception
-            if isinstance(error, Exception) or type(error).__name__ == "PanicException":
-                raise TokenizerError(f"the tokenizer failed on a text: {error}") from error
-            raise
+        return self._encoder.encode(pairs)
 
 
 def check_text(text: object, what: str) -> None:
@@ -146,43 +83,27 @@ def check_text(text: object, what: str) -> None:
         ) from error
 
 
-def _load(path: Path) -> Any:
-    library = import_module("tokenizers")  # here, not at the top: it is slow to import
-    try:
-        tokenizer = library.Tokenizer.from_file(str(path))
-    except Exception as error:
-        raise TokenizerError(f"{path}: not a tokenizer.json that can be read: {error}") from error
-    # Files in the wild carry the settings of whatever was last done with them, such as a
-    # truncation to 128 tokens and padding to a fixed length.
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    return tokenizer
+def _choose(
+    path: Path, max_length: int, threads: int, asked: str | None
+) -> tuple[Encoder, str]:
+    """Give the encoder, and why it is this one."""
+    where, name = "encoder", asked
+    why = "it was asked for"
+    if name is None:
+        where, name = TOKENIZER_VARIABLE, os.environ.get(TOKENIZER_VARIABLE, "").strip() or "auto"
+        why = f"{TOKENIZER_VARIABLE} is set"
+    if name not in ENCODERS:
+        raise InputError(f"{where} is {name!r}; expected one of {', '.join(ENCODERS)}")
+    if name != "tokenizers":
+        from edge_rerank.encoders.native import NativeEncoder
 
+        try:
+            native = NativeEncoder(path, max_length=max_length)
+            return native, why if name == "native" else "it knows this file, and is the fastest"
+        except (ArtifactError, EngineError) as error:
+            if name == "native":
+                raise TokenizerError(f"the native tokenizer cannot: {error}") from error
+            why = f"the native one cannot: {error}"
+    from edge_rerank.encoders.huggingface import HuggingFaceEncoder
 
-def _pair_template(tokenizer: Any, path: Path) -> PairTemplate:
-    """Learn the template from one pair, by which part of it each token belongs to."""
-    encoding = tokenizer.encode("a", "a")
-    parts = encoding.sequence_ids
-    if 0 not in parts or 1 not in parts:
-        raise TokenizerError(f"{path}: the tokenizer gives no token for the letter 'a'")
-    query = [place for place, part in enumerate(parts) if part == 0]
-    document = [place for place, part in enumerate(parts) if part == 1]
-    types = encoding.type_ids
-    in_order = query[-1] < document[0] and types == sorted(types) and set(types) <= {0, 1}
-    if not in_order or not _contiguous(query) or not _contiguous(document):
-        raise TokenizerError(
-            f"{path}: the pair template is not query before document, types 0 before 1"
-        )
-    ids, specials = encoding.ids, [place for place, part in enumerate(parts) if part is None]
-    return PairTemplate(
-        before=tuple(ids[: query[0]]),
-        between=tuple(ids[query[-1] + 1 : document[0]]),
-        after=tuple(ids[document[-1] + 1 :]),
-        first_specials=sum(types[place] == 0 for place in specials),
-        query_is_first=types[query[0]] == 0,
-        document_is_first=types[document[0]] == 0,
-    )
-
-
-def _contiguous(places: list[int]) -> bool:
-    return places == list(range(places[0], places[-1] + 1))
+    return HuggingFaceEncoder(path, max_length=max_length, threads=threads), why

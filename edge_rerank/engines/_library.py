@@ -69,11 +69,32 @@ class Info(ctypes.Structure):
     )
 
 
+class Text(ctypes.Structure):
+    """``edge_rerank_text``."""
+
+    _fields_ = (("data", ctypes.c_char_p), ("size", ctypes.c_size_t))
+
+
+class TokenizerInfo(ctypes.Structure):
+    """``edge_rerank_tokenizer_info``."""
+
+    _fields_ = (
+        ("size", ctypes.c_uint32),
+        ("max_length", ctypes.c_int32),
+        ("special_tokens", ctypes.c_int32),
+        ("vocabulary", ctypes.c_int32),
+        ("memory_bytes", ctypes.c_uint64),
+        ("model", ctypes.c_char_p),
+    )
+
+
 _INT32S = ctypes.POINTER(ctypes.c_int32)
 _INT64S = ctypes.POINTER(ctypes.c_int64)
 _FLOATS = ctypes.POINTER(ctypes.c_float)
 _DOUBLES = ctypes.POINTER(ctypes.c_double)
-_ENGINE = ctypes.c_void_p
+_BYTES = ctypes.POINTER(ctypes.c_uint8)
+_TEXTS = ctypes.POINTER(Text)
+_ENGINE = _TOKENIZER = ctypes.c_void_p
 _STATUS, _TEXT = ctypes.c_int32, ctypes.c_char_p
 _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "api_version": (ctypes.c_uint32, ()),
@@ -85,6 +106,13 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "describe": (_STATUS, (_ENGINE, ctypes.POINTER(Info))),
     "peak": (_STATUS, (_TEXT, _DOUBLES, _DOUBLES, _DOUBLES)),
     "close": (None, (_ENGINE,)),
+    "tokenizer_open": (_STATUS, (_TEXT, ctypes.c_int32, ctypes.POINTER(_TOKENIZER))),
+    "tokenizer_encode": (
+        _STATUS,
+        (_TOKENIZER, _TEXTS, _TEXTS, ctypes.c_size_t, _INT32S, _INT64S, _INT32S, _BYTES),
+    ),
+    "tokenizer_describe": (_STATUS, (_TOKENIZER, ctypes.POINTER(TokenizerInfo))),
+    "tokenizer_close": (None, (_TOKENIZER,)),
 }
 
 
@@ -147,6 +175,37 @@ class Library:
     def close(self, engine: ctypes.c_void_p) -> None:
         """Free an engine; nobody may use it any more."""
         self._functions["close"](engine)
+
+    def open_tokenizer(self, path: bytes, max_length: int) -> ctypes.c_void_p:
+        """Open a tokenizer.json and give the tokenizer's handle."""
+        tokenizer = _TOKENIZER()
+        self._call("tokenizer_open", path, max_length, ctypes.byref(tokenizer))
+        return tokenizer
+
+    def encode(
+        self,
+        tokenizer: ctypes.c_void_p,
+        queries: ctypes.Array[Text],
+        documents: ctypes.Array[Text],
+        count: int,
+        results: tuple[Any, Any, Any, Any],
+    ) -> None:
+        """Encode pairs into the ``results``: contiguous arrays for ids, offsets, first, truncated."""
+        types = (_INT32S, _INT64S, _INT32S, _BYTES)
+        pointers = (
+            array.ctypes.data_as(kind) for array, kind in zip(results, types, strict=True)
+        )
+        self._call("tokenizer_encode", tokenizer, queries, documents, count, *pointers)
+
+    def describe_tokenizer(self, tokenizer: ctypes.c_void_p) -> TokenizerInfo:
+        """Give what the library says about a tokenizer."""
+        info = TokenizerInfo(size=ctypes.sizeof(TokenizerInfo))
+        self._call("tokenizer_describe", tokenizer, ctypes.byref(info))
+        return info
+
+    def close_tokenizer(self, tokenizer: ctypes.c_void_p) -> None:
+        """Free a tokenizer; nobody may use it any more."""
+        self._functions["tokenizer_close"](tokenizer)
 
     def _call(self, name: str, *arguments: Any) -> None:
         status = self._functions[name](*arguments)

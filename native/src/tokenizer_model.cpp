@@ -3,12 +3,16 @@
 #include "error.h"
 #include "tokenizer_json.h"
 #include "tokenizer_unigram.h"
+#include "tokenizer_wordpiece.h"
 
 namespace edge_rerank {
 
 std::unique_ptr<Model> make_model(const TokenizerFile &file) {
     if (is_type(&file.model, "Unigram")) {
         return std::make_unique<Unigram>(file);
+    }
+    if (is_type(&file.model, "WordPiece")) {
+        return std::make_unique<WordPiece>(file);
     }
     unsupported(file.path + ": the model " + type_of(&file.model) + " is not known");
 }

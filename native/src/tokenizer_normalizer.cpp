@@ -3,6 +3,7 @@
 #include <utility>
 #include <vector>
 
+#include "bert_folding.h"
 #include "error.h"
 #include "tokenizer_charsmap.h"
 #include "tokenizer_json.h"
@@ -82,6 +83,27 @@ class OneBlank : public Normalizer {
     }
 };
 
+class Bert : public Normalizer {
+  public:
+    std::string apply(std::string_view text) const override { return fold_for_bert(text); }
+};
+
+std::unique_ptr<Normalizer> make_bert(const Json *described, const std::string &where) {
+    allow_members(described,
+                  {"type", "clean_text", "handle_chinese_chars", "strip_accents", "lowercase"},
+                  where);
+    // Accents go where all becomes lower case, unless the file says otherwise.
+    const Json *accents = described->find("strip_accents");
+    const bool strips = !accents || accents->kind() == Json::Kind::null ||
+                        (accents->kind() == Json::Kind::boolean && accents->boolean());
+    if (!bool_member(described, "clean_text", where) ||
+        !bool_member(described, "handle_chinese_chars", where) ||
+        !bool_member(described, "lowercase", where) || !strips) {
+        unsupported(where + ": a BertNormalizer that does not do all that it can");
+    }
+    return std::make_unique<Bert>();
+}
+
 std::unique_ptr<Normalizer> make_strip(const Json *described, const std::string &where) {
     allow_members(described, {"type", "strip_left", "strip_right"}, where);
     return std::make_unique<Strip>(bool_member(described, "strip_left", where),
@@ -121,6 +143,9 @@ std::unique_ptr<Normalizer> make_normalizer(const Json *described, const std::st
     }
     if (is_type(described, "Sequence")) {
         return make_sequence(described, where);
+    }
+    if (is_type(described, "BertNormalizer")) {
+        return make_bert(described, where);
     }
     if (is_type(described, "Strip")) {
         return make_strip(described, where);

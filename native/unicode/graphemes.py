@@ -18,6 +18,7 @@ from importlib import import_module, metadata
 
 from native.toolchain import ROOT
 from native.unicode.charsmap import charsmap
+from native.unicode.rows import write_header
 
 OUTPUT = ROOT / "src" / "graphemes_table.h"
 _ACCENT, _JOINER, _SIGN = "\u0300", "\u200d", "\u00a9"  # extends; ZWJ; a pictograph
@@ -110,35 +111,11 @@ def main() -> None:
         f"{{0x{first:X}, 0x{last:X}, Grapheme::{name}}},"
         for first, last, name in ranges(Probe())
     ]
-    lines = [
-        "// Written by native/unicode/graphemes.py; not to be edited. Characters that begin, end or",
-        f"// continue a grapheme cluster, as in release {version} of the tokenizers library.",
-        "#pragma once",
-        "",
-        '#include "graphemes.h"',
-        "",
-        "namespace edge_rerank {",
-        "",
-        "// clang-format off",
-        "constexpr GraphemeRange kGraphemes[] = {",
-        *_filled(rows),
-        "};",
-        "// clang-format on",
-        "",
-        "} // namespace edge_rerank",
+    about = [
+        "Written by native/unicode/graphemes.py; not to be edited. Characters that begin, end or",
+        f"continue a grapheme cluster, as in release {version} of the tokenizers library.",
     ]
-    OUTPUT.write_text("\n".join(lines) + "\n", "utf-8")
-
-
-def _filled(rows: list[str], width: int = 100) -> Iterator[str]:
-    line = ""
-    for row in rows:
-        if len(line) + 1 + len(row) > width:
-            yield line
-            line = ""
-        line = f"{line} {row}" if line else f"    {row}"
-    if line:
-        yield line
+    write_header(OUTPUT, about, "graphemes.h", {"GraphemeRange kGraphemes[]": rows})
 
 
 if __name__ == "__main__":
