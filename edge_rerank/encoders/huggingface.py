@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -102,24 +103,31 @@ class HuggingFaceEncoder:
         ]
 
     def _encode_texts(self, texts: Sequence[str]) -> list[Sequence[int]]:
-        try:
+        with _failures_as("the tokenizer failed on a text"):
             if self._parallel and len(texts) >= _PARALLEL_FROM:
                 batch = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
                 return [encoding.ids for encoding in batch]
             encode = self._tokenizer.encode
             return [encode(text, add_special_tokens=False).ids for text in texts]
-        except BaseException as error:  # a panic in Rust is no Exception
-            if isinstance(error, Exception) or type(error).__name__ == "PanicException":
-                raise TokenizerError(f"the tokenizer failed on a text: {error}") from error
-            raise
+
+
+@contextmanager
+def _failures_as(what: str) -> Iterator[None]:
+    """Make TokenizerErrors, which begin with ``what``, of whatever the library raises."""
+    try:
+        yield
+    except TokenizerError:
+        raise
+    except BaseException as error:  # a panic in Rust is no Exception
+        if isinstance(error, Exception) or type(error).__name__ == "PanicException":
+            raise TokenizerError(f"{what}: {error}") from error
+        raise
 
 
 def _load(path: Path) -> Any:
     library = import_module("tokenizers")  # here, not at the top: it is slow to import
-    try:
+    with _failures_as(f"{path}: not a tokenizer.json that can be read"):
         tokenizer = library.Tokenizer.from_file(str(path))
-    except Exception as error:
-        raise TokenizerError(f"{path}: not a tokenizer.json that can be read: {error}") from error
     # Files in the wild carry the settings of whatever was last done with them, such as a
     # truncation to 128 tokens and padding to a fixed length.
     tokenizer.no_truncation()
@@ -129,7 +137,8 @@ def _load(path: Path) -> Any:
 
 def _pair_template(tokenizer: Any, path: Path) -> PairTemplate:
     """Learn the template from one pair, by which part of it each token belongs to."""
-    encoding = tokenizer.encode("a", "a")
+    with _failures_as(f"{path}: cannot encode a pair"):
+        encoding = tokenizer.encode("a", "a")
     parts = encoding.sequence_ids
     if 0 not in parts or 1 not in parts:
         raise TokenizerError(f"{path}: the tokenizer gives no token for the letter 'a'")

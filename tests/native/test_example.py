@@ -17,6 +17,7 @@ from edge_rerank.engines.native import NativeEngine
 from edge_rerank.tokenization import PairTokenizer
 from native.targets import TARGETS, Target
 from tests.native.conftest import HEADER
+from tests.runtime.made_tokenizers import byte_level
 
 NATIVE = HEADER.parents[1]
 STRICT = ("-Wall", "-Wextra", "-pedantic", "-Werror", f"-I{HEADER.parent}")
@@ -64,11 +65,13 @@ def test_the_example_gives_the_bits_that_python_gives(rank: Path, builtin: Artif
     engine = NativeEngine(builtin, threads=1, max_length=512, why="a test")
     expected = engine.logits(pairs)
     engine.close()
+    query, passages = PAIRS[0][0], [document for _, document in PAIRS]
     words = [" ".join(map(str, pair.ids)) for pair in pairs]
-    done = run(rank, str(builtin.path), *words)
-    assert done.returncode == 0, done.stderr
-    assert [np.float32(line) for line in done.stdout.split()] == expected.tolist()
-    assert done.stderr.startswith("int8, kernel ")
+    for arguments in ((str(builtin.path), query, *passages), ("--ids", str(builtin.path), *words)):
+        done = run(rank, *arguments)
+        assert done.returncode == 0, done.stderr
+        assert [np.float32(line) for line in done.stdout.split()] == expected.tolist()
+        assert done.stderr.startswith("int8, kernel ")
 
 
 @pytest.mark.parametrize(
@@ -84,9 +87,28 @@ def test_the_example_gives_the_bits_that_python_gives(rank: Path, builtin: Artif
 def test_the_example_says_what_is_wrong(
     rank: Path, builtin: Artifact, words: tuple[str, ...], message: str
 ) -> None:
-    done = run(rank, str(builtin.path), *words)
+    done = run(rank, "--ids", str(builtin.path), *words)
     assert (done.returncode, done.stdout) == (1, "")
     assert message in done.stderr
+
+
+def test_a_tokenizer_that_the_library_does_not_know(
+    rank: Path, builtin: Artifact, tmp_path: Path
+) -> None:
+    for name in ("manifest.json", "model.safetensors"):
+        shutil.copy(builtin.path / name, tmp_path)
+    byte_level(tmp_path / "tokenizer.json")
+    done = run(rank, str(tmp_path), "query", "passage")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"rank: tokenizer: {tmp_path}/tokenizer.json: the " in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [(), ("--ids",), ("BUILTIN",)])
+def test_how_to_use_it(rank: Path, builtin: Artifact, arguments: tuple[str, ...]) -> None:
+    given = [it.replace("BUILTIN", str(builtin.path)) for it in arguments]
+    done = run(rank, *given)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "rank: usage: rank FOLDER QUERY PASSAGE" in done.stderr
 
 
 def test_a_folder_that_is_no_artifact(rank: Path, tmp_path: Path) -> None:
@@ -98,5 +120,5 @@ def test_a_folder_that_is_no_artifact(rank: Path, tmp_path: Path) -> None:
 def test_a_folder_with_a_name_in_any_script(rank: Path, builtin: Artifact, tmp_path: Path) -> None:
     folder = tmp_path / "Übersicht 模型"
     shutil.copytree(builtin.path, folder)
-    done = run(rank, os.fspath(folder), "1 5 2")
+    done = run(rank, os.fspath(folder), "query", "passage")
     assert done.returncode == 0, done.stderr

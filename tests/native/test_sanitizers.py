@@ -12,9 +12,11 @@ from edge_rerank.artifact import Artifact
 from native.build import build_checked
 from native.fuzz.seeds import TINY, write_artifact
 from native.targets import Target
+from tests.conftest import word_tokenizer
 from tests.native.conftest import missing
+from tests.runtime.made_tokenizers import deberta
 
-DRIVER = Path(__file__).with_name("driver.cpp")
+DRIVERS = [Path(__file__).with_name(name) for name in ("driver.cpp", "tokenizer_driver.cpp")]
 
 
 @pytest.mark.parametrize("sanitizers", ["address,undefined", "thread"])
@@ -25,11 +27,17 @@ def test_the_engine_runs_clean(
         pytest.skip("sanitizers are set up for Linux alone")
     if not (shutil.which("clang++") or shutil.which("g++")):
         missing("sanitizers need clang++ or g++ on the PATH")
-    library, driver = build_checked(sanitizers, [DRIVER], tmp_path)
+    library, engines, tokenizers = build_checked(sanitizers, DRIVERS, tmp_path)
     assert library.name == host.library
     tiny = [write_artifact(tmp_path / name, shape) for name, shape in TINY.items()]
+    run_clean(engines, [builtin.path, *tiny])
+    known = [deberta(tmp_path / "unigram.json"), tmp_path / "wordpiece.json"]
+    word_tokenizer().save(str(known[1]))
+    run_clean(tokenizers, known)
+
+
+def run_clean(driver: Path, paths: list[Path]) -> None:
     done = subprocess.run(
-        [str(driver), str(builtin.path), *map(str, tiny)],
-        capture_output=True, text=True, check=False, timeout=900,
-    )  # fmt: skip
+        [str(driver), *map(str, paths)], capture_output=True, text=True, check=False, timeout=900
+    )
     assert (done.returncode, done.stderr) == (0, "")

@@ -23,9 +23,10 @@ QUERY, TEXTS = "list files by size", ["ls -S sorts by size.", "rm removes files.
 def no_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the library impossible to find."""
     monkeypatch.setattr(_library, "FOLDER", tmp_path)
-    monkeypatch.setattr(
-        "edge_rerank.engines.native.load_library", _library.load_library.__wrapped__
-    )
+    for user in ("engines", "encoders"):
+        monkeypatch.setattr(
+            f"edge_rerank.{user}.native.load_library", _library.load_library.__wrapped__
+        )
 
 
 def test_auto_takes_the_native_engine(library: Library) -> None:

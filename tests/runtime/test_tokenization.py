@@ -18,9 +18,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_rerank import InputError, TokenizerError
-from edge_rerank.tokenization import PairTokenizer, longest_first
+from edge_rerank.encoders.huggingface import HuggingFaceEncoder, longest_first
+from edge_rerank.tokenization import PairTokenizer
 from tests.conftest import word_tokenizer
-from tests.runtime.made_tokenizers import byte_level, text, unigram
+from tests.runtime.made_tokenizers import byte_level, deberta, text, unigram
 
 PAIRS = 2500
 REAL = "EDGE_RERANK_TEST_TOKENIZER"
@@ -39,6 +40,7 @@ def real(path: Path) -> Path:
 
 KINDS: dict[str, Callable[[Path], Path]] = {
     "unigram": unigram,
+    "deberta": deberta,
     "wordpiece": wordpiece,
     "byte_level": byte_level,
     "real": real,
@@ -100,7 +102,7 @@ def test_company_and_threads_change_nothing(unigram_path: Path) -> None:
     tokenizer = PairTokenizer(unigram_path, max_length=64)
     alone = [tokenizer.encode([pair])[0] for pair in pairs]
     assert tokenizer.encode(pairs) == alone
-    pooled = PairTokenizer(unigram_path, max_length=64)
+    pooled = HuggingFaceEncoder(unigram_path, max_length=64)
     pooled._parallel = True
     assert pooled.encode(pairs) == alone
     with ThreadPoolExecutor(8) as pool:
@@ -134,7 +136,7 @@ def shared_unigram(unigram_path: Path) -> PairTokenizer:
 
 
 def test_a_query_is_encoded_once(unigram_path: Path) -> None:
-    tokenizer = PairTokenizer(unigram_path, max_length=40)
+    tokenizer = HuggingFaceEncoder(unigram_path, max_length=40)
     seen: list[str] = []
     inner = tokenizer._tokenizer
 
@@ -177,7 +179,7 @@ def test_a_panic_in_the_library_is_a_typed_error(unigram_path: Path) -> None:
         def encode(self, words: str, **keywords: Any) -> Any:
             raise PanicException("index out of bounds")
 
-    tokenizer = PairTokenizer(unigram_path, max_length=40)
+    tokenizer = HuggingFaceEncoder(unigram_path, max_length=40)
     tokenizer._tokenizer = Panicking()
     with pytest.raises(TokenizerError, match="failed on a text: index out of bounds"):
         tokenizer.encode([("a", "b")])
@@ -188,7 +190,7 @@ def test_interrupts_pass_through(unigram_path: Path) -> None:
         def encode(self, words: str, **keywords: Any) -> Any:
             raise KeyboardInterrupt
 
-    tokenizer = PairTokenizer(unigram_path, max_length=40)
+    tokenizer = HuggingFaceEncoder(unigram_path, max_length=40)
     tokenizer._tokenizer = Interrupting()
     with pytest.raises(KeyboardInterrupt):
         tokenizer.encode([("a", "b")])
