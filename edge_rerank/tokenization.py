@@ -83,9 +83,7 @@ def check_text(text: object, what: str) -> None:
         ) from error
 
 
-def _choose(
-    path: Path, max_length: int, threads: int, asked: str | None
-) -> tuple[Encoder, str]:
+def _choose(path: Path, max_length: int, threads: int, asked: str | None) -> tuple[Encoder, str]:
     """Give the encoder, and why it is this one."""
     where, name = "encoder", asked
     why = "it was asked for"

@@ -69,5 +69,5 @@ class NativeEncoder:
             yield TokenizedPair(ids=tuple(own), first_segment=segment, truncated=bool(cuts[index]))
 
 
-def _text(encoded: bytes) -> tuple[bytes, int]:
-    return encoded, len(encoded)
+def _text(encoded: bytes) -> Text:
+    return Text(encoded, len(encoded))

@@ -1,8 +1,9 @@
 """Sound artifacts with random weights, of any shape: ``python -m native.fuzz.seeds FOLDER``.
 
-Writes tiny ones of every kind into FOLDER/artifacts, and the same as inputs of the fuzzer of the
-loader into FOLDER/corpus. Only what the native engine reads is made (manifest.json and
-model.safetensors), with numpy alone.
+Writes tiny ones of every kind into FOLDER/artifacts, the same as inputs of the fuzzer of the
+loader into FOLDER/corpus, and inputs of that of the tokenizer into FOLDER/tokenizers. Of
+an artifact only what the native engine reads is made (manifest.json and model.safetensors), with
+numpy alone.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from native.fuzz.inputs import FuzzInput
+from native.fuzz.tokenizers import tokenizer_inputs
 
 Array = NDArray[Any]
 _DTYPES = {"float32": "F32", "int8": "I8", "int32": "I32"}
@@ -216,7 +218,7 @@ def fuzz_input(shape: Shape, flags: int) -> FuzzInput:
 
 
 def main() -> None:
-    """Write the artifacts and the corpus."""
+    """Write the artifacts and the corpora."""
     parser = argparse.ArgumentParser(prog="python -m native.fuzz.seeds", description=__doc__)
     parser.add_argument("folder", type=Path)
     folder: Path = parser.parse_args().folder
@@ -226,6 +228,10 @@ def main() -> None:
         write_artifact(folder / "artifacts" / name, shape)
         kernel_flag = 2 * (number // 2 % 4)
         (corpus / name).write_bytes(fuzz_input(shape, kernel_flag).to_bytes())
+    tokenizers = folder / "tokenizers"
+    tokenizers.mkdir()
+    for name, content in tokenizer_inputs().items():
+        (tokenizers / name).write_bytes(content)
 
 
 if __name__ == "__main__":

@@ -108,8 +108,7 @@ def main() -> None:
     """Write the table."""
     version = metadata.version("tokenizers")
     rows = [
-        f"{{0x{first:X}, 0x{last:X}, Grapheme::{name}}},"
-        for first, last, name in ranges(Probe())
+        f"{{0x{first:X}, 0x{last:X}, Grapheme::{name}}}," for first, last, name in ranges(Probe())
     ]
     about = [
         "Written by native/unicode/graphemes.py; not to be edited. Characters that begin, end or",

@@ -130,8 +130,30 @@ def test_on_anything(both: Both, pairs: list[tuple[str, str]]) -> None:
     both.agree(pairs)
 
 
-_CLUSTERS = ["\u0301", "\u0344", "\u0327", "\u200d", "\u0600", "©", "\u263a", "\U0001f468", "a", " "]
-_CLUSTERS += ["\u0915", "\u094d", "\u093c", "\u0928", "\u1100", "\u1161", "\u11a8", "가", "각", "\r"]
+_CLUSTERS = [
+    "\u0301",
+    "\u0344",
+    "\u0327",
+    "\u200d",
+    "\u0600",
+    "©",
+    "\u263a",
+    "\U0001f468",
+    "a",
+    " ",
+]
+_CLUSTERS += [
+    "\u0915",
+    "\u094d",
+    "\u093c",
+    "\u0928",
+    "\u1100",
+    "\u1161",
+    "\u11a8",
+    "가",
+    "각",
+    "\r",
+]
 _CLUSTERS += ["\n", "\xad", "\u200c", "\U0001f1e6", "\ufe0f", "\U0001f3fb", "\u0903", "\u0e33", "x"]
 
 
@@ -202,12 +224,16 @@ def test_any_charsmap(tmp_path_factory: Any, library: Library, data: st.DataObje
         charsmap({key.encode(): value for key, value in rules.items()})
     ).decode()
     pairs = data.draw(st.lists(st.tuples(part, part), min_size=1, max_size=8))
-    agree_on_content(content, [("".join(p) * 2, p[0]) for p in pairs], tmp_path_factory.getbasetemp())
+    agree_on_content(
+        content, [("".join(p) * 2, p[0]) for p in pairs], tmp_path_factory.getbasetemp()
+    )
 
 
 def test_digits_of_scores_are_rounded_as_by_the_library(library: Library, tmp_path: Path) -> None:
     rng = random.Random(6)
-    numbers = [f"-{rng.randrange(30)}.{rng.randrange(10**rng.randint(1, 30))}" for _ in range(900)]
+    numbers = [
+        f"-{rng.randrange(30)}.{rng.randrange(10 ** rng.randint(1, 30))}" for _ in range(900)
+    ]
     content = deberta_content()
     content["model"]["vocab"] = [[token, 0.0] for token in SPECIALS]
     content["added_tokens"][-1]["id"] = len(SPECIALS) + len(numbers)

@@ -42,7 +42,7 @@ RULES = {
     "［": "[", "］": "]", "中": "文", "\u0928\u093c": "\u0929", "가": "\u1100\u1161", "©": "(c)",
     "\u0627\u0653": "\u0622", "🏳": "flag", "ß": "ss", "\u1100\u1161": "가", "x": "x",
 }  # fmt: skip
-"""Of the kinds that sentencepiece has: to nothing, to more, to less, of accents, of half a cluster."""
+"""Of the kinds that sentencepiece has: to nothing, more or less, of accents, of half a cluster."""
 
 
 def deberta_content(seed: int = 1) -> dict[str, Any]:
@@ -50,7 +50,20 @@ def deberta_content(seed: int = 1) -> dict[str, Any]:
     rng = random.Random(seed)
     words = ["the", "wing", "of", "a", "is", "flow", "naïve", "café", "x", "日本", "한국어", "word"]
     pieces = [f"▁{word}" for word in words] + ["▁", "ing", "er", "tion", "th", "re", "é", "ا", "文"]
-    pieces += ["ab", "aba", "bab", "aa", "aaa", "▁a▁", "👩", "\u200d", "\u0301", "가", "[UNK]x", "http"]
+    pieces += [
+        "ab",
+        "aba",
+        "bab",
+        "aa",
+        "aaa",
+        "▁a▁",
+        "👩",
+        "\u200d",
+        "\u0301",
+        "가",
+        "[UNK]x",
+        "http",
+    ]
     pieces += [chr(code) for code in range(33, 123)]
     vocabulary = [[token, 0.0] for token in SPECIALS]
     # A few scores many times over, so that there are ties, and some with more digits than fit.
