@@ -190,7 +190,7 @@ class Library:
         count: int,
         results: tuple[Any, Any, Any, Any],
     ) -> None:
-        """Encode pairs into ``results``: contiguous arrays for ids, offsets, first and truncated."""
+        """Encode pairs into ``results``: contiguous arrays for ids, offsets, first, truncated."""
         types = (_INT32S, _INT64S, _INT32S, _BYTES)
         pointers = (array.ctypes.data_as(kind) for array, kind in zip(results, types, strict=True))
         self._call("tokenizer_encode", tokenizer, queries, documents, count, *pointers)
