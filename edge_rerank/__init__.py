@@ -6,7 +6,8 @@
         for result in reranker.rank("how do plants eat?", ["Photosynthesis ...", "Steel ..."]):
             print(result.index, result.score)
 
-Importing this package loads neither onnxruntime nor tokenizers; :meth:`Reranker.load` does.
+Importing this package loads neither onnxruntime nor tokenizers; :meth:`Reranker.load` does
+where it needs them.
 """
 
 from __future__ import annotations

@@ -30,6 +30,8 @@ examples:
 environment:
   EDGE_RERANK_THREADS  how many threads to use (default: all the process may use)
   EDGE_RERANK_KERNEL   the native engine's kernel (default: the fastest for this CPU)
+  EDGE_RERANK_TOKENIZER
+                       native or tokenizers (default: native where it knows the file)
 """
 
 

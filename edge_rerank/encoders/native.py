@@ -1,7 +1,7 @@
 """Encodes with the tokenizer of the native library, for the files that it knows.
 
 Reading a vocabulary of 128,000 takes the tokenizers library a fifth of a second and a hundred
-megabytes; this one takes a sixth and a tenth of that.
+megabytes; this one takes a fifth and a tenth of that.
 """
 
 from __future__ import annotations
