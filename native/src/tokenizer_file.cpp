@@ -5,6 +5,7 @@
 #include "error.h"
 #include "json_cursor.h"
 #include "mapped_file.h"
+#include "tokenizer_number.h"
 #include "utf8.h"
 
 namespace edge_rerank {
@@ -130,7 +131,9 @@ class Reader {
         result_.words.end_word();
         cursor_.expect(result_.vocabulary_is_list ? ',' : ':', "expected a word's number");
         cursor_.skip_space();
-        result_.numbers.push_back(cursor_.number());
+        const size_t start = cursor_.at();
+        cursor_.number();
+        result_.numbers.push_back(library_number(cursor_.between(start, cursor_.at())));
         if (result_.vocabulary_is_list) {
             cursor_.expect(']', "expected ]");
         }
