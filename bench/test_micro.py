@@ -1,7 +1,7 @@
 """Micro-benchmarks of the runtime's parts: python -m pytest bench/test_micro.py.
 
-They run on the built-in model, with one thread, so that figures of different machines and days
-can be compared operation by operation.
+They run on the built-in model, with one thread; ``regression.py`` compares their ratios to the
+reference operation with those of the saved baseline.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 
 from edge_rerank import Reranker
@@ -29,6 +30,17 @@ def reranker() -> Iterator[Reranker]:
     """Give the built-in model on one thread."""
     with Reranker.load(threads=1) as loaded:
         yield loaded
+
+
+def reference(benchmark: Any) -> None:
+    """A loop of numpy's own, about a millisecond: one thread, and none of our code."""
+    values = np.random.default_rng(0).standard_normal(200_000)
+    assert benchmark(np.tanh, values).shape == values.shape
+
+
+def test_reference_first(benchmark: Any) -> None:
+    """At the beginning."""
+    reference(benchmark)
 
 
 @pytest.mark.parametrize("documents", [1, 10, 50])
@@ -54,3 +66,8 @@ def test_plan(benchmark: Any) -> None:
 def test_load_artifact(benchmark: Any) -> None:
     """The manifest and all checksums."""
     assert benchmark(load_artifact, builtin_model()).manifest.files
+
+
+def test_reference_last(benchmark: Any) -> None:
+    """At the end: a machine's speed changes."""
+    reference(benchmark)

@@ -1,0 +1,1 @@
+"""What edge-rerank is compared with: engines, their environments, the models they run from."""

@@ -1,0 +1,65 @@
+"""The report's beginning: the machine, its peak, and how everything was measured."""
+
+from __future__ import annotations
+
+from ..run.results import FILE
+from .tables import Record
+
+_HOW = (
+    "every engine in a process of its own, all taking turns round by round, text in and scores "
+    "out. A ratio is the median of those taken round by round, with quartiles. Slow engines ran "
+    "in fewer rounds. Padded batches: 16 pairs sorted by length for bare runtimes, 32 in arrival "
+    "order for programs as they are written first; libraries batch as they do by themselves."
+)
+
+
+def head(record: Record) -> str:
+    """Give everything up to the first table."""
+    machine = record["machine"]
+    points = {
+        "Machine": _machine(record),
+        "Peak, measured by the built-in probe": _peaks(record),
+        "How": _HOW,
+        "Text": f"Python {machine['python']}'s own documentation, markup removed; SHA-256 "
+        f"{machine['texts_sha256'][:16]}….",
+        "Models": "; ".join(_shape(name, it) for name, it in sorted(record["shapes"].items()))
+        + ".",
+    }
+    lines = "\n".join(f"- **{name}**: {text}" for name, text in points.items())
+    return (
+        "# edge-rerank beside its peers\n\n"
+        f"Written by `python -m edge_rerank_bench report`; all that was measured is in "
+        f"[{FILE}]({FILE}), from which `--render-only` makes this page again.\n\n{lines}"
+    )
+
+
+def _machine(record: Record) -> str:
+    it = record["machine"]
+    memory = it["memory_bytes"]
+    parts = (
+        f"{it['cpu']} ({it['machine']}; {' '.join(it['features'])})",
+        f"{it['usable_threads']} CPUs usable",
+        f"{memory / 2**30:.0f} GiB" if memory else "memory unknown",
+        it["system"],
+        f"Python {it['python']}",
+    )
+    return ", ".join(parts) + "."
+
+
+def _peaks(record: Record) -> str:
+    if not record["peaks"]:
+        return "not measured, the native library is missing."
+    found = (
+        f"{it['threads']} thread{'s' if it['threads'] > 1 else ''}: {it['int8'] / 1e9:,.0f} G int8 "
+        f"and {it['fp32'] / 1e9:,.0f} G fp32 multiply-adds/s, {it['bytes_read'] / 1e9:.0f} GB/s"
+        for it in record["peaks"]
+    )
+    return f"{'; '.join(found)} (kernel {record['peaks'][0]['kernel']})."
+
+
+def _shape(name: str, shape: Record) -> str:
+    it = shape["architecture"]
+    return (
+        f"{name}: {shape['title']}, {it['layers']} layers of {it['hidden_size']}, {it['heads']} "
+        f"heads, vocabulary of {it['vocab_size']:,}"
+    )

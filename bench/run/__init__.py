@@ -1,0 +1,1 @@
+"""Measuring: texts and workloads, workers, turns, the sections of a run."""

@@ -1,0 +1,89 @@
+"""How much is measured: quick, standard or full."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from .workloads import WORDS, Workload
+
+SECTIONS = ("latency", "stream", "one-thread", "cold", "growth", "stages", "base", "builtin")
+
+
+def _rank(passages: int, length: str) -> Workload:
+    return Workload(passages, WORDS[length])
+
+
+EVERY_CELL = tuple(_rank(count, length) for length in WORDS for count in (10, 50, 100))
+CORE_CELLS = tuple(it for it in EVERY_CELL if it.passages * it.words <= 100 * WORDS["section"])
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Which workloads, and how many seconds for each section."""
+
+    name: str
+    budget: Mapping[str, float]
+    """Seconds by section; the starting of the engines comes on top."""
+    for_all: tuple[Workload, ...]
+    """Latencies that every engine is measured with."""
+    for_core: tuple[Workload, ...]
+    """Latencies for the core engines alone."""
+    one_thread: tuple[Workload, ...]
+    stream: Workload
+    small_stream: Workload
+    """For the base shape."""
+    growth_passages: tuple[int, ...]
+    growth_words: tuple[int, ...]
+    cold_starts: int
+    most: int
+    """Most rounds of one workload."""
+
+
+def _budget(*seconds: float) -> dict[str, float]:
+    return dict(zip(SECTIONS, seconds, strict=True))
+
+
+_LENGTHS = (4, 20, 45, 90, 130, 185, 270, 370)
+"""Words of passages that have, with a query, about 16 to 512 tokens."""
+
+QUICK = Plan(
+    "quick",
+    _budget(40, 30, 15, 30, 20, 5, 20, 10),
+    for_all=(_rank(10, "passage"),),
+    for_core=(_rank(50, "passage"),),
+    one_thread=(_rank(10, "passage"),),
+    stream=Workload(48, 0),
+    small_stream=Workload(16, 0),
+    growth_passages=(1, 10, 100),
+    growth_words=(20, 90, 370),
+    cold_starts=1,
+    most=5,
+)
+STANDARD = Plan(
+    "standard",
+    _budget(150, 150, 70, 90, 110, 10, 80, 20),
+    for_all=(_rank(10, "passage"), _rank(50, "passage")),
+    for_core=CORE_CELLS,
+    one_thread=(_rank(10, "passage"), _rank(50, "passage"), Workload(64, 0)),
+    stream=Workload(64, 0),
+    small_stream=Workload(32, 0),
+    growth_passages=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000),
+    growth_words=_LENGTHS,
+    cold_starts=3,
+    most=30,
+)
+FULL = Plan(
+    "full",
+    _budget(3600, 1800, 3600, 300, 900, 30, 1800, 120),
+    for_all=EVERY_CELL,
+    for_core=(),
+    one_thread=(*EVERY_CELL, Workload(1024, 0)),
+    stream=Workload(1024, 0),
+    small_stream=Workload(128, 0),
+    growth_passages=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000),
+    growth_words=_LENGTHS,
+    cold_starts=5,
+    most=50,
+)
+PLANS = {it.name: it for it in (QUICK, STANDARD, FULL)}

@@ -1,0 +1,84 @@
+"""The record of a run: everything measured, as it was measured, in one small JSON file."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+FORMAT = 1
+FILE = "results.json"
+
+
+class ResultsError(Exception):
+    """The file is not a record that this version reads; the message says why."""
+
+
+def new_results() -> dict[str, Any]:
+    """Give an empty record."""
+    return {
+        "format": FORMAT,
+        "machine": {},
+        "engines": {},
+        "shapes": {},
+        "sections": {},
+        "measurements": [],
+        "accuracy": {},
+        "cold": [],
+        "stages": [],
+        "peaks": [],
+        "model_bytes": {},
+    }
+
+
+def read_results(folder: Path) -> dict[str, Any]:
+    """Read a folder's record, or begin one; raises ResultsError."""
+    file = folder / FILE
+    if not file.exists():
+        return new_results()
+    try:
+        found = json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ResultsError(f"{file}: cannot be read: {error}") from error
+    if not isinstance(found, dict) or found.get("format") != FORMAT:
+        raise ResultsError(f"{file}: is not a record of format {FORMAT}; remove it to begin anew")
+    return found
+
+
+def write_results(folder: Path, results: Mapping[str, Any]) -> None:
+    """Write the record, whole or not at all; figures to six digits, one measurement a line."""
+    folder.mkdir(parents=True, exist_ok=True)
+    beside = folder / f"{FILE}.{os.getpid()}.partial"
+    beside.write_text(as_text(results), "utf-8")
+    os.replace(beside, folder / FILE)
+
+
+def as_text(results: Mapping[str, Any]) -> str:
+    """Give the record as JSON that a person can read and a diff can follow."""
+    parts = []
+    for name, value in results.items():
+        if isinstance(value, list) and value:
+            lines = ",\n  ".join(_compact(it) for it in value)
+            parts.append(f"{json.dumps(name)}: [\n  {lines}\n ]")
+        elif isinstance(value, dict) and value:
+            entries = (f"{json.dumps(key)}: {_compact(value[key])}" for key in sorted(value))
+            parts.append(f"{json.dumps(name)}: {{\n  " + ",\n  ".join(entries) + "\n }")
+        else:
+            parts.append(f"{json.dumps(name)}: {json.dumps(value)}")
+    return "{\n " + ",\n ".join(parts) + "\n}\n"
+
+
+def _compact(value: object) -> str:
+    return json.dumps(_rounded(value), ensure_ascii=False)
+
+
+def _rounded(value: object) -> object:
+    if isinstance(value, float):
+        return float(f"{value:.6g}")
+    if isinstance(value, Mapping):
+        return {key: _rounded(it) for key, it in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(it) for it in value]
+    return value

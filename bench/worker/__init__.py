@@ -1,0 +1,4 @@
+"""What runs in a peer's own environment: one engine, told what to do by JSON lines.
+
+Nothing here imports the rest of the project, and each adapter imports only its own peer.
+"""

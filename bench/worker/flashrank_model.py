@@ -1,0 +1,43 @@
+"""FlashRank with a model of its own, which it downloads when it is not in its cache."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from typing import Any
+
+DISTRIBUTIONS = ("FlashRank", "onnxruntime", "tokenizers")
+
+
+class FlashrankModel:
+    """A Ranker. Its scores are of another model and are not compared with anybody's."""
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        """Load, or download, the model; it has no option for threads, so the CPUs are limited."""
+        if hasattr(os, "sched_setaffinity"):
+            usable = sorted(os.sched_getaffinity(0))
+            os.sched_setaffinity(0, usable[: settings["threads"]])
+        from flashrank import Ranker
+
+        self._ranker = Ranker(model_name=settings["name"], cache_dir=settings["cache"])
+
+    def score(self, pairs: list[tuple[str, str]]) -> list[float]:
+        """Give the scores, from 0 to 1."""
+        from flashrank import RerankRequest
+
+        scores = [0.0] * len(pairs)
+        numbered = enumerate(pairs)
+        for query, group in itertools.groupby(numbered, key=lambda it: it[1][0]):
+            passages = [{"id": place, "text": text} for place, (_, text) in group]
+            for found in self._ranker.rerank(RerankRequest(query=query, passages=passages)):
+                scores[found["id"]] = float(found["score"])
+        return scores
+
+    def facts(self) -> dict[str, Any]:
+        """Give nothing."""
+        return {}
+
+
+def open_engine(settings: dict[str, Any]) -> FlashrankModel:
+    """Load the model ``name`` from, or into, the folder ``cache``."""
+    return FlashrankModel(settings)

@@ -1,0 +1,54 @@
+"""edge-rerank itself, by its public interface: checks at load included."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from typing import Any
+
+from edge_rerank import Reranker
+from edge_rerank.tokenization import PairTokenizer
+
+DISTRIBUTIONS = ("edge-rerank", "onnxruntime", "tokenizers", "numpy")
+
+
+class OwnEngine:
+    """A reranker."""
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        """Load it."""
+        self._threads = settings["threads"]
+        self._reranker = Reranker.load(
+            settings["model"],
+            threads=self._threads,
+            engine=settings["engine"],
+            kernel=settings.get("kernel"),
+        )
+
+    def score(self, pairs: list[tuple[str, str]]) -> list[float]:
+        """Give the logits."""
+        self._last = pairs
+        return [it.logit for it in self._reranker.score(pairs)]
+
+    def facts(self) -> dict[str, Any]:
+        """Give the engine's account of itself, and how long tokenising the last pairs takes."""
+        artifact = self._reranker.artifact
+        tokenizer = PairTokenizer(
+            artifact.file("tokenizer.json"),
+            max_length=self._reranker.max_length,
+            threads=self._threads,
+        )
+        times = []
+        for _ in range(5):
+            start = time.perf_counter()
+            tokenizer.encode(self._last)
+            times.append(time.perf_counter() - start)
+        return {
+            "engine": asdict(self._reranker.describe()),
+            "tokenizing": sorted(times)[2],
+        }
+
+
+def open_engine(settings: dict[str, Any]) -> OwnEngine:
+    """Load the artifact ``model`` with ``engine`` and ``kernel``."""
+    return OwnEngine(settings)

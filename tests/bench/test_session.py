@@ -1,0 +1,192 @@
+"""Sessions and sections with fake engines: the record they leave."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from edge_rerank.artifact import load_artifact
+from edge_rerank_bench.peers.catalogue import (
+    ARRIVAL,
+    BASELINE,
+    CATALOGUE,
+    PACKED,
+    PLANNED,
+    SORTED,
+    Batching,
+    engine,
+)
+from edge_rerank_bench.peers.conversions import ARTIFACT_INT8, Conversion, Models
+from edge_rerank_bench.peers.environments import Environments
+from edge_rerank_bench.run import costs, sections
+from edge_rerank_bench.run.measuring import forget
+from edge_rerank_bench.run.plan import QUICK
+from edge_rerank_bench.run.results import new_results
+from edge_rerank_bench.run.sections import Run, accuracy
+from edge_rerank_bench.run.session import Session
+from edge_rerank_bench.run.shapes import Shape
+from edge_rerank_bench.run.texts import Texts, python_topics, texts_of
+from edge_rerank_bench.run.workloads import Workload, padded_tokens
+
+from .fakes import FakeStarter
+
+NAMES = ("edge-rerank", "transformers", "optimum-int8")
+
+
+def quiet(text: str) -> None:
+    pass
+
+
+class TinyModels(Models):
+    def path(self, model: Conversion) -> Path:
+        return self.checkpoint
+
+
+@pytest.fixture
+def shape(artifact_path: Path) -> Shape:
+    environments = Environments(artifact_path, {})
+    return Shape(
+        "xsmall", "tiny", TinyModels(artifact_path, artifact_path, environments, quiet), True
+    )
+
+
+@pytest.fixture
+def texts() -> Texts:
+    sentence = "Plants eat light and water in the rivers of the world."
+    return texts_of(dict.fromkeys("abc", f"{sentence} " * 9))
+
+
+def run_of(starter: FakeStarter, texts: Texts, names: tuple[str, ...] = NAMES) -> Run:
+    results = new_results()
+    results["engines"] = {it.name: {} for it in CATALOGUE}
+    specs = tuple(engine(name) for name in names)
+    return Run(QUICK, texts, specs, 2, results, quiet, lambda shape: starter)
+
+
+def test_a_stream_leaves_times_padding_and_accuracy(shape: Shape, texts: Texts) -> None:
+    starter = FakeStarter({"edge-rerank": 0.5, "transformers": 2.0})
+    run = run_of(starter, texts)
+    sections.stream(run, shape)
+    (entry,) = run.results["measurements"]
+    assert entry["seconds"]["edge-rerank"] == [[it, 0.5] for it in range(QUICK.most)]
+    assert entry["seconds"]["transformers"][0] == [0, 2.0]
+    assert entry["failed"] == {"optimum-int8": "not installed: prepare it"}
+    assert entry["pairs"] == QUICK.stream.passages
+    assert entry["padded"]["edge-rerank"] == entry["tokens"]
+    assert entry["padded"]["transformers"] >= entry["tokens"]
+    found = run.results["accuracy"]["xsmall"]
+    assert found["reference"] == "transformers"
+    assert found["engines"]["edge-rerank"]["rms_in_sigma"] == 0.0
+    assert run.results["engines"]["edge-rerank"]["versions"] == {"fake": "1.0"}
+    assert all(worker.closed for worker in starter.workers)
+
+
+def test_a_peer_that_dies_leaves_its_reason(shape: Shape, texts: Texts) -> None:
+    times = {"edge-rerank": 0.5, "transformers": 2.0, "optimum-int8": 1.0}
+    run = run_of(FakeStarter(times, {"optimum-int8": 2}), texts)
+    sections.stream(run, shape)
+    (entry,) = run.results["measurements"]
+    assert entry["failed"] == {"optimum-int8": "ended with -9: killed"}
+    assert "optimum-int8" not in entry["seconds"]
+    assert "optimum-int8" in run.results["accuracy"]["xsmall"]["engines"]  # it did answer once
+
+
+def test_latency_measures_the_core_engines_in_more_cells(shape: Shape, texts: Texts) -> None:
+    run = run_of(FakeStarter({"edge-rerank": 0.1, "transformers": 0.2}), texts)
+    sections.latency(run, shape)
+    first, second = run.results["measurements"]
+    assert set(first["seconds"]) == {"edge-rerank", "transformers"}
+    assert set(second["seconds"]) == {"edge-rerank"}
+    assert (first["passages"], second["passages"]) == (10, 50)
+    forget(run.results, "latency")
+    assert run.results["measurements"] == []
+
+
+def test_cold_starts(shape: Shape, texts: Texts) -> None:
+    run = run_of(FakeStarter({"edge-rerank": 0.1}), texts)
+    costs.cold(run, shape)
+    found: dict[str, dict[str, Any]] = {it["engine"]: it for it in run.results["cold"]}
+    assert len(found["edge-rerank"]["seconds"]) == QUICK.cold_starts
+    assert found["edge-rerank"]["peak_bytes"] == [1 << 20] * QUICK.cold_starts
+    assert found["transformers"]["failed"] == "not installed: prepare it"
+
+
+def test_growth_leaves_out_calls_that_take_too_long(shape: Shape, texts: Texts) -> None:
+    run = run_of(FakeStarter({"edge-rerank": 0.1, "optimum-int8": 6.0}), texts)
+    costs.growth(run, shape)
+    grown = [it for it in run.results["measurements"] if it["words"] == 60]
+    assert [set(it["seconds"]) for it in grown] == [
+        {"edge-rerank", "optimum-int8"}, {"edge-rerank"}, {"edge-rerank"},
+    ]  # fmt: skip
+    assert grown[1]["failed"]["optimum-int8"] == "a call would take 60 s"
+
+
+def test_closing_ends_workers_also_when_one_cannot_start() -> None:
+    starter = FakeStarter({"edge-rerank": 0.1})
+    with Session(starter, [engine(name) for name in NAMES], threads=1, say=quiet) as session:
+        assert set(session.failed) == {"transformers", "optimum-int8"}
+        assert session.facts() == {"edge-rerank": {"peak_bytes": 1 << 20}}
+    assert starter.workers[0].closed
+
+
+def test_accuracy_needs_a_reference() -> None:
+    assert accuracy({"optimum-int8": [1.0, 2.0]}, CATALOGUE)["reference"] is None
+    exact = [1.0, 2.0, 4.0]
+    found = accuracy({"edge-rerank-fp32": exact, BASELINE: [1.0, 2.0, 3.0]}, CATALOGUE)
+    assert found["reference"] == "edge-rerank-fp32"
+    assert found["engines"][BASELINE]["kendall_tau"] == 1.0
+    assert found["engines"][BASELINE]["rms_in_sigma"] == pytest.approx(0.4629, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("batching", "tokens"),
+    [
+        (Batching(PACKED), 100),
+        (Batching(ARRIVAL, 2), 2 * 50 + 2 * 30),
+        (Batching(SORTED, 2), 2 * 50 + 2 * 10),
+        (Batching(ARRIVAL, 3), 3 * 50 + 30),
+        (Batching(ARRIVAL, 0), None),
+    ],
+)
+def test_padded_tokens(batching: Batching, tokens: int | None) -> None:
+    lengths = [10, 50, 10, 30]
+    assert padded_tokens(lengths, batching, threads=1, max_length=512) == tokens
+
+
+def test_planned_batches_pad_a_little() -> None:
+    found = padded_tokens([9, 10, 15], Batching(PLANNED), threads=1, max_length=512)
+    assert found == 3 * 16
+
+
+def test_texts_are_the_same_every_time(texts: Texts) -> None:
+    workload = Workload(5, 30)
+    pairs = workload.pairs(texts)
+    assert pairs == workload.pairs(texts)
+    assert {len(text.split()) for _, text in pairs} == {30}
+    assert len({query for query, _ in pairs}) == 1
+    many = Workload(40, 0).pairs(texts)
+    assert len({query for query, _ in many}) <= 3
+    assert len({len(text.split()) for _, text in many}) > 10
+
+
+def test_python_brings_enough_text() -> None:
+    found = python_topics()
+    assert len(found.topics) > 20
+    assert len(found.sha256) == 64
+    assert len(found.passage(Random(0), 0, 640).split()) == 640
+
+
+def test_texts_without_prose_are_refused() -> None:
+    with pytest.raises(ValueError, match="no prose"):
+        texts_of({"a": "x ::= y"})
+
+
+def test_the_catalogue_is_sound(artifact_path: Path) -> None:
+    names = [it.name for it in CATALOGUE]
+    assert len(set(names)) == len(names)
+    assert names[0] == BASELINE
+    assert engine(BASELINE).model is ARTIFACT_INT8
+    assert load_artifact(artifact_path)

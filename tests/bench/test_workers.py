@@ -1,0 +1,156 @@
+"""Worker processes, environments and conversions, with this Python alone."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from edge_rerank_bench.peers import environments as module
+from edge_rerank_bench.peers.catalogue import CATALOGUE, engine
+from edge_rerank_bench.peers.conversions import ARTIFACT_INT8, CHECKPOINT, ConversionError, Models
+from edge_rerank_bench.peers.environments import (
+    ENVIRONMENTS,
+    OWN,
+    EnvironmentMissingError,
+    Environments,
+    module_command,
+)
+from edge_rerank_bench.run.process import PeerError, WorkerProcess
+from edge_rerank_bench.run.session import ProcessStarter
+from edge_rerank_bench.worker.batches import cut, padded
+from edge_rerank_bench.worker.serve import Worker, versions
+
+PAIRS = [["how do plants eat", "plants eat light"], ["how do plants eat", "steel bridge"]]
+
+
+def quiet(text: str) -> None:
+    pass
+
+
+def script(code: str) -> list[str]:
+    return [sys.executable, "-c", code]
+
+
+def test_our_own_engine_in_a_process(artifact_path: Path) -> None:
+    environments = Environments(artifact_path, {})
+    models = Models(artifact_path, artifact_path.parent, environments, quiet)
+    starter = ProcessStarter(models, environments, artifact_path)
+    object.__setattr__(models, "folder", artifact_path.parent)
+    command = module_command(environments.python(OWN), "worker.serve")
+    assert starter.cache == artifact_path
+    with WorkerProcess(command, threads=1) as worker:
+        settings = {"model": str(artifact_path), "engine": "onnxruntime", "threads": 1}
+        opened = worker.ask(do="open", adapter="own", settings=settings)
+        assert opened["versions"]["tokenizers"]
+        assert worker.ask(do="texts", name="a", pairs=PAIRS) == {}
+        answer = worker.ask(do="score", name="a", logits=True)
+        assert answer["seconds"] > 0
+        assert len(answer["logits"]) == 2
+        assert "logits" not in worker.ask(do="score", name="a", logits=False)
+        facts = worker.ask(do="facts")
+        assert facts["engine"]["name"] == "onnxruntime"
+        assert facts["tokenizing"] > 0
+        assert set(worker.ask(do="facts", brief=True)) == {"peak_bytes"}
+        with pytest.raises(PeerError, match="ModuleNotFoundError"):
+            worker.ask(do="open", adapter="nobody", settings={})
+        with pytest.raises(PeerError, match="KeyError"):
+            worker.ask(do="score", name="unknown", logits=False)
+
+
+def test_a_worker_that_ends_says_why() -> None:
+    with WorkerProcess(script("raise SystemExit('no such model')"), threads=1) as worker:
+        with pytest.raises(PeerError, match="ended with 1: no such model"):
+            worker.ask(do="open")
+        with pytest.raises(PeerError, match="ended with 1"):
+            worker.ask(do="open")
+
+
+def test_a_worker_that_hangs_is_given_up() -> None:
+    code = "import time; time.sleep(60)"
+    with (
+        WorkerProcess(script(code), threads=1, timeout=0.2) as worker,
+        pytest.raises(PeerError, match=r"no answer within 0\.2 s"),
+    ):
+        worker.ask(do="open")
+
+
+def test_a_python_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(PeerError, match="cannot be started"):
+        WorkerProcess([str(tmp_path / "python")], threads=1)
+
+
+def test_threads_are_passed_on() -> None:
+    code = "import os, json; input(); print(json.dumps({'n': os.environ['OMP_NUM_THREADS']}))"
+    with WorkerProcess(script(code), threads=3) as worker:
+        assert worker.ask(do="x") == {"n": "3"}
+
+
+def test_a_missing_environment_says_what_to_do(tmp_path: Path) -> None:
+    environments = Environments(tmp_path, {"torch": tmp_path / "python"})
+    with pytest.raises(EnvironmentMissingError, match="edge_rerank_bench prepare openvino"):
+        environments.python("openvino")
+    with pytest.raises(EnvironmentMissingError, match="no such Python"):
+        environments.python("torch")
+    models = Models(tmp_path, tmp_path, environments, quiet)
+    starter = ProcessStarter(models, environments, tmp_path)
+    with pytest.raises(PeerError, match="not installed"):
+        starter.start(engine("openvino-int8"), 1)
+
+
+def test_environments_are_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed: list[Path] = []
+
+    def create(folder: Path, with_pip: bool) -> None:
+        assert with_pip
+        (folder / "bin").mkdir(parents=True)
+
+    monkeypatch.setattr(module.venv, "create", create)
+    monkeypatch.setattr(module, "_install", lambda python, file: installed.append(file))
+    environments = Environments(tmp_path, {})
+    for _ in range(2):
+        assert environments.make("light", quiet).is_relative_to(tmp_path)
+    assert [it.name for it in installed] == ["light.txt"]
+    assert environments.python("light") == environments.make("light", quiet)
+
+
+def test_every_requirement_is_pinned() -> None:
+    assert {it.environment for it in CATALOGUE} == {OWN, *ENVIRONMENTS}
+    for name in ENVIRONMENTS:
+        lines = (module.REQUIREMENTS / f"{name}.txt").read_text("utf-8").splitlines()
+        assert all("==" in it for it in lines if not it.startswith("#"))
+
+
+def test_conversions_are_made_once_and_fail_in_one_line(tmp_path: Path) -> None:
+    environments = Environments(tmp_path, {})
+    models = Models(tmp_path / "none", tmp_path / "made", environments, quiet)
+    assert models.path(CHECKPOINT) == tmp_path / "none"
+    with pytest.raises(ConversionError, match=r"^artifact: .*none"):
+        models.path(ARTIFACT_INT8)
+    assert list((tmp_path / "made").iterdir()) == []
+    (tmp_path / "made" / "artifact-int8").mkdir()
+    (tmp_path / "made" / "artifact-int8" / "x").write_bytes(b"123")
+    assert models.path(ARTIFACT_INT8) == tmp_path / "made" / "artifact-int8"
+    assert models.size(ARTIFACT_INT8) == 3
+
+
+def test_installed_size_counts_dependencies(tmp_path: Path) -> None:
+    environments = Environments(tmp_path, {})
+    alone = environments.installed_bytes(OWN, ["numpy"])
+    assert environments.installed_bytes(OWN, ["onnxruntime"]) > alone > 1_000_000
+    assert environments.installed_bytes(OWN, ["no-such-distribution"]) == 0
+
+
+def test_batches() -> None:
+    assert list(cut([3, 9, 5], "arrival", 2)) == [[0, 1], [2]]
+    assert list(cut([3, 9, 5], "sorted", 2)) == [[1, 2], [0]]
+    ids, mask = padded([[7, 8], [9]])
+    assert ids.tolist() == [[7, 8], [9, 0]]
+    assert mask.tolist() == [[1, 1], [1, 0]]
+
+
+def test_the_worker_refuses_what_it_does_not_know() -> None:
+    with pytest.raises(ValueError, match="unknown request 'fly'"):
+        Worker().answer({"do": "fly"})
+    assert versions(("numpy", "no-such-distribution")).keys() == {"numpy"}
