@@ -1,11 +1,12 @@
 """How far int8 is from fp32 on held-out pairs: ours, by both engines, beside Optimum's.
 
-Run: python -m edge_rerank_bench.accuracy --work DIR [--checkpoint DIR] [--lists 24]
+Run: python -m edge_rerank_bench.accuracy [--work DIR] [--checkpoint DIR] [--lists 24]
 
 ``--work`` is the work folder of a training run, whose held-out text the pairs are made of, see
-``accuracy_pairs.py``. Without ``--checkpoint`` the built-in model is measured; its reference is its
-own int8 weights taken as float32, so that only the rounding of activations shows. Optimum's models
-get the pairs one by one: in a batch their error depends on the company.
+``accuracy_pairs.py``; without it they are made of Python's own documentation. Without
+``--checkpoint`` the built-in model is measured; its reference is its own int8 weights taken as
+float32, so that only the rounding of activations shows. Optimum's models get the pairs one by one:
+in a batch their error depends on the company.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from edge_rerank_export.parameters import Tensors, collect_parameters
 from edge_rerank_export.reference import OnnxReference
 
 from .accuracy_pairs import LISTS, ranked_lists
+from .python_text import python_lists
 from .widened import builtin_tensors
 
 Scorer = Callable[[Sequence[tuple[str, str]], Sequence[TokenizedPair]], list[float]]
@@ -58,7 +60,7 @@ class Model:
 def main() -> None:
     """Parse the arguments, score the pairs every way and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--work", type=Path, required=True, help="of edge_rerank_training")
+    parser.add_argument("--work", type=Path, help="of edge_rerank_training; default: Python's text")
     parser.add_argument("--checkpoint", type=Path, help="default: the built-in model")
     parser.add_argument("--artifact", type=Path, help="its export; made when it is not given")
     parser.add_argument("--lists", type=int, default=LISTS, help="of 30 pairs each")
@@ -67,7 +69,10 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     with tempfile.TemporaryDirectory() as scratch:
         model = open_model(args.checkpoint, args.artifact, Path(scratch))
-        lists = ranked_lists(args.work, say, lists=args.lists)
+        if args.work:
+            lists = ranked_lists(args.work, say, lists=args.lists)
+        else:
+            lists = python_lists(args.lists)
         pairs = [(it.query, text) for it in lists for text in it.passages]
         ways = [engines(model.artifact, args.threads)]
         if args.checkpoint:

@@ -17,7 +17,7 @@ from .smoothing import smooth
 from .statistics import Statistics
 from .weights_file import WEIGHTS_NAME, refer_to_weights, write_weights
 
-ALPHA = 0.5
+ALPHA = 0.6
 """How much of an activation's range goes into the weights; docs/accuracy.md compares values."""
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from edge_rerank._version import __version__
 from edge_rerank.artifact import Probe, write_manifest, write_probes
+from edge_rerank.limits import FP32_MAX, INT8_RMS
 from edge_rerank.manifest import PRECISIONS, Manifest, Source
 from edge_rerank.tokenization import PairTokenizer, TokenizedPair
 
@@ -33,9 +34,9 @@ if TYPE_CHECKING:
     from .parameters import Tensors
     from .reference import TorchReference
 
-FP32_LIMIT = 1e-3
+FP32_LIMIT = FP32_MAX
 """Largest difference, in logits, that the fp32 graph may have from torch."""
-INT8_LIMIT = 0.1
+INT8_LIMIT = INT8_RMS
 """Largest rms error of the int8 graph against fp32, as a fraction of the logits' sigma."""
 
 _LIBRARIES = ("torch", "transformers", "optimum", "onnx", "onnxruntime", "safetensors")

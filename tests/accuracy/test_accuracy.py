@@ -1,0 +1,84 @@
+"""The figures of docs/accuracy.md hold: int8 against fp32 on pairs that calibration never saw."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_rerank import Reranker
+from edge_rerank.comparison import Comparison, compare_by_query
+from edge_rerank.engines._library import UnavailableError, load_library
+from edge_rerank.tokenization import Pair, PairTokenizer
+from tests.native.conftest import missing
+
+pytest.importorskip("torch")
+pytest.importorskip("optimum.onnxruntime")
+LISTS = 18
+
+
+@pytest.fixture(scope="module")
+def pairs() -> list[Pair]:
+    from edge_rerank_bench.python_text import python_lists
+
+    if sys.flags.optimize > 1:
+        pytest.skip("the text is that of docstrings, which this interpreter leaves out")
+    return [(it.query, text) for it in python_lists(LISTS) for text in it.passages]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def native() -> None:
+    try:
+        load_library()
+    except UnavailableError as error:
+        missing(str(error))
+
+
+def measured(model: Any, pairs: list[Pair]) -> Comparison:
+    """Compare the native engine with torch on the fp32 parameters, and print the figures."""
+    from edge_rerank_export.forward import Forward
+
+    with Reranker.load(model.artifact, engine="native") as reranker:
+        found = reranker.predict(pairs, scores="logits").tolist()
+        length = reranker.max_length
+    tokens = PairTokenizer(model.artifact / "tokenizer.json", max_length=length).encode(pairs)
+    exact = Forward(model.tensors, model.architecture).logits(tokens).tolist()
+    compared = compare_by_query([query for query, _ in pairs], found, exact)
+    assert compared.overall.pairs == len(pairs) >= 500
+    print(compared)
+    return compared
+
+
+def check(compared: Comparison, *, rms: float, tau: float, overlap: float) -> None:
+    assert compared.overall.rms_in_sigma <= rms
+    assert compared.overall.kendall_tau >= tau
+    assert compared.overlap_by_query is not None
+    assert compared.overlap_by_query >= overlap
+
+
+def test_a_trained_model_of_the_xsmall_shape(pairs: list[Pair], tmp_path: Path) -> None:
+    """It has a trained model's outliers; random weights would hide what 8 bits cost."""
+    from edge_rerank_bench.accuracy import open_model
+    from edge_rerank_bench.widened import write_widened
+
+    model = open_model(write_widened(tmp_path / "checkpoint"), None, tmp_path)
+    assert (model.architecture.layers, model.architecture.head_size) == (12, 64)
+    # The aim is a tau of 0.98: docs/accuracy.md says where it is reached and where not quite. This
+    # checkpoint, never trained in its shape, came to 0.9778 when the limit was set.
+    check(measured(model, pairs), rms=0.05, tau=0.975, overlap=0.97)
+
+
+def test_the_built_in_model_rounds_activations_well(pairs: list[Pair], tmp_path: Path) -> None:
+    """Against its own int8 weights in float; its stored fp32 logits are held by ``verify``."""
+    from edge_rerank_bench.accuracy import open_model
+
+    check(measured(open_model(None, None, tmp_path), pairs), rms=0.03, tau=0.98, overlap=0.97)
+
+
+def test_the_built_in_model_holds_its_stored_logits() -> None:
+    from edge_rerank import verify
+
+    report = verify(engine="native")
+    assert report.holds, report.failures
