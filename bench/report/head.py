@@ -8,8 +8,9 @@ from .tables import Record
 _HOW = (
     "every engine in a process of its own, all taking turns round by round, text in and scores "
     "out. A ratio is the median of those taken round by round, with quartiles. Slow engines ran "
-    "in fewer rounds. Padded batches: 16 pairs sorted by length for bare runtimes, 32 in arrival "
-    "order for programs as they are written first; libraries batch as they do by themselves."
+    "in fewer rounds; a row of one run has no spread. The load noted after each section says how "
+    "crowded the machine was. Padded batches: 16 pairs sorted by length for bare runtimes, 32 in "
+    "arrival order for programs as first written; libraries batch as they do by themselves."
 )
 
 

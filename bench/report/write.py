@@ -9,7 +9,7 @@ from ..run.limits import work_of
 from ..run.results import FILE, ResultsError, read_results
 from . import plots, tables
 from .head import head
-from .markdown import digits, table
+from .markdown import NONE, digits, table
 from .tables import Record, in_order, label, measured, title
 
 REPORT = "README.md"
@@ -179,10 +179,10 @@ def _appendix(record: Record) -> Iterator[str]:
     yield table(["", "products", "batches", "versions"], rows)
     rows = [
         [name, it["date"], it["plan"], f"{it['version']}, {it['commit'] or 'installed'}",
-         f"{it['seconds']:.0f} s"]
+         f"{it['seconds']:.0f} s", NONE if it["load"] is None else f"{it['load']:.1f}"]
         for name, it in sorted(record["sections"].items(), key=lambda item: item[1]["date"])
     ]  # fmt: skip
-    yield table(["section", "measured", "plan", "edge-rerank", "took"], rows)
+    yield table(["section", "measured", "plan", "edge-rerank", "took", "load at its end"], rows)
     yield (
         "ORTOptimizer is left out: on this graph its level 2 takes ten minutes and makes nothing "
         "faster. To repeat: `python -m edge_rerank_bench prepare`, then "
