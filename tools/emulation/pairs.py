@@ -21,7 +21,7 @@ class Part(Enum):
 
     ALL = "all"
     SOME = "some"
-    """Every third."""
+    """The ranked ones, whose tau needs them all, and every third of the others."""
     SHORT = "short"
     """As many of the short ones as a slow kernel can be asked for."""
 
@@ -43,8 +43,11 @@ class PairSet:
     def places(self, part: Part) -> list[int]:
         """Give the places of the pairs to score, in order."""
         pairs = self.pairs
-        if part != Part.SHORT:
-            return list(range(0, len(pairs), 1 if part == Part.ALL else 3))
+        if part == Part.ALL:
+            return list(range(len(pairs)))
+        if part == Part.SOME:
+            ranked = len(self.ranked)
+            return [*range(ranked), *range(ranked, len(pairs), 3)]
         by_length = sorted(range(len(pairs)), key=lambda place: sum(map(len, pairs[place])))
         short = by_length[:_SHORT]
         return sorted(short[:: len(short) // self.brief])
