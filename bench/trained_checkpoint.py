@@ -47,7 +47,7 @@ def main() -> None:
     parser.add_argument("--tokenizer", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True, help="of edge_rerank_training")
     parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=8, help="of 32 pairs each (default 8)")
+    parser.add_argument("--steps", type=int, default=8, help="of 64 pairs each (default 8)")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
@@ -66,7 +66,7 @@ def main() -> None:
     budget = Budget(math.inf, args.steps)  # by steps alone, so that it can be repeated
     state = args.output.with_suffix(".state.pt")
     args.output.mkdir(parents=True, exist_ok=True)
-    train(model, encoder, data, budget, RATE, args.seed, state, save, say)
+    train(model, encoder, data, budget, RATE, "float32", args.seed, state, save, say)
 
 
 def lists(work: Path, seed: int, encoder: PairEncoder) -> Lists:

@@ -22,6 +22,7 @@ from .evaluate import evaluate
 from .mining import mine_once
 from .paraphrase import paraphrases
 from .passages import Passage
+from .precision import PRECISIONS, chosen_precision
 from .prepare import prepare
 from .queries import Query
 from .recover import recover_order
@@ -59,7 +60,7 @@ def arguments() -> argparse.Namespace:
         "--steps", type=int, default=20_000, help="most training steps (default 20000)"
     )
     parser.add_argument(
-        "--recover-steps", type=int, default=280, help="steps that fit the relative table (280)"
+        "--recover-steps", type=int, default=600, help="steps that fit the relative table (600)"
     )
     parser.add_argument(
         "--rate", type=float, default=2e-4, help="highest learning rate (default 2e-4)"
@@ -68,6 +69,12 @@ def arguments() -> argparse.Namespace:
         "--device",
         default="cuda" if torch.cuda.is_available() else "cpu",
         help="where torch computes: cpu, cuda (default: cuda where there is one)",
+    )
+    parser.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        default="auto",
+        help="of the products in training (default auto: the faster one on this machine)",
     )
     parser.add_argument("--threads", type=int, default=2, help="processor threads (default 2)")
     parser.add_argument(
@@ -111,7 +118,9 @@ def recovered(
     if not file.exists():
         texts = [passage.text for passage in passages if not passage.held_out]
         pieces = Tokenizer.from_str(json.dumps(tokenizer))
-        recover_order(model, pieces, texts, options.recover_steps, options.seed, say)
+        recover_order(
+            model, pieces, texts, options.recover_steps, options.precision, options.seed, say
+        )
         partial = file.with_suffix(".partial")
         torch.save(model.state_dict(), partial)
         partial.rename(file)
@@ -122,6 +131,7 @@ def recovered(
 def train_model(options: argparse.Namespace) -> None:
     """Text to checkpoint; every step that an earlier run finished is taken from the work folder."""
     work, seed = options.work, options.seed
+    options.precision = chosen_precision(options.precision, options.device)
     passages, queries = prepare(work, seed, say)
     of_passages, of_queries = vectors(work, seed, passages, queries, options.device)
     rows, owners, wanted = mine_once(
@@ -144,14 +154,19 @@ def train_model(options: argparse.Namespace) -> None:
             "seed": seed,
             "rate": options.rate,
             "minutes": options.minutes,
+            "precision": options.precision,
             "threads": options.threads,
         }
         (options.output / "training.json").write_text(json.dumps(recipe, indent=1) + "\n", "utf-8")
         say(f"saved {options.output.name} at step {progress.step}")
 
     budget = Budget(options.minutes, options.steps)
-    say(f"training on {len(rows)} lists for at most {options.minutes:g} minutes")
-    train(model, encoder, data, budget, options.rate, seed, work / f"state-{seed}.pt", save, say)
+    say(
+        f"training on {len(rows)} lists for at most {options.minutes:g} minutes, "
+        f"products in {options.precision}"
+    )
+    state = work / f"state-{seed}.pt"
+    train(model, encoder, data, budget, options.rate, options.precision, seed, state, save, say)
 
 
 def evaluate_model(options: argparse.Namespace) -> None:

@@ -15,6 +15,8 @@ from .queries import Query
 LIST_SIZE = 8
 HARD = 5
 POOL = 50
+# Lists made for each query, each with an answer and hard passages of its own.
+DRAWS = 2
 # A passage that the teacher puts this far above the known answer is likely an answer as well.
 FALSE_NEGATIVE_MARGIN = 0.1
 # The teacher is the bi-encoder's cosine plus this much of BM25's score, as a share of the query's
@@ -80,6 +82,32 @@ def hard_pool(
     return [c for c in dict.fromkeys(candidates) if c not in own and teacher[c] <= limit]
 
 
+def draw_list(
+    query: Query,
+    lexical: Sequence[int],
+    semantic: Sequence[int],
+    members: np.ndarray,
+    others: np.ndarray,
+    draw: int,
+    rng: Random,
+) -> list[int] | None:
+    """One list: an answer, HARD of the two pools, some of the source, one of another source.
+
+    The first draw's answer is the passage that the query was made from. None where the source is
+    too small for a list.
+    """
+    answer = query.passage if draw == 0 else rng.choice(query.relevant)
+    hard = rng.sample(lexical, min(3, len(lexical)))
+    rest = [c for c in semantic if c not in hard]
+    hard += rng.sample(rest, min(HARD - len(hard), len(rest)))
+    outside = set(query.relevant) | set(hard)
+    free = [int(c) for c in members[rng.choices(range(len(members)), k=30)] if c not in outside]
+    negatives = hard + list(dict.fromkeys(free))[: LIST_SIZE - 2 - len(hard)]
+    if len(negatives) < LIST_SIZE - 2:
+        return None
+    return [answer, *negatives, int(rng.choice(others))]
+
+
 def mine(
     passages: Sequence[Passage],
     queries: Sequence[Query],
@@ -107,28 +135,22 @@ def mine(
         place = {int(member): at for at, member in enumerate(members)}
         found, _ = lexicon.top([queries[i].text for i in asked], POOL)
         for row, query in enumerate(asked):
-            rng = Random(f"{seed} mine {query}")
             cosines = np.full(len(passages), -1.0, dtype=np.float32)
             cosines[members] = passage_vectors[members] @ query_vectors[query]
             near = members[np.argsort(-cosines[members], kind="stable")[:POOL]]
             lexical = hard_pool(query, queries, members[found[row]].tolist(), cosines)
             semantic = hard_pool(query, queries, near.tolist(), cosines)
-            hard = rng.sample(lexical, min(3, len(lexical)))
-            rest = [c for c in semantic if c not in hard]
-            hard += rng.sample(rest, min(HARD - len(hard), len(rest)))
-            outside = set(queries[query].relevant) | set(hard)
-            free = [
-                int(c) for c in members[rng.choices(range(len(members)), k=30)] if c not in outside
-            ]
-            negatives = hard + list(dict.fromkeys(free))[: LIST_SIZE - 2 - len(hard)]
-            if len(negatives) == LIST_SIZE - 2:
-                row_of = [queries[query].passage, *negatives, int(rng.choice(others))]
-                shares = lexicon.scores(queries[query].text)
-                lexical_of = [shares[place[c]] if c in place else 0.0 for c in row_of]
-                lists.append(row_of)
-                owners.append(query)
-                cosine_of = passage_vectors[row_of] @ query_vectors[query]
-                wanted.append(cosine_of + LEXICAL_WEIGHT * np.array(lexical_of, dtype=np.float32))
+            shares = lexicon.scores(queries[query].text)
+            for draw in range(DRAWS):
+                rng = Random(f"{seed} mine {query} {draw}")
+                row_of = draw_list(queries[query], lexical, semantic, members, others, draw, rng)
+                if row_of is not None:
+                    lexical_of = [shares[place[c]] if c in place else 0.0 for c in row_of]
+                    cosine_of = passage_vectors[row_of] @ query_vectors[query]
+                    lists.append(row_of)
+                    owners.append(query)
+                    weighted = LEXICAL_WEIGHT * np.array(lexical_of, dtype=np.float32)
+                    wanted.append(cosine_of + weighted)
         say(f"mined {source}: {len(asked)} queries over {len(members)} passages")
     return np.array(lists), np.array(owners), np.array(wanted, dtype=np.float32)
 

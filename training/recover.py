@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity
 from transformers import BertModel, DebertaV2ForSequenceClassification
 
+from .precision import products_in
 from .teacher import load_teacher
 
 BATCH = 8
@@ -65,7 +66,8 @@ def distance(
     got = model.deberta(ids, attention_mask=mask, output_hidden_states=True).hidden_states[1:]
     keep = mask.bool()
     parts = [
-        1 - cosine_similarity(w[keep], g[keep], dim=-1) for w, g in zip(wanted, got, strict=True)
+        1 - cosine_similarity(w[keep].float(), g[keep].float(), dim=-1)
+        for w, g in zip(wanted, got, strict=True)
     ]
     return torch.stack(parts).mean()
 
@@ -75,6 +77,7 @@ def recover_order(
     tokenizer: Tokenizer,
     texts: Sequence[str],
     steps: int,
+    precision: str,
     seed: int,
     say: Callable[[str], None],
 ) -> float:
@@ -95,12 +98,13 @@ def recover_order(
             break
         for group in optimizer.param_groups:
             group["lr"] = group["base"] * min((step + 1) / 10, 1 - step / steps)
-        loss = distance(
-            model,
-            bert,
-            padded([new for _, new in batch]).to(model.device),
-            padded([before for before, _ in batch]).to(model.device),
-        )
+        with products_in(precision, str(model.device)):
+            loss = distance(
+                model,
+                bert,
+                padded([new for _, new in batch]).to(model.device),
+                padded([before for before, _ in batch]).to(model.device),
+            )
         torch.autograd.backward(loss)
         optimizer.step()
         optimizer.zero_grad()

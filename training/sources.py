@@ -27,9 +27,9 @@ class Source:
 
 
 SOURCES = (
-    Source("packages", "", "*_i18n_Translation-en*", "descriptions", "that of each package", 9000),
-    Source("wordnet", "wordnet-base", "usr/share/wordnet/data.*", "wordnet", "WordNet-3.0", 4000),
-    Source("foldoc", "dict-foldoc", "usr/share/dictd/*.dz", "dict", "GFDL-1.1+", 3000),
+    Source("packages", "", "*_i18n_Translation-en*", "descriptions", "that of each package", 14000),
+    Source("wordnet", "wordnet-base", "usr/share/wordnet/data.*", "wordnet", "WordNet-3.0", 7000),
+    Source("foldoc", "dict-foldoc", "usr/share/dictd/*.dz", "dict", "GFDL-1.1+", 6000),
     Source("jargon", "dict-jargon", "usr/share/dictd/*.dz", "dict", "public domain", 800),
     Source(
         "python",
@@ -37,13 +37,13 @@ SOURCES = (
         "usr/share/doc/python3.11/html/*/*.html",
         "html",
         "PSF-2.0",
-        2500,
+        4000,
     ),
     Source(
-        "postgresql", "postgresql-doc-15", "usr/share/doc/*/html/*.html", "html", "PostgreSQL", 2000
+        "postgresql", "postgresql-doc-15", "usr/share/doc/*/html/*.html", "html", "PostgreSQL", 3500
     ),
     Source(
-        "libreoffice", "libreoffice-help-en-us", "**/en-US/text/**/*.html", "html", "MPL-2.0", 2000
+        "libreoffice", "libreoffice-help-en-us", "**/en-US/text/**/*.html", "html", "MPL-2.0", 3500
     ),
     Source("scipy", "python-scipy-doc", "**/html/tutorial/**/*.html", "html", "BSD-3-Clause", 500),
     Source("sklearn", "python-sklearn-doc", "**/html/modules/*.html", "html", "BSD-3-Clause", 900),
@@ -57,6 +57,12 @@ SOURCES = (
     ),
     Source("statsmodels", "python-statsmodels-doc", "**/html/*.html", "html", "BSD-3-Clause", 500),
     Source("octave", "octave-doc", "**/octave.html/*.html", "html", "GPL-3.0+", 1200),
+    Source("sqlite", "sqlite3-doc", "usr/share/doc/sqlite3/*.html", "html", "public domain", 1800),
+    Source("apache", "apache2-doc", "**/manual/en/**/*.html", "html", "Apache-2.0", 2000),
+    Source("gimp", "gimp-help-en", "**/help/en/*.html", "html", "GFDL-1.2+", 2400),
+    Source("linux", "linux-doc-6.1", "**/html/**/*.html", "html", "GPL-2.0", 5000),
+    Source("dealii", "libdeal.ii-doc", "**/deal.II/step_*.html", "html", "LGPL-2.1+", 1100),
+    Source("calculix", "calculix-ccx-doc", "**/ccx/*.html", "html", "GPL-2.0+", 500),
     Source("git", "git-doc", "usr/share/doc/git-doc/*.html", "html", "GPL-2.0", 900),
     Source(
         "handbook",

@@ -17,9 +17,10 @@ from transformers import DebertaV2ForSequenceClassification
 from .attention import pair_logits
 from .batches import PairEncoder, even_groups
 from .losses import list_loss
+from .precision import products_in
 
-LISTS_PER_STEP = 4
-GROUPS = 4
+LISTS_PER_STEP = 8
+GROUPS = 6
 SAVE_SECONDS = 240
 WARM_UP = 0.04
 
@@ -115,7 +116,7 @@ def step_logits(
     for group in groups:
         ids, mask = (it.to(model.device) for it in encoder.padded([pairs[i] for i in group]))
         tokens += ids.numel()
-        parts.append(pair_logits(model, ids, mask))
+        parts.append(pair_logits(model, ids, mask).float())
     order = torch.tensor([i for group in groups for i in group])
     return torch.cat(parts)[order.argsort()].view(len(rows), -1), tokens
 
@@ -126,6 +127,7 @@ def train(
     data: Lists,
     budget: Budget,
     rate: float,
+    precision: str,
     seed: int,
     state_file: Path,
     save: Callable[[Progress], None],
@@ -170,7 +172,8 @@ def train(
         epoch, position = divmod(progress.step * LISTS_PER_STEP, len(data.rows) - LISTS_PER_STEP)
         order = np.random.default_rng((seed, epoch)).permutation(len(data.rows))
         rows = order[position : position + LISTS_PER_STEP]
-        logits, tokens = step_logits(model, encoder, data, rows)
+        with products_in(precision, str(model.device)):
+            logits, tokens = step_logits(model, encoder, data, rows)
         loss = list_loss(logits, torch.from_numpy(data.wanted[rows]).to(model.device))
         torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(
