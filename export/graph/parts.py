@@ -8,6 +8,7 @@ SkipLayerNormalization, which takes several times as long as the sum and the nor
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from onnx import TensorProto
@@ -17,13 +18,19 @@ from edge_rerank.manifest import Architecture
 from ..parameters import Tensors, smooth_name
 from .builder import GraphBuilder
 
-_INT8_STEPS = 127
+_STEPS = 253  # from a row's least value, whose level is 1, to its largest
 _TINY = 1e-12  # keeps the scale of an all-zero row above zero
-_GELU_FLOOR = 0.17  # gelu and its tanh form are never below -0.16998
-_GELU_ZERO_POINT = 32
 
-Quantised = tuple[str, str, str]
-"""A matrix of uint8, its scale for each row, and its zero point, one for all."""
+
+@dataclass(frozen=True, slots=True)
+class Quantised:
+    """A matrix of uint8 whose bytes stand for ``byte * scale + shift`` of their row."""
+
+    matrix: str
+    scale: str
+    """``[rows, 1]``"""
+    shift: str
+    """``[rows, 2]``: less the zero point times the scale; and 1, which a bias is taken by."""
 
 
 class Parts:
@@ -81,9 +88,8 @@ class Parts:
         """Multiply by a weight and add its bias, in int8 where the weight has scales."""
         values = self._smooth(values, name)
         if f"{name}.scale" in self.tensors:
-            product = self._int8_product(values, name)
-        else:
-            product = self.graph("MatMul", values, self.parameter(f"{name}.weight"))
+            return self._int8_linear(values, name)
+        product = self.graph("MatMul", values, self.parameter(f"{name}.weight"))
         return self.graph("Add", product, self.parameter(f"{name}.bias"))
 
     def activation(self, values: str, kind: str) -> str:
@@ -106,54 +112,55 @@ class Parts:
             self._smoothed[values] = self.graph("Mul", values, self.parameter(vector))
         return self._smoothed[values]
 
-    def _int8_product(self, values: str, name: str) -> str:
-        matrix, scale, zero_point = self._quantise(values, activated=name.endswith("ffn.down"))
+    def _int8_linear(self, values: str, name: str) -> str:
+        """Multiply bytes, and add what the rows' zero points take away.
+
+        ONNX Runtime's product takes one zero point for all rows. Theirs differ, so it gets none,
+        and the difference (a number of the row times one of the column) comes with the bias.
+        """
+        it = self._quantise(values)
         product = self.graph.microsoft(
             "MatMulIntegerToFloat",
-            matrix,
+            it.matrix,
             self.parameter(f"{name}.weight"),
             self.graph.scalar(1.0),  # the scale of each row follows; this one is for all rows
             self.parameter(f"{name}.scale"),
-            zero_point,
         )
-        return self.graph("Mul", product, scale)
+        sums = self.tensors[f"{name}.weight"].sum(0, dtype=np.int32)
+        sums = sums.astype(np.float32) * self.tensors[f"{name}.scale"]
+        table = np.stack([sums, self.tensors[f"{name}.bias"]])
+        shift = self.graph("MatMul", it.shift, self.graph.parameter(f"{name}.shift", table))
+        return self.graph("Add", self.graph("Mul", product, it.scale), shift)
 
-    def _quantise(self, values: str, *, activated: bool) -> Quantised:
-        """Quantise each row by a scale of its own; products of the same matrix share the result.
+    def _quantise(self, values: str) -> Quantised:
+        """Quantise each row from its least to its largest value; products share the result.
 
-        A row's own scale makes a pair's score independent of its neighbours, which a scale of
-        the whole batch would not.
+        A row's own range makes a pair's score independent of its neighbours, which that of the
+        whole batch would not. Zero is always a level.
         """
         if values not in self._quantised:
-            scale = self._activated_scale(values) if activated else self._symmetric_scale(values)
-            point = 128
-            if activated:
-                point = 0 if self.architecture.hidden_act == "relu" else _GELU_ZERO_POINT
-            vector = self.graph("Reshape", scale, self.graph.integers(-1))
-            points = self.graph(
-                "Expand", self.graph.scalar(point, np.uint8), self.graph("Shape", vector)
+            zero, one = self.graph.scalar(0.0), self.graph.scalar(1.0)
+            high = self.graph("Max", self._across("ReduceMax", values), zero)
+            low = self.graph("Min", self._across("ReduceMin", values), zero)
+            share = self.graph("Mul", self.graph("Sub", high, low), self.graph.scalar(1 / _STEPS))
+            scale = self.graph("Max", share, self.graph.scalar(_TINY))
+            point = self.graph("Round", self.graph("Sub", one, self.graph("Div", low, scale)))
+            matrix = self.graph(
+                "QuantizeLinear",
+                values,
+                self.graph("Reshape", scale, self.graph.integers(-1)),
+                self.graph(
+                    "Cast",
+                    self.graph("Reshape", point, self.graph.integers(-1)),
+                    to=TensorProto.UINT8,
+                ),
+                axis=0,
             )
-            matrix = self.graph("QuantizeLinear", values, vector, points, axis=0)
-            self._quantised[values] = (matrix, scale, self.graph.scalar(point, np.uint8))
+            less = self.graph("Neg", self.graph("Mul", point, scale))
+            ones = self.graph("Expand", one, self.graph("Shape", less))
+            shift = self.graph("Concat", less, ones, axis=1)
+            self._quantised[values] = Quantised(matrix, scale, shift)
         return self._quantised[values]
 
-    def _symmetric_scale(self, values: str) -> str:
-        peak = self._row_maximum(self.graph("Abs", values))
-        scale = self.graph("Mul", peak, self.graph.scalar(1 / _INT8_STEPS))
-        return self.graph("Max", scale, self.graph.scalar(_TINY))
-
-    def _activated_scale(self, values: str) -> str:
-        """Give the scale of what left the activation function, which has a known lower bound.
-
-        Nearly all of the range is on one side, so nearly all levels go there: the zero point
-        leaves just enough for the bound, and the scale never falls so low that the bound would
-        be cut off.
-        """
-        relu = self.architecture.hidden_act == "relu"
-        steps = 255 if relu else 255 - _GELU_ZERO_POINT
-        least = _TINY if relu else _GELU_FLOOR / _GELU_ZERO_POINT
-        scale = self.graph("Mul", self._row_maximum(values), self.graph.scalar(1 / steps))
-        return self.graph("Max", scale, self.graph.scalar(least))
-
-    def _row_maximum(self, values: str) -> str:
-        return self.graph("ReduceMax", values, axes=[-1], keepdims=1)
+    def _across(self, operator: str, values: str) -> str:
+        return self.graph(operator, values, axes=[-1], keepdims=1)

@@ -35,7 +35,8 @@ Buffers::Buffers(const Architecture &it, int capacity, int thread_count) {
         own.middle = memory_.take<float>(block * hidden);
         own.first = memory_.take<float>(block * hidden);
         if (it.int8) {
-            own.rows = {memory_.take<uint8_t>(block * widest), 0, memory_.take<float>(block)};
+            own.rows = {memory_.take<uint8_t>(block * widest), 0, memory_.take<float>(block),
+                        memory_.take<float>(block)};
         }
         own.query_bytes = memory_.take<uint8_t>(block * hidden);
         own.query_scales = memory_.take<float>(block * heads);

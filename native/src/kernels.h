@@ -21,13 +21,15 @@ constexpr int kMostHead = 256; // largest size of an attention head
 enum class Activation : int32_t { none, gelu, gelu_tanh, relu, tanh };
 
 // Weights of a linear product, int8. A group of 16 columns lies together: for each `unit` inputs,
-// those of column 0, of column 1, and so on. `start` is what the exact sums begin at: it takes the
-// rows' zero point (and, where rows are unsigned bytes, their offset of 128) out again.
+// those of column 0, of column 1, and so on. `start` is what the exact sums begin at: where rows
+// are unsigned bytes, it takes their offset of 128 out again. `sums` are those of each output's
+// scaled weights: what the rows' centers are multiplied by.
 struct ProductI8 {
     int inputs, outputs; // padded: inputs to 8, outputs to 16
     const int8_t *weights;
     const float *scales;
     const int32_t *start;
+    const float *sums;
     const float *bias;
 };
 
@@ -38,13 +40,13 @@ struct ProductF32 {
     const float *bias;
 };
 
-// Quantised rows: bytes, `stride` apart, and a scale for each row. A byte stands for
-// (byte - zero point) * scale; it is stored less 128, as a signed byte, by kernels whose products
+// Quantised rows: bytes, `stride` apart, and a scale and a center for each row. A byte stands for
+// center + (byte - 128) * scale; it is stored less 128, as a signed byte, by kernels whose products
 // want signed ones.
 struct RowsI8 {
     uint8_t *bytes;
     ptrdiff_t stride;
-    float *scales;
+    float *scales, *centers;
 };
 
 struct Norm {
@@ -136,11 +138,10 @@ struct Kernel {
 
     // Each returns false when a value was infinite or not a number.
     // Quantises rows of `columns` (padded to 16) values, each times its `smooth` where there is
-    // one, with zero point 128.
+    // one, from a row's least value to its largest.
     bool (*quantize)(const float *input, ptrdiff_t stride, int rows, int columns,
                      const float *smooth, const RowsI8 &output);
-    // Applies the activation function in place, then quantises with the zero point that
-    // activation_zero_point() says.
+    // Applies the activation function (and `smooth`) in place, then does the same.
     bool (*activate_quantize)(float *values, ptrdiff_t stride, int rows, int columns,
                               Activation activation, const float *smooth, const RowsI8 &output);
     void (*activate)(float *values, ptrdiff_t stride, int rows, int columns, Activation activation);
@@ -167,12 +168,6 @@ struct Kernel {
     double (*peak_i8)(long rounds);
     double (*peak_f32)(long rounds);
 };
-
-// Zero point of the rows that leave an activation function: below zero, gelu and its tanh form
-// reach -0.17, which 32 of the 256 levels are kept for.
-constexpr int activation_zero_point(Activation activation) {
-    return activation == Activation::relu ? 0 : 32;
-}
 
 extern const Kernel kScalar;
 #if defined(__x86_64__) || defined(_M_X64)

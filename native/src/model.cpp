@@ -17,7 +17,7 @@ class Packer {
         : it_(it), weights_(weights), memory_(memory), kernel_(kernel) {}
 
     // Some products of the same input, side by side.
-    Product product(const std::vector<std::string> &names, int inputs, int outputs, int zero_point,
+    Product product(const std::vector<std::string> &names, int inputs, int outputs,
                     const std::string &smooth) const {
         for (const std::string &name : names) { // before memory is taken for what is not there
             weights_.need(name + ".weight", it_.int8 ? DataType::int8 : DataType::float32,
@@ -32,6 +32,7 @@ class Packer {
                          memory_.take<int8_t>(size_t(total) * inputs),
                          memory_.take<float>(size_t(total)),
                          memory_.take<int32_t>(size_t(total)),
+                         memory_.take<float>(size_t(total)),
                          bias};
         } else {
             result.f32 = {inputs, total, memory_.take<float>(size_t(total) * inputs), bias};
@@ -40,7 +41,7 @@ class Packer {
             const int first = int(i) * outputs;
             copy(names[i] + ".bias", {outputs}, bias + first);
             if (it_.int8) {
-                pack_i8(names[i], inputs, outputs, first, zero_point, result.i8);
+                pack_i8(names[i], inputs, outputs, first, result.i8);
             } else {
                 pack_f32(floats(names[i] + ".weight", {inputs, outputs}), inputs, outputs, first,
                          const_cast<float *>(result.f32.weights));
@@ -194,7 +195,7 @@ class Packer {
         }
     }
 
-    void pack_i8(const std::string &name, int inputs, int outputs, int first, int zero_point,
+    void pack_i8(const std::string &name, int inputs, int outputs, int first,
                  const ProductI8 &product) const {
         const int8_t *weights = weights_.bytes(name + ".weight", {inputs, outputs});
         copy(name + ".scale", {outputs}, const_cast<float *>(product.scales) + first);
@@ -217,10 +218,10 @@ class Packer {
         }
         refuse_least(least, name);
         int32_t *start = const_cast<int32_t *>(product.start) + first;
-        // A stored byte is short of its zero point by so much.
-        const int missing = 128 - kernel_.row_offset - zero_point;
+        float *scaled = const_cast<float *>(product.sums) + first;
         for (int column = 0; column < outputs; ++column) {
-            start[column] = missing * sums[size_t(column)];
+            start[column] = -kernel_.row_offset * sums[size_t(column)];
+            scaled[column] = float(sums[size_t(column)]) * product.scales[first + column];
         }
         weights_.forget(name + ".weight");
     }
@@ -309,12 +310,12 @@ Model::Model(const std::string &folder, int max_length, const Kernel &kernel)
         Layer layer;
         layer.projection =
             packer.product({attention + "query", attention + "key", attention + "value"}, it.hidden,
-                           it.hidden, 128, attention + "smooth");
-        layer.output = packer.product({attention + "output"}, it.hidden, it.hidden, 128, "");
-        layer.up = packer.product({name + "ffn.up"}, it.hidden, it.intermediate, 128,
-                                  name + "ffn.up.smooth");
+                           it.hidden, attention + "smooth");
+        layer.output = packer.product({attention + "output"}, it.hidden, it.hidden, "");
+        layer.up =
+            packer.product({name + "ffn.up"}, it.hidden, it.intermediate, name + "ffn.up.smooth");
         layer.down = packer.product({name + "ffn.down"}, it.intermediate, it.hidden,
-                                    activation_zero_point(it.activation), name + "ffn.down.smooth");
+                                    name + "ffn.down.smooth");
         layer.attention_norm = packer.norm(attention + "norm");
         layer.ffn_norm = packer.norm(name + "ffn.norm");
         if (it.c2p || it.p2c) {

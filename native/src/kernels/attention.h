@@ -290,7 +290,7 @@ static bool query_head_i8(const float *query, int size, float factor, uint8_t *b
     const int columns = (size + kLanes - 1) / kLanes * kLanes;
     const float *values = padded_head(query, size, columns, copy);
     const float step = head_scale(values, columns);
-    store_quantized(values, nullptr, columns, step, 128, size == columns ? bytes : levels);
+    store_quantized(values, nullptr, columns, step, 128.0f, size == columns ? bytes : levels);
     if (size != columns) {
         __builtin_memcpy(bytes, levels, size_t(size));
     }

@@ -53,7 +53,9 @@ LANES void matrix_tile(const RowsI8 &input, int row, int rows, const ProductI8 &
         }
         total = add(total, load(product.start + column));
         const Floats factor = multiply(splat(input.scales[row + r]), load(product.scales + column));
-        store(output + r * stride, fused(to_floats(total), factor, load(product.bias + column)));
+        const Floats shift = fused(splat(input.centers[row + r]), load(product.sums + column),
+                                   load(product.bias + column));
+        store(output + r * stride, fused(to_floats(total), factor, shift));
     }
 }
 

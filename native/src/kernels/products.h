@@ -34,11 +34,13 @@ LANES void tile_i8(const RowsI8 &input, int row, const ProductI8 &product, int c
                               ptrdiff_t(kLanes) * product.inputs, product.inputs / 4, sums);
     TIMES(g, groups) {
         const Floats scale = load(product.scales + column + g * kLanes);
+        const Floats sum = load(product.sums + column + g * kLanes);
         const Floats bias = load(product.bias + column + g * kLanes);
         TIMES(r, rows) {
             const Floats factor = multiply(splat(input.scales[row + r]), scale);
+            const Floats shift = fused(splat(input.centers[row + r]), sum, bias);
             store(output + r * output_stride + g * kLanes,
-                  fused(to_floats(sums[r][g]), factor, bias));
+                  fused(to_floats(sums[r][g]), factor, shift));
         }
     }
 }

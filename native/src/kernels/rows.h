@@ -68,9 +68,9 @@ LANES Floats smoothed(const float *input, const float *smooth, int column) {
 }
 
 LANES void store_quantized(const float *input, const float *smooth, int columns, float scale,
-                           int zero_point, uint8_t *bytes) {
+                           float zero_point, uint8_t *bytes) {
     const Floats inverse = splat(1.0f / scale);
-    const Floats offset = splat(float(zero_point));
+    const Floats offset = splat(zero_point);
     const Ints less = splat(int32_t(-128));
     for (int column = 0; column < columns; column += kLanes) {
         const Floats level = fused(smoothed(input, smooth, column), inverse, offset);
@@ -79,18 +79,39 @@ LANES void store_quantized(const float *input, const float *smooth, int columns,
     }
 }
 
+// Where the values of a row lie, lane by lane; zero is always within.
+struct Range { Floats low, high; };
+
+LANES void extend(Range &range, Floats x) {
+    range.low = smaller(range.low, x);
+    range.high = larger(range.high, x);
+}
+
+// Rounds a row to 253 steps from its least to its largest value: levels around zero would leave
+// nearly half of them to the side that reaches less far. Zero itself is a level, or what is near
+// it, most of what leaves gelu, would all be wrong by the same amount. The least value's level is
+// 1, give or take a half, so that no rounding leaves a byte. False where a value is not finite.
+LANES bool quantize_row(const float *input, const float *smooth, int columns, Range range, int row,
+                        const RowsI8 &output) {
+    const float depth = largest(subtract(zeros(), range.low)), height = largest(range.high);
+    const Floats share = multiply(splat(depth + height), splat(1.0f / 253));
+    const float scale = largest(larger(share, splat(1e-12f)));
+    const float zero_point = largest(nearest(splat(1.0f + depth / scale)));
+    output.scales[row] = scale;
+    output.centers[row] = (128.0f - zero_point) * scale;
+    store_quantized(input, smooth, columns, scale, zero_point, output.bytes + row * output.stride);
+    return finite(scale);
+}
+
 static bool quantize(const float *input, ptrdiff_t stride, int rows, int columns,
                      const float *smooth, const RowsI8 &output) {
     bool sound = true;
     for (int row = 0; row < rows; ++row, input += stride) {
-        Floats peaks = zeros();
+        Range range{zeros(), zeros()};
         for (int column = 0; column < columns; column += kLanes) {
-            peaks = larger(peaks, magnitude(smoothed(input, smooth, column)));
+            extend(range, smoothed(input, smooth, column));
         }
-        const float scale = largest(larger(multiply(peaks, splat(1.0f / 127)), splat(1e-12f)));
-        sound &= finite(scale);
-        output.scales[row] = scale;
-        store_quantized(input, smooth, columns, scale, 128, output.bytes + row * output.stride);
+        sound &= quantize_row(input, smooth, columns, range, row, output);
     }
     return sound;
 }
@@ -105,34 +126,27 @@ static void activate(float *values, ptrdiff_t stride, int rows, int columns,
 }
 
 template <Activation activation>
-LANES Floats activate_row(float *values, int columns, const float *smooth) {
-    Floats peaks = zeros();
+LANES Range activate_row(float *values, int columns, const float *smooth) {
+    Range range{zeros(), zeros()};
     for (int column = 0; column < columns; column += kLanes) {
         Floats x = activated(load(values + column), activation);
         x = smooth ? multiply(x, load(smooth + column)) : x;
         store(values + column, x);
-        peaks = larger(peaks, x);
+        extend(range, x);
     }
-    return peaks;
+    return range;
 }
 
 static bool activate_quantize(float *values, ptrdiff_t stride, int rows, int columns,
                               Activation activation, const float *smooth, const RowsI8 &output) {
-    const bool relu = activation == Activation::relu;
-    const int zero_point = activation_zero_point(activation);
-    const Floats share = splat(1.0f / float(255 - zero_point));
-    const Floats least = splat(relu ? 1e-12f : 0.17f / 32);
     bool sound = true;
     for (int row = 0; row < rows; ++row, values += stride) {
-        const Floats peaks = activation == Activation::gelu
-                                 ? activate_row<Activation::gelu>(values, columns, smooth)
-                             : relu ? activate_row<Activation::relu>(values, columns, smooth)
-                                    : activate_row<Activation::gelu_tanh>(values, columns, smooth);
-        const float scale = largest(larger(multiply(peaks, share), least));
-        sound &= finite(scale);
-        output.scales[row] = scale;
-        store_quantized(values, nullptr, columns, scale, zero_point,
-                        output.bytes + row * output.stride);
+        const Range range = activation == Activation::gelu
+                                ? activate_row<Activation::gelu>(values, columns, smooth)
+                            : activation == Activation::relu
+                                ? activate_row<Activation::relu>(values, columns, smooth)
+                                : activate_row<Activation::gelu_tanh>(values, columns, smooth);
+        sound &= quantize_row(values, nullptr, columns, range, row, output);
     }
     return sound;
 }
