@@ -38,15 +38,14 @@ Rounding = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One way to quantise; the defaults are what edge-rerank did before calibration."""
+    """One way to quantise; the defaults are the plainest int8."""
 
     weights: str = "nearest"
     """``nearest``, ``gptq``, or ``float`` for none."""
     alpha: float | None = None
     activations: str = "symmetric"
-    """``symmetric``, ``asymmetric`` or ``float``: inputs of all products but ``ffn.down``."""
-    zero_point: int = 32
-    """Of what leaves the activation function; 0 is float."""
+    """``symmetric``, ``asymmetric`` (what the engines do) or ``float``: inputs of all products."""
+    float_behind_gelu: bool = False
     float_last: bool = False
     """Whether the first tokens' products of the last layer get float activations."""
     int8_scores: bool = False
@@ -54,22 +53,26 @@ class Trial:
 
 
 TRIALS = {
-    "nearest weights, activations as they are": Trial(activations="float", zero_point=0),
-    "GPTQ weights, activations as they are": Trial("gptq", activations="float", zero_point=0),
+    "nearest weights, activations as they are": Trial(activations="float"),
+    "GPTQ weights, activations as they are": Trial("gptq", activations="float"),
     "activations alone": Trial("float"),
-    "activations alone, alpha 0.5": Trial("float", 0.5),
-    "nearest weights and activations: before": Trial(),
+    "activations alone, alpha 0.6": Trial("float", 0.6),
+    "activations alone, alpha 0.6, asymmetric": Trial("float", 0.6, "asymmetric"),
+    "nearest weights and activations": Trial(),
     "GPTQ": Trial("gptq"),
-    "GPTQ, alpha 0.3": Trial("gptq", 0.3),
-    "GPTQ, alpha 0.5": Trial("gptq", 0.5),
     "GPTQ, alpha 0.6": Trial("gptq", 0.6),
-    "GPTQ, alpha 0.7": Trial("gptq", 0.7),
-    "GPTQ, alpha 0.8": Trial("gptq", 0.8),
-    "GPTQ, alpha 0.5, int8 scores": Trial("gptq", 0.5, int8_scores=True),
-    "GPTQ, alpha 0.5, asymmetric": Trial("gptq", 0.5, activations="asymmetric"),
-    "GPTQ, alpha 0.5, zero point 16": Trial("gptq", 0.5, zero_point=16),
-    "GPTQ, alpha 0.5, zero point 64": Trial("gptq", 0.5, zero_point=64),
-    "GPTQ, alpha 0.5, last first-token products float": Trial("gptq", 0.5, float_last=True),
+    "GPTQ, alpha 0.5, asymmetric": Trial("gptq", 0.5, "asymmetric"),
+    "GPTQ, alpha 0.6, asymmetric": Trial("gptq", 0.6, "asymmetric"),
+    "GPTQ, alpha 0.7, asymmetric": Trial("gptq", 0.7, "asymmetric"),
+    "GPTQ, alpha 0.6, asymmetric, int8 scores: now": Trial(
+        "gptq", 0.6, "asymmetric", int8_scores=True
+    ),
+    "GPTQ, alpha 0.6, asymmetric, behind gelu float": Trial(
+        "gptq", 0.6, "asymmetric", float_behind_gelu=True
+    ),
+    "GPTQ, alpha 0.6, asymmetric, last first-token products float": Trial(
+        "gptq", 0.6, "asymmetric", float_last=True
+    ),
 }
 
 
@@ -156,8 +159,8 @@ class Int8Scores(Forward):
 
 def rounded(values: Tensor, name: str, trial: Trial) -> Tensor:
     """Round rows ``[tokens, inputs]`` as the engines do before a product."""
-    if name.endswith("ffn.down"):
-        return behind_gelu(values, trial.zero_point) if trial.zero_point else values
+    if trial.float_behind_gelu and name.endswith("ffn.down"):
+        return values
     ways: dict[str, Rounding] = {"symmetric": symmetric, "asymmetric": asymmetric}
     return ways[trial.activations](values) if trial.activations in ways else values
 
@@ -169,17 +172,12 @@ def symmetric(values: Tensor) -> Tensor:
 
 
 def asymmetric(values: Tensor) -> Tensor:
-    """Round to 256 levels from the least to the largest value of each row."""
+    """Round to 253 steps from the least to the largest value of each row; zero stays zero.
+
+    A zero point moves all levels and changes none of them, so it does not show here.
+    """
     low = values.amin(-1, keepdim=True).clamp_max(0)
-    scale = ((values.amax(-1, keepdim=True).clamp_min(0) - low) / 255).clamp_min(1e-12)
-    zero = torch.round(-low / scale)
-    return (torch.clamp(torch.round(values / scale) + zero, 0, 255) - zero) * scale
-
-
-def behind_gelu(values: Tensor, zero_point: int) -> Tensor:
-    """Round what is never below -0.17: most levels above zero, a least scale for the bound."""
-    scale = values.amax(-1, keepdim=True) / (255 - zero_point)
-    scale = scale.clamp_min(0.17 / zero_point)
+    scale = ((values.amax(-1, keepdim=True).clamp_min(0) - low) / 253).clamp_min(1e-12)
     return torch.round(values / scale) * scale
 
 

@@ -45,8 +45,8 @@ def describe(calibration: Calibration) -> dict[str, Any]:
         "weights": "int8, symmetric, -127 to 127, one scale for each output channel; GPTQ",
         "embedding": "int8, symmetric, one scale for each row",
         "relative_tables": "int8, symmetric, one scale for each row and head",
-        "activations": "uint8, dynamic, one scale for each token; zero point 128, "
-        "after gelu 32 and after relu 0; SmoothQuant",
+        "activations": "uint8, dynamic, a scale and a zero point for each token, from its least "
+        "to its largest value; SmoothQuant",
         "float32": "biases, norms, attention, head",
         "smoothing_alpha": ALPHA,
         "calibration": {

@@ -47,8 +47,6 @@ def smooth(tensors: Tensors, layers: int, statistics: Statistics, alpha: float) 
             peak = statistics[input_name(names[0], layers)].peak.numpy()
             weights = np.abs(np.concatenate([smoothed[f"{name}.weight"] for name in names], 1))
             vector = smoothing_vector(peak, weights.max(1), alpha)
-            if parts[0] == "ffn.down":
-                vector = _lowering_only(vector)
             _divide(smoothed, names, vector)
             for it in {input_name(name, layers) for name in names}:
                 _rescale(statistics, it, vector)
@@ -62,15 +60,6 @@ def smoothing_vector(peak: NDArray[Any], weight: NDArray[Any], alpha: float) -> 
     """
     exact = -alpha * _log(peak) + (1 - alpha) * _log(weight)
     return np.asarray(np.exp(exact - exact.mean()), np.float32)
-
-
-def _lowering_only(vector: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Leave the weaker half as it is and lower the rest.
-
-    The activation function's lower bound must not grow, and its scale has a least value, below
-    which making everything smaller would cost levels: so most features keep their size.
-    """
-    return np.asarray(np.minimum(vector / np.median(vector), 1), np.float32)
 
 
 def _log(values: NDArray[Any]) -> NDArray[np.float64]:

@@ -102,7 +102,6 @@ def test_smoothing_changes_nothing_in_float(checkpoint: Any, tensors: Any, refer
     smoothed = smooth(tensors, it.layers, collect(checkpoint, tensors), 0.5)
     vectors = [name for name in smoothed if name.endswith(".smooth")]
     assert len(vectors) == 3 * it.layers
-    assert all(smoothed[name].max() <= 1 for name in vectors if ".down." in name)
     found = run_padded(build_model(smoothed, it, 96), batch, 96)
     np.testing.assert_allclose(found, reference.logits(batch), atol=1e-4)
 
