@@ -1,6 +1,6 @@
 """The built-in model spread over the full xsmall shape: real outliers in minutes, offline.
 
-Run: python -m edge_rerank_bench.widened OUTPUT
+Run: python -m edge_rerank_bench.widened OUTPUT [--tokenizer FILE]
 
 Random weights hide what int8 costs: outliers come from training alone. The built-in model has 6
 layers, 12 heads of 32 and a vocabulary of its own; this gives it 12 layers of 6 heads of 64, and
@@ -40,13 +40,23 @@ def main() -> None:
     """Parse the arguments and write the checkpoint."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("output", type=Path)
-    write_widened(parser.parse_args().output)
+    parser.add_argument(
+        "--tokenizer", type=Path, help="DeBERTa-v3's tokenizer.json; default: the built-in model's"
+    )
+    options = parser.parse_args()
+    write_widened(options.output, options.tokenizer)
 
 
-def write_widened(folder: Path, seed: int = 0) -> Path:
-    """Write the built-in model in the xsmall shape, with its own vocabulary, as a checkpoint."""
-    tokenizer = json.loads((builtin_model() / "tokenizer.json").read_text("utf-8"))
-    write_checkpoint(widened(None, seed), tokenizer, folder)
+def write_widened(folder: Path, tokenizer: Path | None = None, seed: int = 0) -> Path:
+    """Write the built-in model in the xsmall shape as a checkpoint.
+
+    Its vocabulary is that of ``tokenizer``, a Unigram ``tokenizer.json`` of as many words as the
+    shape has, or stays the built-in model's.
+    """
+    own = builtin_model() / "tokenizer.json"
+    content = json.loads((own if tokenizer is None else tokenizer).read_text("utf-8"))
+    content["truncation"] = content["padding"] = None
+    write_checkpoint(widened(None if tokenizer is None else content, seed), content, folder)
     return folder
 
 
