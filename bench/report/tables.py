@@ -175,6 +175,6 @@ def _failed(record: Record, entry: Record, name: str, width: int) -> list[str]:
     return [label(record, name), f"cannot run: {shortened(why)}", *[""] * (width - 2)]
 
 
-def shortened(text: str, most: int = 160) -> str:
+def shortened(text: str, most: int = 100) -> str:
     """Give the beginning of a message."""
     return text if len(text) <= most else text[: most - 1].rstrip() + "…"

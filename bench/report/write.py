@@ -114,12 +114,13 @@ def _begin(record: Record) -> Iterator[str]:
     if not record["cold"]:
         yield _NONE
         return
-    starts = max(len(it["seconds"]) for it in record["cold"])
+    starts = sorted({len(it["seconds"]) for it in record["cold"] if it["seconds"]})
     yield (
         "A new process, from its start to the scores of 10 passages of 60 words, files in the "
-        f"system's cache: the median of {starts}. Peak memory is of that process. A peer runs on "
-        "as little as it needs: ONNX files on onnxruntime and tokenizers alone, without Optimum. "
-        "Installed size leaves compiled bytecode out."
+        f"system's cache: the median of {' to '.join(map(str, starts[:: max(1, len(starts) - 1)]))}"
+        ". Peak memory is of that process. A peer runs on as little as it needs: ONNX files on "
+        "onnxruntime and tokenizers alone, without Optimum. Installed size leaves compiled "
+        "bytecode out. Engines that differ from one here in numbers alone are left out."
     )
     yield tables.cold(record)
 
@@ -134,6 +135,8 @@ def _growing(record: Record, plots_there: set[str]) -> Iterator[str]:
         if name in plots_there:
             yield f"![{text}]({name})"
             yield tables.growth(record, entries)
+            for name, why in entries[-1]["failed"].items():
+                yield f"{label(record, name)} is not in all: {tables.shortened(why)}."
     if not plots_there & {"passages.svg", "lengths.svg"}:
         yield _NONE
 

@@ -6,6 +6,8 @@ import itertools
 import os
 from typing import Any
 
+from . import CannotRunError
+
 DISTRIBUTIONS = ("FlashRank", "onnxruntime", "tokenizers")
 
 
@@ -18,8 +20,12 @@ class FlashrankModel:
             usable = sorted(os.sched_getaffinity(0))
             os.sched_setaffinity(0, usable[: settings["threads"]])
         from flashrank import Ranker
+        from requests.exceptions import RequestException
 
-        self._ranker = Ranker(model_name=settings["name"], cache_dir=settings["cache"])
+        try:
+            self._ranker = Ranker(model_name=settings["name"], cache_dir=settings["cache"])
+        except RequestException as error:
+            raise CannotRunError("needs to download its own model; no network here") from error
 
     def score(self, pairs: list[tuple[str, str]]) -> list[float]:
         """Give the scores, from 0 to 1."""

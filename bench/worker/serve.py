@@ -20,6 +20,8 @@ import time
 from importlib import metadata
 from typing import Any, TextIO
 
+from . import CannotRunError
+
 Message = dict[str, Any]
 
 
@@ -53,6 +55,16 @@ class Worker:
         logits = self._engine.score(pairs)
         seconds = time.perf_counter() - start
         return {"seconds": seconds, **({"logits": logits} if with_logits else {})}
+
+
+def answered(worker: Worker, message: Message) -> Message:
+    """Answer a message; what fails is an answer too."""
+    try:
+        return worker.answer(message)
+    except CannotRunError as error:
+        return {"error": str(error)}
+    except Exception as error:
+        return {"error": f"{type(error).__name__}: {error}"}
 
 
 def versions(distributions: tuple[str, ...]) -> dict[str, str]:
@@ -95,9 +107,5 @@ def main() -> None:
     """Answer until the input ends."""
     channel, worker = own_channel(), Worker()
     for line in sys.stdin:
-        try:
-            answer = worker.answer(json.loads(line))
-        except Exception as error:
-            answer = {"error": f"{type(error).__name__}: {error}"}
-        channel.write(json.dumps(answer) + "\n")
+        channel.write(json.dumps(answered(worker, json.loads(line))) + "\n")
         channel.flush()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -19,8 +21,9 @@ from edge_rerank_bench.peers.environments import (
 )
 from edge_rerank_bench.run.process import PeerError, WorkerProcess
 from edge_rerank_bench.run.session import ProcessStarter
+from edge_rerank_bench.worker import CannotRunError
 from edge_rerank_bench.worker.batches import cut, padded
-from edge_rerank_bench.worker.serve import Worker, versions
+from edge_rerank_bench.worker.serve import Worker, answered, versions
 
 PAIRS = [["how do plants eat", "plants eat light"], ["how do plants eat", "steel bridge"]]
 
@@ -79,6 +82,27 @@ def test_a_worker_that_hangs_is_given_up() -> None:
 def test_a_python_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(PeerError, match="cannot be started"):
         WorkerProcess([str(tmp_path / "python")], threads=1)
+
+
+def test_a_peer_without_its_model_says_so_plainly(monkeypatch: pytest.MonkeyPatch) -> None:
+    class OfflineError(Exception):
+        pass
+
+    def ranker(**_: object) -> None:
+        raise OfflineError("HTTPSConnectionPool(host='a.name', port=443): Max retries")
+
+    exceptions = SimpleNamespace(RequestException=OfflineError)
+    monkeypatch.setitem(sys.modules, "requests", SimpleNamespace(exceptions=exceptions))
+    monkeypatch.setitem(sys.modules, "requests.exceptions", exceptions)
+    monkeypatch.setitem(sys.modules, "flashrank", SimpleNamespace(Ranker=ranker))
+    monkeypatch.setattr(os, "sched_setaffinity", lambda *_: None, raising=False)
+    settings = {"name": "a-model", "cache": "folder", "threads": 1}
+    message = {"do": "open", "adapter": "flashrank_model", "settings": settings}
+    plain = "needs to download its own model; no network here"
+    with pytest.raises(CannotRunError, match=f"^{plain}$"):
+        Worker().answer(message)
+    assert answered(Worker(), message) == {"error": plain}
+    assert answered(Worker(), {"do": "fly"}) == {"error": "ValueError: unknown request 'fly'"}
 
 
 def test_threads_are_passed_on() -> None:
