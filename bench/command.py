@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from .peers.catalogue import CATALOGUE
 from .peers.environments import (
     ENVIRONMENTS,
     EnvironmentMissingError,
@@ -54,11 +55,26 @@ def _add_places(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_what(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--engine", action="append", metavar="NAME", help="only these engines")
+    parser.add_argument("--threads", type=int, help="default: 2, or 1 where there is but one")
+    parser.add_argument(
+        "--checkpoint", type=Path, help="of xsmall's shape, trained; default: random weights"
+    )
+    parser.add_argument("--tokenizer", type=Path, help="tokenizer.json for random weights")
+
+
 def _add_prepare(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser("prepare", help="make the peers' environments, pinned")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(ENVIRONMENTS)}")
+    parser.add_argument(
+        "--models",
+        action="store_true",
+        help="also convert the models for every engine, and let each score two pairs",
+    )
+    _add_what(parser)
     _add_places(parser)
-    parser.set_defaults(run=prepare)
+    parser.set_defaults(run=prepare, plan="quick", section=None, budget=None, title=None)
 
 
 def _add_report(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -75,13 +91,9 @@ def _add_report(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     parser.add_argument(
         "--section", action="append", choices=SECTIONS, help="only this; may be repeated"
     )
-    parser.add_argument("--engine", action="append", metavar="NAME", help="only these engines")
     parser.add_argument("--budget", type=float, metavar="SECONDS", help="for all sections together")
-    parser.add_argument("--threads", type=int, help="default: 2, or 1 where there is but one")
-    parser.add_argument(
-        "--checkpoint", type=Path, help="of xsmall's shape, trained; default: random weights"
-    )
-    parser.add_argument("--tokenizer", type=Path, help="tokenizer.json for random weights")
+    parser.add_argument("--title", help="what the report calls the checkpoint")
+    _add_what(parser)
     parser.add_argument("--output", type=Path, default=RESULTS, help=f"default: {RESULTS}")
     _add_places(parser)
     parser.set_defaults(run=report, plan="standard")
@@ -108,6 +120,14 @@ def prepare(options: argparse.Namespace) -> int:
         except EnvironmentMissingError as error:
             failed = True
             say(f"{name}: {error}")
+    if options.models and not failed:
+        from .run.readiness import make_ready
+
+        missing = make_ready(options, environments, say)
+        for name, why in missing.items():
+            say(f"{name} cannot run: {why}")
+        own = [it.name for it in CATALOGUE if not it.same_model]  # needs a download of its own
+        failed = any(not name.endswith(tuple(own)) for name in missing)
     return int(failed)
 
 

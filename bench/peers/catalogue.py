@@ -36,6 +36,8 @@ class Batching:
         """Say it as the report does."""
         if self.order in (PACKED, PLANNED):
             return self.order
+        if not self.rows:
+            return "its own"
         return f"{self.order}, {self.rows}"
 
 
@@ -59,6 +61,14 @@ class EngineSpec:
     """False for one that only runs a model of its own."""
     core: bool = False
     """Measured in every workload; the others in a few."""
+    starts_like: str = ""
+    """Another engine whose process this one's differs from in numbers alone: no start of its own
+    is measured."""
+
+    @property
+    def main(self) -> bool:
+        """True for the engines that are to have the most rounds: ours, and the core peers."""
+        return self.core or self.environment == OWN
 
 
 _BATCHED = ("onnxruntime", "tokenizers", "numpy")
@@ -113,7 +123,13 @@ SECOND_REFERENCE = "edge-rerank-fp32"
 CATALOGUE: tuple[EngineSpec, ...] = (
     _own(BASELINE, "edge-rerank", "native", core=True),
     _own("edge-rerank-onnxruntime", "edge-rerank, engine onnxruntime", "onnxruntime", core=True),
-    _own("edge-rerank-avx2", "edge-rerank, kernel avx2", "native", kernel="avx2"),
+    _own(
+        "edge-rerank-avx2",
+        "edge-rerank, kernel avx2",
+        "native",
+        kernel="avx2",
+        starts_like=BASELINE,
+    ),
     _own(SECOND_REFERENCE, "edge-rerank, fp32 artifact", "native", precision="fp32"),
     EngineSpec(
         REFERENCE,
@@ -155,6 +171,7 @@ CATALOGUE: tuple[EngineSpec, ...] = (
         optimum_int8("avx512_vnni", per_channel=False),
         ARRIVAL,
         32,
+        starts_like="optimum-int8",
     ),
     _onnx(
         "optimum-int8",
@@ -170,6 +187,7 @@ CATALOGUE: tuple[EngineSpec, ...] = (
         optimum_int8("avx512_vnni", per_channel=True),
         SORTED,
         16,
+        starts_like="optimum-int8",
     ),
     _onnx(
         "optimum-avx2",
@@ -177,6 +195,7 @@ CATALOGUE: tuple[EngineSpec, ...] = (
         optimum_int8("avx2", per_channel=False),
         SORTED,
         16,
+        starts_like="optimum-int8",
     ),
     _onnx(
         "optimum-avx2-per-channel",
@@ -184,9 +203,10 @@ CATALOGUE: tuple[EngineSpec, ...] = (
         optimum_int8("avx2", per_channel=True),
         SORTED,
         16,
+        starts_like="optimum-int8",
     ),
     _openvino("openvino-fp32", "OpenVINO fp32", "fp32", "f32"),
-    _openvino("openvino-bf16", "OpenVINO bf16", "bf16", "bf16"),
+    _openvino("openvino-bf16", "OpenVINO bf16", "bf16", "bf16", starts_like="openvino-fp32"),
     _openvino("openvino-int8", "OpenVINO int8 (NNCF)", "int8", None, core=True),
     EngineSpec(
         "fastembed",

@@ -10,11 +10,12 @@ from .process import PeerError
 from .sections import Run, size_of
 from .session import Session, Starter
 from .shapes import Shape
+from .texts import QUERY_WORDS
 from .workloads import WORDS, Workload
 
 STAGES = ("embedding", "products", "attention", "rest", "waiting")
-_LONGEST_CALL = 8.0
-"""Seconds that a call of the growth section may be expected to take."""
+_LONGEST_CALL = {True: 20.0, False: 8.0}
+"""Seconds that a call of the growth section may be expected to take, of a core engine or not."""
 _LENGTHS_AT = 16
 """Passages of a call whose lengths grow."""
 _STAGE_WORKLOADS = (
@@ -25,26 +26,34 @@ _STAGE_WORKLOADS = (
 
 
 def cold(run: Run, shape: Shape) -> None:
-    """New processes: from the start to the first ten scores, and the memory they took."""
+    """New processes: from the start to the first ten scores, and the memory they took.
+
+    An engine is started ``cold_least`` times in any case, and more often while the budget lasts.
+    """
     end = time.monotonic() + run.plan.budget["cold"]
     workload = Workload(10, WORDS["passage"])
     pairs = workload.pairs(run.texts)
     found: dict[str, dict[str, Any]] = {
-        it.name: {"seconds": [], "peak_bytes": [], "failed": None} for it in run.specs
+        it.name: {"seconds": [], "peak_bytes": [], "failed": None}
+        for it in run.specs
+        if not it.starts_like
     }
+    cost = dict.fromkeys(found, 0.0)
     starter = run.starter(shape)
     run.say(f"cold: {shape.name}, {run.plan.cold_starts} starts of each engine")
     # One more than is counted: the first brings the files into the system's cache.
     for turn in range(run.plan.cold_starts + 1):
-        for spec in run.specs:
-            entry = found[spec.name]
-            if entry["failed"] or (time.monotonic() > end and entry["seconds"]):
+        for spec in [it for it in run.specs if it.name in found]:
+            entry, before = found[spec.name], time.monotonic()
+            enough = len(entry["seconds"]) >= run.plan.cold_least
+            if entry["failed"] or (enough and before + cost[spec.name] > end):
                 continue
             try:
                 seconds, peak = cold_start(starter, spec, run.threads, pairs)
             except PeerError as error:
                 entry["failed"] = str(error)
                 continue
+            cost[spec.name] = time.monotonic() - before
             if turn:
                 entry["seconds"].append(seconds)
                 entry["peak_bytes"].append(peak)
@@ -69,29 +78,43 @@ def cold_start(
 
 
 def growth(run: Run, shape: Shape) -> None:
-    """More and more passages of 60 words, and longer and longer ones; the core engines."""
-    passages = [Workload(it, WORDS["passage"]) for it in run.plan.growth_passages]
-    lengths = [Workload(_LENGTHS_AT, it) for it in run.plan.growth_words]
-    end = time.monotonic() + run.plan.budget["growth"]
+    """More and more passages of 60 words, and longer and longer ones.
+
+    The core engines; others that the plan names, which are slow, at a few points.
+    """
+    plan = run.plan
+    passages = [Workload(it, WORDS["passage"]) for it in plan.growth_passages]
+    lengths = [Workload(_LENGTHS_AT, it) for it in plan.growth_words]
+    specs = [it for it in run.specs if it.core or it.name in plan.growth_others]
     for workloads in (passages, lengths):
-        with run.session(shape, run.core, run.threads) as session:
+        # Large calls need more time for as many rounds, small ones deserve more rounds.
+        weights = [_words(it) ** 0.5 for it in workloads]
+        with run.session(shape, specs, run.threads) as session:
             per_word: dict[str, float] = {}
-            for workload in workloads:
+            end = time.monotonic() + plan.budget["growth"] / 2
+            for place, workload in enumerate(workloads):
                 left = max(0.0, end - time.monotonic())
-                _leave_out_slow(session, workload, per_word)
-                budget = min(left, run.plan.budget["growth"] / 2 / len(workloads))
-                times, _ = run.measure("growth", shape, session, workload, budget, run.threads)
-                words = workload.passages * workload.words
+                budget = left * weights[place] / sum(weights[place:])
+                few = workload.passages in plan.growth_few or workload.words in plan.growth_few
+                without = () if few else plan.growth_others
+                _leave_out_slow(session, workload, per_word, {it.name for it in run.core})
+                times, _ = run.measure(
+                    "growth", shape, session, workload, budget, run.threads, without
+                )
                 for name, seconds in times.seconds.items():
-                    per_word[name] = min(seconds.values()) / words
-        end += run.plan.budget["growth"] / 2
+                    per_word[name] = min(seconds.values()) / _words(workload)
 
 
-def _leave_out_slow(session: Session, workload: Workload, per_word: dict[str, float]) -> None:
-    words = workload.passages * workload.words
-    for name in [it for it in session.workers if it in per_word]:
-        expected = per_word[name] * words
-        if name != BASELINE and expected > _LONGEST_CALL:
+def _words(workload: Workload) -> int:
+    return workload.passages * (workload.words + QUERY_WORDS)
+
+
+def _leave_out_slow(
+    session: Session, workload: Workload, per_word: dict[str, float], core: set[str]
+) -> None:
+    for name in [it for it in session.workers if it in per_word and it != BASELINE]:
+        expected = per_word[name] * _words(workload)
+        if expected > _LONGEST_CALL[name in core]:
             session.leave_out(name, f"a call would take {expected:.0f} s")
 
 

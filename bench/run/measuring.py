@@ -8,7 +8,7 @@ import os
 import platform
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,11 @@ from edge_rerank_export.calibration import load_calibration
 
 from ..peers.catalogue import CATALOGUE, EngineSpec
 from ..peers.conversions import NOTHING, ConversionError
-from ..peers.environments import EnvironmentMissingError, Environments, Say
+from ..peers.environments import OWN, EnvironmentMissingError, Environments, Say
 from . import costs, sections
 from .limits import measure_peaks, memory_bytes
 from .plan import PLANS, SECTIONS, Plan
-from .results import read_results, write_results
+from .results import new_results, read_results, write_results
 from .sections import Run
 from .session import ProcessStarter
 from .shapes import Shape, Shapes
@@ -45,32 +45,35 @@ _FUNCTIONS: dict[str, Callable[[Run, Shape], None]] = {
 
 def measure(options: argparse.Namespace, environments: Environments, say: Say) -> None:
     """Measure the sections that are asked for; each is in the record as soon as it is done."""
-    threads = options.threads or min(2, usable_threads())
-    results = read_results(options.output)
-    wanted = options.section or list(SECTIONS)
-    run = Run(
-        plan=_plan(options, wanted),
-        texts=python_topics(),
-        specs=_specs(options.engine),
-        threads=threads,
-        results=results,
-        say=say,
-        starter=lambda shape: ProcessStarter(shape.models, environments, options.cache),
-    )
-    shapes = Shapes(options.cache, environments, say, load_calibration(None).pairs)
+    run, shapes = run_of(options, environments, say)
+    run.results.update(read_results(options.output))
     _describe(run, environments)
-    for name in wanted:
-        shape = _shape(name, options, shapes)
-        _convert(run, shape)
-        forget(results, name)
+    for name in options.section or SECTIONS:
+        shape = shape_of(name, options, shapes)
+        convert(run, shape, name)
+        forget(run.results, name)
         start = time.monotonic()
         _FUNCTIONS[name](run, shape)
         _note(run, shape, name, time.monotonic() - start)
-        write_results(options.output, results)
+        write_results(options.output, run.results)
 
 
-def _plan(options: argparse.Namespace, wanted: list[str]) -> Plan:
-    plan = PLANS[options.plan]
+def run_of(options: argparse.Namespace, environments: Environments, say: Say) -> tuple[Run, Shapes]:
+    """Give what the options ask for, with an empty record, and where the models come from."""
+    run = Run(
+        plan=_plan(options),
+        texts=python_topics(),
+        specs=_specs(options.engine),
+        threads=options.threads or min(2, usable_threads()),
+        results=new_results(),
+        say=say,
+        starter=lambda shape: ProcessStarter(shape.models, environments, options.cache),
+    )
+    return run, Shapes(options.cache, environments, say, load_calibration(None).pairs)
+
+
+def _plan(options: argparse.Namespace) -> Plan:
+    plan, wanted = PLANS[options.plan], options.section or SECTIONS
     if options.budget is None:
         return plan
     share = options.budget / sum(plan.budget[it] for it in wanted)
@@ -88,7 +91,8 @@ def _specs(names: list[str] | None) -> tuple[EngineSpec, ...]:
     return found
 
 
-def _shape(section: str, options: argparse.Namespace, shapes: Shapes) -> Shape:
+def shape_of(section: str, options: argparse.Namespace, shapes: Shapes) -> Shape:
+    """Give the model that a section measures."""
     tokenizer = options.tokenizer
     if tokenizer is None:
         folder = options.checkpoint or builtin_model()
@@ -99,7 +103,7 @@ def _shape(section: str, options: argparse.Namespace, shapes: Shapes) -> Shape:
         return shapes.random("base", tokenizer)
     if options.checkpoint is None:
         return shapes.random("xsmall", tokenizer)
-    title = "xsmall shape, trained for a few steps"
+    title = options.title or "xsmall shape, from a checkpoint"
     return shapes.of_checkpoint("xsmall", options.checkpoint, trained=True, title=title)
 
 
@@ -125,6 +129,7 @@ def _describe(run: Run, environments: Environments) -> None:
         "plan": run.plan.name,
     }
     run.results["peaks"] = [it.to_json() for it in measure_peaks(run.threads)]
+    installed: dict[tuple[str, tuple[str, ...]], int | None] = {}
     for spec in run.specs:
         entry = run.results["engines"].setdefault(spec.name, {"versions": {}})
         entry |= {
@@ -134,20 +139,38 @@ def _describe(run: Run, environments: Environments) -> None:
             "same_model": spec.same_model,
             "core": spec.core,
         }
-        try:
-            entry["installed_bytes"] = environments.installed_bytes(spec.environment, spec.needs)
-        except (EnvironmentMissingError, subprocess.CalledProcessError):
-            entry["installed_bytes"] = None
+        needs = (spec.environment, spec.needs)
+        if needs not in installed:
+            installed[needs] = _installed_bytes(environments, *needs)
+        entry["installed_bytes"] = installed[needs]
     order = {it.name: place for place, it in enumerate(CATALOGUE)}
     engines = run.results["engines"]
     run.results["order"] = sorted(engines, key=lambda name: order.get(name, len(order)))
 
 
-def _convert(run: Run, shape: Shape) -> None:
+def _installed_bytes(
+    environments: Environments, environment: str, needs: Sequence[str]
+) -> int | None:
+    try:
+        return environments.installed_bytes(environment, needs)
+    except (EnvironmentMissingError, subprocess.CalledProcessError):
+        return None
+
+
+def specs_of(run: Run, section: str) -> Sequence[EngineSpec]:
+    """Give the engines that a section measures: the larger shape asks few, the built-in ours."""
+    if section == "base":
+        return run.core
+    if section == "builtin":
+        return [it for it in run.core if it.environment == OWN]
+    return run.specs
+
+
+def convert(run: Run, shape: Shape, section: str) -> None:
     """Make what all engines run from before anything is timed, and note its size."""
     sizes = run.results["model_bytes"].setdefault(shape.name, {})
-    for spec in run.specs:
-        if spec.model is NOTHING or (shape.name == "base" and not spec.core):
+    for spec in specs_of(run, section):
+        if spec.model is NOTHING:
             continue
         try:
             sizes[spec.name] = shape.models.size(spec.model)

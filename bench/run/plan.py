@@ -36,15 +36,29 @@ class Plan:
     growth_passages: tuple[int, ...]
     growth_words: tuple[int, ...]
     cold_starts: int
+    cold_least: int
+    """Starts of each engine, and as many of them as are made over the budget."""
     most: int
     """Most rounds of one workload."""
+    least_main: int
+    least_others: int
+    """Rounds of ours and of the core engines, and of the others, that are made over the budget."""
+    growth_others: tuple[str, ...] = ("transformers",)
+    growth_few: tuple[int, ...] = (1, 10, 100, 20, 90)
+    """Numbers of passages, and of words, at which those are measured."""
+
+    def least(self, section: str, *, main: bool) -> int:
+        """Give the rounds of an engine that are made over the budget."""
+        rounds = self.least_main if main else self.least_others
+        return min(2, rounds) if section == "growth" else rounds
 
 
 def _budget(*seconds: float) -> dict[str, float]:
     return dict(zip(SECTIONS, seconds, strict=True))
 
 
-_LENGTHS = (4, 20, 45, 90, 130, 185, 270, 370)
+_LENGTHS = (4, 20, 45, 90, 185, 400)
+_MORE_LENGTHS = (4, 20, 45, 90, 130, 185, 270, 400)
 """Words of passages that have, with a query, about 16 to 512 tokens."""
 
 QUICK = Plan(
@@ -58,11 +72,15 @@ QUICK = Plan(
     growth_passages=(1, 10, 100),
     growth_words=(20, 90, 370),
     cold_starts=1,
+    cold_least=1,
     most=5,
+    least_main=1,
+    least_others=1,
+    growth_others=(),
 )
 STANDARD = Plan(
     "standard",
-    _budget(150, 150, 70, 90, 110, 10, 80, 20),
+    _budget(260, 360, 95, 140, 310, 10, 90, 20),
     for_all=(_rank(10, "passage"), _rank(50, "passage")),
     for_core=CORE_CELLS,
     one_thread=(_rank(10, "passage"), _rank(50, "passage"), Workload(64, 0)),
@@ -70,8 +88,11 @@ STANDARD = Plan(
     small_stream=Workload(32, 0),
     growth_passages=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000),
     growth_words=_LENGTHS,
-    cold_starts=3,
+    cold_starts=5,
+    cold_least=3,
     most=30,
+    least_main=5,
+    least_others=3,
 )
 FULL = Plan(
     "full",
@@ -82,8 +103,11 @@ FULL = Plan(
     stream=Workload(1024, 0),
     small_stream=Workload(128, 0),
     growth_passages=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000),
-    growth_words=_LENGTHS,
-    cold_starts=5,
+    growth_words=_MORE_LENGTHS,
+    cold_starts=9,
+    cold_least=5,
     most=50,
+    least_main=10,
+    least_others=5,
 )
 PLANS = {it.name: it for it in (QUICK, STANDARD, FULL)}

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from edge_rerank.agreement import agree
 
 from ..peers.catalogue import BASELINE, REFERENCE, SECOND_REFERENCE, EngineSpec
-from ..peers.environments import Say
+from ..peers.environments import OWN, Say
 from .plan import Plan
 from .session import Session, Starter
 from .shapes import Shape
@@ -45,17 +45,23 @@ class Run:
 
     def measure(
         self, section: str, shape: Shape, session: Session, workload: Workload, budget: float,
-        threads: int,
+        threads: int, without: Collection[str] = (),
     ) -> tuple[Times, dict[str, list[float]]]:  # fmt: skip
-        """Measure one workload with all of a session's engines, and note it."""
+        """Measure one workload with a session's engines, and note it."""
         self.say(f"{section}: {shape.name}, {workload.name}, {threads} threads, {budget:.0f} s")
         pairs = workload.pairs(self.texts)
         lengths = shape.lengths(pairs)
         missing = dict(session.failed)
-        times, logits = session.measure(
-            workload.name, pairs, baseline=BASELINE, budget=budget, most=self.plan.most
-        )
         specs = {it.name: it for it in self.specs}
+        times, logits = session.measure(
+            workload.name,
+            pairs,
+            baseline=BASELINE,
+            budget=budget,
+            most=self.plan.most,
+            least={it.name: self.plan.least(section, main=it.main) for it in self.specs},
+            without=without,
+        )
         most = self.results["shapes"][shape.name]["max_length"]
         self.results["measurements"].append(
             {
@@ -89,12 +95,14 @@ def size_of(lengths: Sequence[int]) -> dict[str, int]:
 def latency(run: Run, shape: Shape) -> None:
     """One query with 10, 50 and 100 passages, all threads."""
     rest = [it for it in run.plan.for_core if it not in run.plan.for_all]
-    cost_all = sum(it.passages * it.words for it in run.plan.for_all) * len(run.specs)
+    # As it was measured, the others take about twice as long as the core engines.
+    everyone = 2 * len(run.specs) - len(run.core)
+    cost_all = sum(it.passages * it.words for it in run.plan.for_all) * everyone
     cost = cost_all + sum(it.passages * it.words for it in rest) * len(run.core)
     each = run.plan.budget["latency"] / cost
     with run.session(shape, run.specs, run.threads) as session:
         for workload in run.plan.for_all:
-            budget = each * len(run.specs) * workload.passages * workload.words
+            budget = each * everyone * workload.passages * workload.words
             run.measure("latency", shape, session, workload, budget, run.threads)
     if rest:
         with run.session(shape, run.core, run.threads) as session:
@@ -148,7 +156,7 @@ def builtin(run: Run, shape: Shape) -> None:
         Workload(10, WORDS["section"]),
         run.plan.stream,
     )
-    own = [it for it in run.core if it.environment == "own"]
+    own = [it for it in run.core if it.environment == OWN]
     _workloads(run, "builtin", shape, own, workloads, run.threads)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,9 +94,17 @@ class Session:
         self._stack.close()
 
     def measure(
-        self, name: str, pairs: Sequence[Pair], *, baseline: str, budget: float, most: int
+        self,
+        name: str,
+        pairs: Sequence[Pair],
+        *,
+        baseline: str,
+        budget: float,
+        most: int,
+        least: Mapping[str, int] | None = None,
+        without: Collection[str] = (),
     ) -> tuple[Times, dict[str, list[float]]]:
-        """Let all engines score the pairs in turns; gives times, and logits of the warm-up."""
+        """Let engines score the pairs in turns; gives times, and logits of the warm-up."""
         logits: dict[str, list[float]] = {}
 
         def run(engine: str, number: int) -> float:
@@ -105,13 +113,14 @@ class Session:
                 logits[engine] = answer["logits"]
             return float(answer["seconds"])
 
-        for engine in list(self.workers):
+        for engine in [it for it in self.workers if it not in without]:
             try:
                 self.workers[engine].ask(do="texts", name=name, pairs=pairs)
             except PeerError as error:
                 self._drop(engine, str(error))
-        runs = {it: (lambda number, it=it: run(it, number)) for it in self.workers}
-        times = take_turns(runs, baseline=baseline, budget=budget, most=most)
+        asked = [it for it in self.workers if it not in without]
+        runs = {it: (lambda number, it=it: run(it, number)) for it in asked}
+        times = take_turns(runs, baseline=baseline, budget=budget, most=most, least=least)
         for engine, why in times.failed.items():
             self._drop(engine, why)
         return times, logits

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from .process import PeerError
 
 WARM_UP = -1
+PATIENCE = 2.0
+"""How many times its budget a workload may take to reach the least rounds of each engine."""
 Run = Callable[[int], float]
 """Runs once, in the round of that number (WARM_UP for the first), and gives the seconds."""
 
@@ -31,13 +33,16 @@ def take_turns(
     baseline: str,
     budget: float,
     most: int,
+    least: Mapping[str, int] | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Times:
     """Run everything once to warm up, then as many rounds as fit into ``budget`` seconds.
 
-    No engine runs more than ``most`` times; each runs once at least, even over the budget. When
-    the machine gets slower than it was during the warm-up, the rounds end at the budget.
+    No engine runs more than ``most`` times. Each runs ``least`` times (once, if it is not named
+    there) even over the budget, and once even over PATIENCE times the budget. When the machine
+    gets slower than it was during the warm-up, all other rounds end at the budget.
     """
+    wanted = {name: (least or {}).get(name, 1) for name in runs}
     start = clock()
     failed: dict[str, str] = {}
     cost: dict[str, float] = {}
@@ -46,32 +51,43 @@ def take_turns(
         _try(run, WARM_UP, name, failed)
         if name not in failed:
             cost[name] = max(clock() - before, 1e-9)
-    counts = shares(cost, budget - (clock() - start), most=most, baseline=baseline)
+    left = budget - (clock() - start)
+    counts = shares(cost, left, most=most, baseline=baseline, least=wanted)
     rounds = max(counts.values(), default=0)
     plan = {name: _spread(count, rounds) for name, count in counts.items()}
     seconds: dict[str, dict[int, float]] = {name: {} for name in cost}
     for number in range(rounds):
-        late = clock() - start >= budget
+        spent = clock() - start
         names = [it for it in _turned(list(cost), number) if it not in failed]
+        if spent < budget:
+            due = {it for it in names if number in plan[it]}
+        else:
+            # Only what has too few times yet runs, and the baseline beside it.
+            enough = dict.fromkeys(names, 1) if spent >= PATIENCE * budget else wanted
+            due = {it for it in names if len(seconds[it]) < enough[it]}
+            due |= {baseline} & set(names) if due else set()
         for name in names:
-            # Over the budget, only what has no time yet runs, and the baseline beside it.
-            due = number in plan[name] if not late else not seconds[name]
-            if name == baseline and late:
-                due = any(not seconds[it] for it in names)
-            if due:
+            if name in due:
                 found = _try(runs[name], number, name, failed)
                 if found is not None:
                     seconds[name][number] = found
     return Times({name: it for name, it in seconds.items() if name not in failed}, failed)
 
 
-def shares(cost: Mapping[str, float], budget: float, *, most: int, baseline: str) -> dict[str, int]:
-    """Give how often each engine runs: once, and then whichever ran least, while time is left.
+def shares(
+    cost: Mapping[str, float],
+    budget: float,
+    *,
+    most: int,
+    baseline: str,
+    least: Mapping[str, int] | None = None,
+) -> dict[str, int]:
+    """Give how often each engine runs: ``least``, and whichever ran least while time is left.
 
     The baseline, if it is among them, runs as often as the one that runs most.
     """
-    counts = dict.fromkeys(cost, 1)
-    left = budget - sum(cost.values())
+    counts = {name: min(most, (least or {}).get(name, 1)) for name in cost}
+    left = budget - sum(cost[name] * count for name, count in counts.items())
     growing = sorted(cost, key=lambda name: cost[name])
     while growing:
         name = min(growing, key=lambda it: counts[it])  # the cheapest of them

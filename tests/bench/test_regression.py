@@ -110,14 +110,3 @@ def test_ci_runs_the_job_before_the_last_command() -> None:
     script = (Path(__file__).parents[2] / ".ci" / "run").read_text("utf-8")
     job = script.index("-m edge_rerank_bench regression")
     assert job < script.index('echo "== the second command"')
-
-
-def test_the_commands_refuse_what_they_do_not_know(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit, match="no such environment: jax"):
-        command.main(["prepare", "jax"])
-    with pytest.raises(SystemExit, match=r"expected light\|openvino\|torch=PYTHON"):
-        command.main(["prepare", "--environment", "jax=python"])
-    with pytest.raises(SystemExit) as ended:
-        command.main(["report", "--section", "unknown"])
-    assert ended.value.code == 2
-    assert "invalid choice" in capsys.readouterr().err

@@ -79,6 +79,7 @@ def test_the_report_of_a_fixed_record(tmp_path: Path) -> None:
     for piece in (
         *("Test CPU", "8 GiB", "Python 3.11.1", "## Throughput and accuracy", "rms error, sigma"),
         *("500 ms", "100 MiB", "80 MB", "## How cost grows", "![", "cannot run: ConnectionError"),
+        *("the median of 3.", "Optimum int8 is not in all: a call would take 30 s."),
         *("2026-01-31 12:00 UTC", "fake 1.0", "50.0%", "5.0%", "the built-in probe"),
     ):
         assert piece in text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -22,8 +23,9 @@ from edge_rerank_bench.peers.catalogue import (
 from edge_rerank_bench.peers.conversions import ARTIFACT_INT8, Conversion, Models
 from edge_rerank_bench.peers.environments import Environments
 from edge_rerank_bench.run import costs, sections
-from edge_rerank_bench.run.measuring import forget
-from edge_rerank_bench.run.plan import QUICK
+from edge_rerank_bench.run.measuring import forget, specs_of
+from edge_rerank_bench.run.plan import PLANS, QUICK, STANDARD
+from edge_rerank_bench.run.readiness import try_engines
 from edge_rerank_bench.run.results import new_results
 from edge_rerank_bench.run.sections import Run, accuracy
 from edge_rerank_bench.run.session import Session
@@ -114,6 +116,64 @@ def test_cold_starts(shape: Shape, texts: Texts) -> None:
     assert found["transformers"]["failed"] == "not installed: prepare it"
 
 
+def test_variants_start_like_another_engine(shape: Shape, texts: Texts) -> None:
+    times = {"edge-rerank": 0.1, "edge-rerank-avx2": 0.1}
+    run = run_of(FakeStarter(times), texts, tuple(times))
+    costs.cold(run, shape)
+    assert [it["engine"] for it in run.results["cold"]] == ["edge-rerank"]
+
+
+@pytest.mark.parametrize(("budget", "starts"), [(0.0, 3), (60.0, 5)])
+def test_cold_starts_over_the_budget(
+    shape: Shape, texts: Texts, budget: float, starts: int
+) -> None:
+    run = run_of(FakeStarter({"edge-rerank": 0.1}), texts)
+    plan = replace(run.plan, budget={"cold": budget}, cold_starts=5, cold_least=3)
+    costs.cold(replace(run, plan=plan), shape)
+    assert len(run.results["cold"][0]["seconds"]) == starts
+
+
+def test_growth_asks_slow_engines_at_few_points(shape: Shape, texts: Texts) -> None:
+    run = run_of(FakeStarter({"edge-rerank": 0.1, "transformers": 0.5}), texts)
+    plan = replace(run.plan, growth_others=("transformers",), growth_few=(1, 10, 20))
+    costs.growth(replace(run, plan=plan), shape)
+    found = {
+        (it["passages"], it["words"]): "transformers" in it["seconds"]
+        for it in run.results["measurements"]
+    }
+    assert found == {
+        (1, 60): True, (10, 60): True, (100, 60): False,
+        (16, 20): True, (16, 90): False, (16, 370): False,
+    }  # fmt: skip
+
+
+def test_main_engines_have_more_rounds_than_others(shape: Shape, texts: Texts) -> None:
+    run = run_of(FakeStarter(dict.fromkeys(NAMES, 0.1)), texts)
+    rounds = {it.name: STANDARD.least("latency", main=it.main) for it in run.specs}
+    assert rounds == {"edge-rerank": 5, "transformers": 3, "optimum-int8": 5}
+    assert engine("edge-rerank-fp32").main
+    assert STANDARD.least("growth", main=True) == 2
+
+
+def test_the_plans_agree_with_themselves() -> None:
+    for plan in PLANS.values():
+        assert plan.cold_least <= plan.cold_starts
+        assert plan.least_others <= plan.least_main <= plan.most
+        assert {engine(name).core for name in plan.growth_others} <= {False}
+    assert sum(STANDARD.budget.values()) < 25 * 60
+    assert STANDARD.growth_passages == (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+
+
+def test_every_engine_is_tried(shape: Shape, texts: Texts) -> None:
+    told: list[str] = []
+    run = run_of(FakeStarter({"edge-rerank": 0.25, "transformers": 0.5}), texts)
+    missing = try_engines(replace(run, say=told.append), shape, "stream")
+    assert missing == {"optimum-int8": "not installed: prepare it"}
+    assert any(it.startswith("xsmall, edge-rerank: ") and "250 ms" in it for it in told)
+    assert [it.name for it in specs_of(run, "base")] == ["edge-rerank", "optimum-int8"]
+    assert [it.name for it in specs_of(run, "builtin")] == ["edge-rerank"]
+
+
 def test_growth_leaves_out_calls_that_take_too_long(shape: Shape, texts: Texts) -> None:
     run = run_of(FakeStarter({"edge-rerank": 0.1, "optimum-int8": 6.0}), texts)
     costs.growth(run, shape)
@@ -188,5 +248,7 @@ def test_the_catalogue_is_sound(artifact_path: Path) -> None:
     names = [it.name for it in CATALOGUE]
     assert len(set(names)) == len(names)
     assert names[0] == BASELINE
+    assert {it.starts_like for it in CATALOGUE} - {""} <= set(names)
+    assert str(engine("flashrank").batching) == "its own"
     assert engine(BASELINE).model is ARTIFACT_INT8
     assert load_artifact(artifact_path)

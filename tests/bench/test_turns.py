@@ -51,6 +51,32 @@ def test_everything_runs_once_even_over_the_budget() -> None:
     assert {name: len(it) for name, it in found.seconds.items()} == {"ours": 1, "slow": 1}
 
 
+def counts(clock: Clock, budget: float, **least: int) -> dict[str, int]:
+    runs = {"ours": engine(clock, 1.0), "slow": engine(clock, 10.0), "slower": engine(clock, 20.0)}
+    found = take_turns(runs, baseline="ours", budget=budget, most=9, least=least, clock=clock)
+    # Whatever runs has the baseline beside it.
+    for seconds in found.seconds.values():
+        assert seconds.keys() <= found.seconds["ours"].keys()
+    return {name: len(seconds) for name, seconds in found.seconds.items()}
+
+
+def test_the_least_rounds_are_made_over_the_budget() -> None:
+    clock = Clock()
+    assert counts(clock, 62.0, ours=5, slow=3, slower=2) == {"ours": 5, "slow": 3, "slower": 2}
+    assert clock.now > 62.0
+
+
+def test_the_least_rounds_come_before_all_others() -> None:
+    # Of 140 s 31 warm up, the least take 75, and what is left goes to whichever ran least.
+    assert counts(Clock(), 140.0, ours=5, slow=5, slower=1) == {"ours": 9, "slow": 6, "slower": 2}
+
+
+def test_patience_ends_also_the_least_rounds() -> None:
+    clock = Clock()
+    assert counts(clock, 20.0, ours=9, slow=9, slower=9) == {"ours": 1, "slow": 1, "slower": 1}
+    assert clock.now == 62.0
+
+
 def test_rounds_end_when_the_machine_gets_slower() -> None:
     clock, calls = Clock(), [0]
 
