@@ -98,7 +98,7 @@ class Models:
         python = self.environments.python(model.environment)
         source = self.checkpoint if model.source is None else self.path(model.source)
         settings = dict(model.settings)
-        if model.kind == "openvino_int8" or (model.kind == "artifact" and self.calibrate_ours):
+        if model.kind == "openvino_int8" or (model is ARTIFACT_INT8 and self.calibrate_ours):
             settings["pairs"] = self.calibration
         beside = made.with_name(f"{made.name}.{os.getpid()}.partial")
         self.say(f"making {made.name}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -9,9 +10,18 @@ from types import SimpleNamespace
 
 import pytest
 
+from edge_rerank_bench.peers import conversions
 from edge_rerank_bench.peers import environments as module
 from edge_rerank_bench.peers.catalogue import CATALOGUE, engine
-from edge_rerank_bench.peers.conversions import ARTIFACT_INT8, CHECKPOINT, ConversionError, Models
+from edge_rerank_bench.peers.conversions import (
+    ARTIFACT_FP32,
+    ARTIFACT_INT8,
+    CHECKPOINT,
+    OPENVINO_FP32,
+    OPENVINO_INT8,
+    ConversionError,
+    Models,
+)
 from edge_rerank_bench.peers.environments import (
     ENVIRONMENTS,
     OWN,
@@ -157,6 +167,27 @@ def test_conversions_are_made_once_and_fail_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "made" / "artifact-int8" / "x").write_bytes(b"123")
     assert models.path(ARTIFACT_INT8) == tmp_path / "made" / "artifact-int8"
     assert models.size(ARTIFACT_INT8) == 3
+
+
+def test_only_int8_is_calibrated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, bool] = {}
+
+    def convert(python: Path, name: str, arguments: list[str]) -> str:
+        kind, _, output, settings = arguments
+        asked[Path(output).name.partition(".")[0]] = "pairs" in json.loads(settings)
+        Path(output).mkdir()
+        return kind
+
+    monkeypatch.setattr(conversions, "run_module", convert)
+    python = dict.fromkeys(ENVIRONMENTS, Path(sys.executable))
+    pairs = (("query", "text"),)
+    models = Models(tmp_path, tmp_path / "made", Environments(tmp_path, python), quiet, pairs, True)
+    for model in (ARTIFACT_INT8, ARTIFACT_FP32, OPENVINO_FP32, OPENVINO_INT8):
+        models.path(model)
+    assert {name for name, calibrated in asked.items() if calibrated} == {
+        "artifact-int8", "openvino-int8",
+    }  # fmt: skip
+    assert len(asked) == 4
 
 
 def test_installed_size_counts_dependencies(tmp_path: Path) -> None:
