@@ -12,6 +12,7 @@ from dataclasses import dataclass
 # on its own architecture. The engine asks the processor before it calls into one.
 _X86_KERNELS: Mapping[str, tuple[str, ...]] = {
     "scalar": (),
+    "sse41": ("sse4_1",),
     "avx2": ("avx2", "fma"),
     "avx_vnni": ("avx2", "fma", "avxvnni"),
     "avx512_vnni": (*("avx2", "fma", "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512vnni"),),

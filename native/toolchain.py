@@ -59,7 +59,8 @@ class Toolchain:
         # Always said: left to itself, a compiler may take the machine that it runs on.
         if self.zig or not self.target.is_x86:
             return [f"-mcpu={'+'.join((self.target.cpu, *features))}"]
-        return ["-march=x86-64", *(f"-m{feature}" for feature in features)]
+        # Features have zig's names, where it is sse4_1.
+        return ["-march=x86-64", *(f"-m{feature.replace('_', '.')}" for feature in features)]
 
 
 def zig(target: Target, version: str) -> Toolchain:

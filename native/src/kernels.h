@@ -171,7 +171,7 @@ struct Kernel {
 
 extern const Kernel kScalar;
 #if defined(__x86_64__) || defined(_M_X64)
-extern const Kernel kAvx2, kAvxVnni, kAvx512Vnni;
+extern const Kernel kSse41, kAvx2, kAvxVnni, kAvx512Vnni;
 #elif defined(__aarch64__)
 extern const Kernel kNeon, kNeonDotprod, kNeonI8mm;
 #endif
