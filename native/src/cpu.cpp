@@ -40,8 +40,7 @@ bool all(unsigned value, unsigned bits) { return (value & bits) == bits; }
 std::vector<const Kernel *> find_kernels() {
     std::vector<const Kernel *> found;
     const Registers basic = cpuid(1, 0), more = cpuid(7, 0), further = cpuid(7, 1);
-    constexpr unsigned osxsave = 1u << 27, avx = 1u << 28, fma = 1u << 12,
-                       sse41 = 1u << 19;
+    constexpr unsigned osxsave = 1u << 27, avx = 1u << 28, fma = 1u << 12, sse41 = 1u << 19;
     const unsigned saved = all(basic.c, osxsave | avx) ? saved_registers() : 0;
     const bool avx2 = all(saved, 0x6) && all(basic.c, fma) && all(more.b, 1u << 5);
     constexpr unsigned avx512 = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31; // F, DQ, BW, VL

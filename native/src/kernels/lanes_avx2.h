@@ -3,6 +3,7 @@ struct Floats { __m256 v[2]; };
 struct Ints { __m256i v[2]; };
 struct Quads { __m256i v[2]; };
 
+constexpr bool kDoubleSums = false;
 constexpr int kRows = 4, kGroups = 1;           // 8 accumulators of 16 registers
 constexpr int kScoreRows = 1, kScoreGroups = 1; // 6
 

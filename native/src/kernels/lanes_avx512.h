@@ -5,6 +5,7 @@ struct Ints { __m512i v; };
 struct Quads { __m512i v; };
 
 constexpr bool kUnsignedRows = true;
+constexpr bool kDoubleSums = false;
 constexpr int kRows = 6, kGroups = 4;           // 24 accumulators of 32 registers
 constexpr int kScoreRows = 2, kScoreGroups = 4; // the same, three for each score
 

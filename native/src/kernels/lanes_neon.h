@@ -4,6 +4,7 @@ struct Ints { int32x4_t v[4]; };
 struct Quads { int8x16_t v[4]; };
 
 constexpr bool kUnsignedRows = false;
+constexpr bool kDoubleSums = false;
 constexpr int kRows = 4, kGroups = 1;           // 16 accumulators of 32 registers
 constexpr int kScoreRows = 1, kScoreGroups = 1; // 12
 

@@ -5,6 +5,7 @@ struct Ints { int32_t v[16]; };
 struct Quads { int8_t v[64]; };
 
 constexpr bool kUnsignedRows = false;
+constexpr bool kDoubleSums = false;
 constexpr int kRows = 1, kGroups = 1;
 constexpr int kScoreRows = 1, kScoreGroups = 1;
 

@@ -5,6 +5,7 @@ struct Ints { __m128i v[4]; };
 struct Quads { __m128i v[4]; };
 
 constexpr bool kUnsignedRows = false;
+constexpr bool kDoubleSums = true;              // double_sums.h
 constexpr int kRows = 2, kGroups = 1;           // 8 accumulators of 16 registers
 constexpr int kScoreRows = 1, kScoreGroups = 1; // 12
 
@@ -73,8 +74,8 @@ LANES __m128d fused_to_odd(__m128d a, __m128d b, __m128d c) {
                                                                        Floats c) {
     for (int i = 0; i < 4; ++i) {
         const Doubles x = to_doubles(a.v[i]), y = to_doubles(b.v[i]), z = to_doubles(c.v[i]);
-        a.v[i] = to_floats(
-            {fused_to_odd(x.low, y.low, z.low), fused_to_odd(x.high, y.high, z.high)});
+        a.v[i] =
+            to_floats({fused_to_odd(x.low, y.low, z.low), fused_to_odd(x.high, y.high, z.high)});
     }
     return a;
 }
@@ -132,8 +133,7 @@ LANES Floats widen(const int8_t *p) {
 }
 LANES void store_bytes(uint8_t *p, Ints a) {
     const __m128i low = _mm_set1_epi32(255); // of each lane; packing then cuts nothing off
-    const __m128i first =
-        _mm_packus_epi32(_mm_and_si128(a.v[0], low), _mm_and_si128(a.v[1], low));
+    const __m128i first = _mm_packus_epi32(_mm_and_si128(a.v[0], low), _mm_and_si128(a.v[1], low));
     const __m128i last = _mm_packus_epi32(_mm_and_si128(a.v[2], low), _mm_and_si128(a.v[3], low));
     _mm_storeu_si128((__m128i *)p, _mm_packus_epi16(first, last));
 }

@@ -1,12 +1,6 @@
 // Linear products: tiles of rows by groups of columns whose sums stay in registers.
 
-// Runs a statement for each number below a constant, unrolled, so that arrays live in registers.
-#if defined(__clang__)
-#define UNROLLED _Pragma("clang loop unroll(full)")
-#else
-#define UNROLLED // g++ builds the sanitizers' programs alone, which are slow anyway
-#endif
-#define TIMES(index, count) UNROLLED for (int index = 0; index < (count); ++index)
+#include "kernels/unrolled.h"
 
 template <int rows, int groups>
 LANES void multiply_i8(const uint8_t *input, ptrdiff_t stride, const int8_t *weights,
@@ -49,6 +43,11 @@ template <int rows, int groups>
 LANES void multiply_f32(const float *input, ptrdiff_t stride, const float *weights,
                         ptrdiff_t weight_stride, ptrdiff_t group_stride, int inputs,
                         Floats (&sums)[rows][groups]) {
+    if constexpr (kDoubleSums) {
+        if (add_in_doubles(input, stride, weights, weight_stride, group_stride, inputs, sums)) {
+            return;
+        }
+    }
     for (int i = 0; i < inputs; ++i, weights += weight_stride) {
         Floats columns[groups];
         TIMES(g, groups) { columns[g] = load(weights + g * group_stride); }

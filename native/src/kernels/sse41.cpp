@@ -8,6 +8,7 @@
 namespace edge_rerank {
 namespace sse41 {
 #include "kernels/lanes_sse41.h"
+#include "kernels/double_sums.h"
 #include "kernels/rows.h"
 #include "kernels/products.h"
 #include "kernels/attention.h"
