@@ -173,7 +173,7 @@ static void weigh_rows(const float *weights, ptrdiff_t stride, int rows, const f
 #define TILE(n)                                                                                  \
     weigh<n, groups>(weights + row * stride, stride, values, value_stride, keys, inverses + row, \
                      output + row * output_stride, output_stride, columns)
-    EACH_TILE(rows, TILE)
+    EACH_TILE(kFloatRows, rows, TILE)
 #undef TILE
 }
 

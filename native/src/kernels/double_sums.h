@@ -127,8 +127,8 @@ LANES bool add_in_doubles(const float *input, ptrdiff_t stride, const float *wei
         TIMES(g, groups) { result[r][g] = sums[r][g]; }
     }
     __m128i below = _mm_setzero_si128();
-    TIMES(pair, rows / 2) {
-        sum_rows<2>(2 * pair, input, stride, weights, weight_stride, group_stride, inputs, result,
+    for (int row = 0; row + 2 <= rows; row += 2) {
+        sum_rows<2>(row, input, stride, weights, weight_stride, group_stride, inputs, result,
                     below);
     }
     if constexpr (rows % 2) {

@@ -2,6 +2,10 @@
 
 #include "kernels/unrolled.h"
 
+// Rows of a tile of floats: where sums go by way of double, what is found out about the columns
+// serves more rows.
+constexpr int kFloatRows = kDoubleSums ? 6 : kRows;
+
 template <int rows, int groups>
 LANES void multiply_i8(const uint8_t *input, ptrdiff_t stride, const int8_t *weights,
                        ptrdiff_t group_stride, int quads, Ints (&sums)[rows][groups]) {
@@ -73,20 +77,20 @@ LANES void tile_f32(const float *input, ptrdiff_t stride, const ProductF32 &prod
     }
 }
 
-// Calls TILE<n>(row) for tiles of kRows rows and a last, lower one.
+// Calls TILE<n>(row) for tiles of `height` rows and a last, lower one.
 // clang-format off
-#define EACH_TILE(rows, TILE)                                 \
-    int row = 0;                                              \
-    for (; row + kRows <= (rows); row += kRows) {             \
-        TILE(kRows);                                          \
-    }                                                         \
-    switch ((rows) - row) {                                   \
-        case 1: TILE(1); break;                               \
-        case 2: if constexpr (kRows > 2) { TILE(2); } break;  \
-        case 3: if constexpr (kRows > 3) { TILE(3); } break;  \
-        case 4: if constexpr (kRows > 4) { TILE(4); } break;  \
-        case 5: if constexpr (kRows > 5) { TILE(5); } break;  \
-        default: break;                                       \
+#define EACH_TILE(height, rows, TILE)                             \
+    int row = 0;                                                  \
+    for (; row + (height) <= (rows); row += (height)) {           \
+        TILE(height);                                             \
+    }                                                             \
+    switch ((rows) - row) {                                       \
+        case 1: TILE(1); break;                                   \
+        case 2: if constexpr ((height) > 2) { TILE(2); } break;   \
+        case 3: if constexpr ((height) > 3) { TILE(3); } break;   \
+        case 4: if constexpr ((height) > 4) { TILE(4); } break;   \
+        case 5: if constexpr ((height) > 5) { TILE(5); } break;   \
+        default: break;                                           \
     }
 // clang-format on
 
@@ -112,7 +116,7 @@ static void panel_i8(const RowsI8 &input, int rows, const ProductI8 &product, in
         }                                                                               \
         tile_i8<n, groups>(input, row, product, column, output + row * stride, stride); \
     }
-    EACH_TILE(rows, TILE)
+    EACH_TILE(kRows, rows, TILE)
 #undef TILE
 }
 
@@ -122,7 +126,7 @@ static void panel_f32(const float *input, ptrdiff_t input_stride, int rows,
 #define TILE(n)                                                                    \
     tile_f32<n, groups>(input + row * input_stride, input_stride, product, column, \
                         output + row * stride, stride)
-    EACH_TILE(rows, TILE)
+    EACH_TILE(kFloatRows, rows, TILE)
 #undef TILE
 }
 
