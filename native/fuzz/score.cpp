@@ -12,7 +12,7 @@
 #include "check.h"
 
 namespace {
-constexpr const char *kKernels[] = {"scalar", "avx2", "avx_vnni", "avx512_vnni"};
+constexpr const char *kKernels[] = {"scalar", "sse41", "avx2", "avx_vnni", "avx512_vnni"};
 constexpr float kUntouched = -1.5f;
 
 struct Close {

@@ -95,8 +95,8 @@ def test_cpus_are_found_by_name() -> None:
 
 
 def test_kernels_follow_from_features() -> None:
-    assert kernels("x86_64", ()) == ["scalar"]
-    assert kernels("x86_64", ("avx2", "avx_vnni")) == ["avx_vnni", "avx2", "scalar"]
+    assert kernels("x86_64", ()) == ["sse41", "scalar"]
+    assert kernels("x86_64", ("avx2", "avx_vnni")) == ["avx_vnni", "avx2", "sse41", "scalar"]
     assert kernels("aarch64", ("asimddp", "i8mm")) == [
         *("neon_i8mm", "neon_dotprod", "neon", "scalar"),
     ]

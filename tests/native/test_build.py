@@ -67,6 +67,9 @@ def macros(target: Target, features: tuple[str, ...], tmp_path: Path) -> set[str
 def test_nothing_is_compiled_for_the_machine_that_builds(tmp_path: Path) -> None:
     x86, arm = TARGETS["linux-x86_64"], TARGETS["linux-aarch64"]
     assert not {"__AVX__", "__SSE4_1__", "__FMA__"} & macros(x86, (), tmp_path)
+    sse41 = macros(x86, x86.kernels["sse41"], tmp_path)
+    assert "__SSE4_1__" in sse41
+    assert not {"__SSE4_2__", "__POPCNT__", "__AVX__"} & sse41
     avx2 = macros(x86, x86.kernels["avx2"], tmp_path)
     assert {"__AVX2__", "__FMA__"} <= avx2
     assert not {"__AVX512F__", "__AVXVNNI__"} & avx2

@@ -12,9 +12,14 @@ HOST = "host"
 """The name of the machine itself, without an emulator: what all others are compared with."""
 
 # What each kernel of the native engine needs, best first: names of the engine, and features as
-# edge_rerank.cpu names them.
+# edge_rerank.cpu names them. SSE4.1 is not among them: without it numpy does not run either.
 _KERNELS = {
-    "x86_64": {"avx512_vnni": {"avx512_vnni"}, "avx_vnni": {"avx_vnni"}, "avx2": {"avx2"}},
+    "x86_64": {
+        "avx512_vnni": {"avx512_vnni"},
+        "avx_vnni": {"avx_vnni"},
+        "avx2": {"avx2"},
+        "sse41": set(),
+    },
     "aarch64": {"neon_i8mm": {"i8mm"}, "neon_dotprod": {"asimddp"}, "neon": set()},
 }
 
