@@ -13,17 +13,14 @@ import pytest
 
 from tools.emulation.check import check
 from tools.emulation.compare import EXACT, Row
-from tools.emulation.cpus import CPUS, EmulatedCpu, host_machine, kernels
+from tools.emulation.cpus import CPUS, EmulatedCpu, host_machine
 from tools.emulation.machine import emulated
 from tools.emulation.models import BUILT_IN, find_models
 from tools.emulation.pairs import reduced
-from tools.emulation.runs import SLOW
 from tools.emulation.staging import REPOSITORY, staged
 
 pytestmark = pytest.mark.emulation
 REDUCED = [cpu for cpu in CPUS if cpu.reduced]
-QUICK = [cpu for cpu in REDUCED if kernels(cpu.machine, cpu.features)[0] != SLOW]
-"""Where the native engine has more than its slow kernel."""
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +39,7 @@ def test_scores_are_those_of_this_machine(rows: list[Row], cpu: EmulatedCpu, eng
     assert engine not in EXACT or {row.differing for row in own} == {0}
 
 
-@pytest.mark.parametrize("cpu", QUICK, ids=lambda cpu: cpu.name)
+@pytest.mark.parametrize("cpu", REDUCED, ids=lambda cpu: cpu.name)
 def test_verify_holds(rows: list[Row], cpu: EmulatedCpu) -> None:
     (row,) = [row for row in rows if row.cpu == cpu.name and row.verify]
     assert row.problems == []

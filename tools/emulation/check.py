@@ -95,7 +95,7 @@ def check(
         pairs: what is scored.
         models: with which models.
         engine: the only one on the emulated CPUs; None is all there are.
-        patient: whether slow kernels get more work: all pairs on this machine, and ``verify``.
+        patient: whether the slow kernel and ONNX Runtime get all pairs, the former on this machine.
         jobs: so many runs at a time; None is as many as there are cores.
         say: gets a line at each run's end.
 
@@ -109,7 +109,7 @@ def check(
         own = [row for model in models for row in _on_host(bench, model, patient)]
         native = has_native()
         able = emulated_runs(cpus, native=native, patient=patient)
-        able += verify_runs(cpus, native=native, patient=patient)
+        able += verify_runs(cpus, native=native)
         runs = [run for run in with_models(able, models) if engine in (None, run.engine)]
         with ThreadPoolExecutor(jobs or usable_threads()) as pool:
             return [*own, *pool.map(bench.row, runs)]

@@ -56,7 +56,7 @@ def emulated_runs(cpus: Sequence[EmulatedCpu], *, native: bool, patient: bool = 
         return runs
     for cpu in cpus:
         able = kernels(cpu.machine, cpu.features)
-        runs.append(Run(cpu, "native", None, _part(able[0])))
+        runs.append(Run(cpu, "native"))
         ran = {it.kernel for it in runs if it.kernel and it.machine == cpu.machine}
         chosen = {kernels(it.machine, it.features)[0] for it in cpus if it.machine == cpu.machine}
         others = [kernel for kernel in able if kernel not in chosen | ran]
@@ -64,17 +64,10 @@ def emulated_runs(cpus: Sequence[EmulatedCpu], *, native: bool, patient: bool = 
     return runs
 
 
-def verify_runs(cpus: Sequence[EmulatedCpu], *, native: bool, patient: bool) -> list[Run]:
-    """Give the runs of ``edge-rerank verify``, with the engine that is the default.
-
-    It takes minutes where the slow kernel is all there is: there it is for the patient.
-    """
+def verify_runs(cpus: Sequence[EmulatedCpu], *, native: bool) -> list[Run]:
+    """Give the runs of ``edge-rerank verify``, with the engine and kernel that are the default."""
     engine = "native" if native else "onnxruntime"
-    return [
-        Run(cpu, engine, verify=True)
-        for cpu in cpus
-        if patient or kernels(cpu.machine, cpu.features)[0] != SLOW
-    ]
+    return [Run(cpu, engine, verify=True) for cpu in cpus]
 
 
 def with_models(runs: Sequence[Run], models: Sequence[Model]) -> list[Run]:
