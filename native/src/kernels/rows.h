@@ -80,20 +80,20 @@ LANES void store_quantized(const float *input, const float *smooth, int columns,
 }
 
 // Where the values of a row lie, lane by lane; zero is always within.
-struct Range { Floats low, high; };
+struct Extent { Floats low, high; };
 
-LANES void extend(Range &range, Floats x) {
-    range.low = smaller(range.low, x);
-    range.high = larger(range.high, x);
+LANES void extend(Extent &extent, Floats x) {
+    extent.low = smaller(extent.low, x);
+    extent.high = larger(extent.high, x);
 }
 
 // Rounds a row to 253 steps from its least to its largest value: levels around zero would leave
 // nearly half of them to the side that reaches less far. Zero itself is a level, or what is near
 // it, most of what leaves gelu, would all be wrong by the same amount. The least value's level is
 // 1, give or take a half, so that no rounding leaves a byte. False where a value is not finite.
-LANES bool quantize_row(const float *input, const float *smooth, int columns, Range range, int row,
-                        const RowsI8 &output) {
-    const float depth = largest(subtract(zeros(), range.low)), height = largest(range.high);
+LANES bool quantize_row(const float *input, const float *smooth, int columns, Extent extent,
+                        int row, const RowsI8 &output) {
+    const float depth = largest(subtract(zeros(), extent.low)), height = largest(extent.high);
     const Floats share = multiply(splat(depth + height), splat(1.0f / 253));
     const float scale = largest(larger(share, splat(1e-12f)));
     const float zero_point = largest(nearest(splat(1.0f + depth / scale)));
@@ -107,11 +107,11 @@ static bool quantize(const float *input, ptrdiff_t stride, int rows, int columns
                      const float *smooth, const RowsI8 &output) {
     bool sound = true;
     for (int row = 0; row < rows; ++row, input += stride) {
-        Range range{zeros(), zeros()};
+        Extent extent{zeros(), zeros()};
         for (int column = 0; column < columns; column += kLanes) {
-            extend(range, smoothed(input, smooth, column));
+            extend(extent, smoothed(input, smooth, column));
         }
-        sound &= quantize_row(input, smooth, columns, range, row, output);
+        sound &= quantize_row(input, smooth, columns, extent, row, output);
     }
     return sound;
 }
@@ -126,27 +126,27 @@ static void activate(float *values, ptrdiff_t stride, int rows, int columns,
 }
 
 template <Activation activation>
-LANES Range activate_row(float *values, int columns, const float *smooth) {
-    Range range{zeros(), zeros()};
+LANES Extent activate_row(float *values, int columns, const float *smooth) {
+    Extent extent{zeros(), zeros()};
     for (int column = 0; column < columns; column += kLanes) {
         Floats x = activated(load(values + column), activation);
         x = smooth ? multiply(x, load(smooth + column)) : x;
         store(values + column, x);
-        extend(range, x);
+        extend(extent, x);
     }
-    return range;
+    return extent;
 }
 
 static bool activate_quantize(float *values, ptrdiff_t stride, int rows, int columns,
                               Activation activation, const float *smooth, const RowsI8 &output) {
     bool sound = true;
     for (int row = 0; row < rows; ++row, values += stride) {
-        const Range range = activation == Activation::gelu
-                                ? activate_row<Activation::gelu>(values, columns, smooth)
-                            : activation == Activation::relu
-                                ? activate_row<Activation::relu>(values, columns, smooth)
-                                : activate_row<Activation::gelu_tanh>(values, columns, smooth);
-        sound &= quantize_row(values, nullptr, columns, range, row, output);
+        const Extent extent = activation == Activation::gelu
+                                  ? activate_row<Activation::gelu>(values, columns, smooth)
+                              : activation == Activation::relu
+                                  ? activate_row<Activation::relu>(values, columns, smooth)
+                                  : activate_row<Activation::gelu_tanh>(values, columns, smooth);
+        sound &= quantize_row(values, nullptr, columns, extent, row, output);
     }
     return sound;
 }
