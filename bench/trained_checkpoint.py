@@ -26,7 +26,7 @@ from edge_rerank_training.batches import PairEncoder
 from edge_rerank_training.mining import mine_once
 from edge_rerank_training.prepare import prepare
 from edge_rerank_training.teacher import embed_once
-from edge_rerank_training.train import Budget, Lists, Progress, train
+from edge_rerank_training.train import Lists, Phase, Progress, train
 from edge_rerank_training.warm_start import write_checkpoint
 
 from .widened import widened
@@ -63,10 +63,10 @@ def main() -> None:
         write_checkpoint(model, tokenizer, args.output)
         say(f"saved {args.output.name} at step {progress.step}")
 
-    budget = Budget(math.inf, args.steps)  # by steps alone, so that it can be repeated
+    phase = Phase(math.inf, args.steps, RATE)  # by steps alone, so that it can be repeated
     state = args.output.with_suffix(".state.pt")
     args.output.mkdir(parents=True, exist_ok=True)
-    train(model, encoder, data, budget, RATE, "float32", args.seed, state, save, say)
+    train(model, encoder, data, phase, "float32", args.seed, state, save, say)
 
 
 def lists(work: Path, seed: int, encoder: PairEncoder) -> Lists:

@@ -28,7 +28,7 @@ from .queries import Query
 from .recover import recover_order
 from .scorers import ArtifactScorer, CheckpointScorer, Scorer
 from .teacher import embed_once
-from .train import Budget, Lists, Progress, train
+from .train import Lists, Phase, Progress, train
 from .warm_start import warm_start, write_checkpoint
 
 LONGEST_PAIR = 320
@@ -54,10 +54,15 @@ def arguments() -> argparse.Namespace:
         "--seed", type=int, default=0, help="of the data, the split, the order and the weights"
     )
     parser.add_argument(
-        "--minutes", type=float, default=60.0, help="longest training time (default 60)"
+        "--minutes", type=float, default=60.0, help="longest time of the first phase (default 60)"
     )
     parser.add_argument(
-        "--steps", type=int, default=20_000, help="most training steps (default 20000)"
+        "--steps", type=int, default=20_000, help="most steps of a phase (default 20000)"
+    )
+    parser.add_argument(
+        "--finish-minutes",
+        type=float,
+        help="longest time of the phase that leans on the teacher (default: a fifth of --minutes)",
     )
     parser.add_argument(
         "--recover-steps", type=int, default=600, help="steps that fit the relative table (600)"
@@ -147,26 +152,26 @@ def train_model(options: argparse.Namespace) -> None:
         wanted,
     )
 
-    def save(progress: Progress) -> None:
-        write_checkpoint(model, tokenizer, options.output)
-        recipe = {**vars(progress), "losses": progress.losses[::50], "lists": len(rows)}
-        recipe |= {
-            "seed": seed,
-            "rate": options.rate,
-            "minutes": options.minutes,
-            "precision": options.precision,
-            "threads": options.threads,
-        }
-        (options.output / "training.json").write_text(json.dumps(recipe, indent=1) + "\n", "utf-8")
-        say(f"saved {options.output.name} at step {progress.step}")
+    def run(name: str, phase: Phase) -> Progress:
+        def save(progress: Progress) -> None:
+            write_checkpoint(model, tokenizer, options.output)
+            recipe = {**vars(phase), **vars(progress), "losses": progress.losses[::50]}
+            recipe |= {"lists": len(rows), "seed": seed, "threads": options.threads}
+            recipe["precision"] = options.precision
+            file = options.output / f"training-{name}.json"
+            file.write_text(json.dumps(recipe, indent=1) + "\n", "utf-8")
+            say(f"saved {options.output.name} at step {progress.step}")
 
-    budget = Budget(options.minutes, options.steps)
-    say(
-        f"training on {len(rows)} lists for at most {options.minutes:g} minutes, "
-        f"products in {options.precision}"
-    )
-    state = work / f"state-{seed}.pt"
-    train(model, encoder, data, budget, options.rate, options.precision, seed, state, save, say)
+        say(f"{name}: at most {phase.minutes:g} minutes, products in {options.precision}")
+        state = work / f"state-{name}-{seed}.pt"
+        return train(model, encoder, data, phase, options.precision, seed, state, save, say)
+
+    say(f"training on {len(rows)} lists")
+    first = run("ranking", Phase(options.minutes, options.steps, options.rate))
+    if first.stopped:
+        return
+    minutes = options.minutes / 5 if options.finish_minutes is None else options.finish_minutes
+    run("finish", Phase(minutes, options.steps, options.rate * 0.4, 0.2, first.step))
 
 
 def evaluate_model(options: argparse.Namespace) -> None:

@@ -26,11 +26,18 @@ WARM_UP = 0.04
 
 
 @dataclass(frozen=True)
-class Budget:
-    """Training ends at whichever comes first."""
+class Phase:
+    """One pass of the loop, which ends at the minutes or the steps, whichever comes first.
+
+    rate: the highest learning rate. label_weight: the known answer's share of the ranking loss, the
+    rest being the teacher's. skip: steps of earlier phases, whose lists are not taken again.
+    """
 
     minutes: float
     steps: int
+    rate: float
+    label_weight: float = 0.5
+    skip: int = 0
 
 
 @dataclass
@@ -42,6 +49,8 @@ class Progress:
     tokens: int = 0
     seconds: float = 0.0
     losses: list[float] = field(default_factory=list)
+    stopped: bool = False
+    """Whether a signal ended the phase before its time."""
 
 
 @dataclass(frozen=True)
@@ -125,8 +134,7 @@ def train(
     model: DebertaV2ForSequenceClassification,
     encoder: PairEncoder,
     data: Lists,
-    budget: Budget,
-    rate: float,
+    phase: Phase,
     precision: str,
     seed: int,
     state_file: Path,
@@ -136,7 +144,7 @@ def train(
     """Trains in place, on the model's device. save is called every few minutes and at the end."""
     keep_freed_memory()
     optimizer = torch.optim.AdamW(
-        parameter_groups(model, rate), lr=rate, weight_decay=0.01, fused=True
+        parameter_groups(model, phase.rate), lr=phase.rate, weight_decay=0.01, fused=True
     )
     progress = Progress()
     if state_file.exists():
@@ -164,17 +172,19 @@ def train(
     started = time.monotonic() - progress.seconds
     saved = time.monotonic()
     while not stop.set:
-        done = max(progress.seconds / (budget.minutes * 60), progress.step / budget.steps)
+        done = max(progress.seconds / (phase.minutes * 60), progress.step / phase.steps)
         if done >= 1:
             break
         for group in optimizer.param_groups:
             group["lr"] = group["base"] * rate_factor(done)
-        epoch, position = divmod(progress.step * LISTS_PER_STEP, len(data.rows) - LISTS_PER_STEP)
+        begun = (phase.skip + progress.step) * LISTS_PER_STEP
+        epoch, position = divmod(begun, len(data.rows) - LISTS_PER_STEP)
         order = np.random.default_rng((seed, epoch)).permutation(len(data.rows))
         rows = order[position : position + LISTS_PER_STEP]
         with products_in(precision, str(model.device)):
             logits, tokens = step_logits(model, encoder, data, rows)
-        loss = list_loss(logits, torch.from_numpy(data.wanted[rows]).to(model.device))
+        wanted = torch.from_numpy(data.wanted[rows]).to(model.device)
+        loss = list_loss(logits, wanted, phase.label_weight)
         torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(
             [p for g in optimizer.param_groups for p in g["params"]], 1.0
@@ -197,5 +207,6 @@ def train(
         if time.monotonic() - saved > SAVE_SECONDS:
             keep()
             saved = time.monotonic()
+    progress.stopped = stop.set
     keep()
     return progress

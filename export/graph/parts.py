@@ -128,8 +128,10 @@ class Parts:
         )
         sums = self.tensors[f"{name}.weight"].sum(0, dtype=np.int32)
         sums = sums.astype(np.float32) * self.tensors[f"{name}.scale"]
-        table = np.stack([sums, self.tensors[f"{name}.bias"]])
-        shift = self.graph("MatMul", it.shift, self.graph.parameter(f"{name}.shift", table))
+        bias = self.graph("Unsqueeze", self.parameter(f"{name}.bias"), self.graph.integers(0))
+        # The session puts them together when it is made.
+        table = self.graph("Concat", self.graph.parameter(f"{name}.sums", sums[None]), bias, axis=0)
+        shift = self.graph("MatMul", it.shift, table)
         return self.graph("Add", self.graph("Mul", product, it.scale), shift)
 
     def _quantise(self, values: str) -> Quantised:
