@@ -65,16 +65,15 @@ def test_a_trained_model_of_the_xsmall_shape(pairs: list[Pair], tmp_path: Path) 
 
     model = open_model(write_widened(tmp_path / "checkpoint"), None, tmp_path)
     assert (model.architecture.layers, model.architecture.head_size) == (12, 64)
-    # The aim is a tau of 0.98: docs/accuracy.md says where it is reached and where not quite. This
-    # checkpoint, never trained in its shape, came to 0.9778 when the limit was set.
-    check(measured(model, pairs), rms=0.05, tau=0.975, overlap=0.97)
+    # The aims of docs/accuracy.md; this came to 0.023, 0.984 and 0.994 when the limits were set.
+    check(measured(model, pairs), rms=0.05, tau=0.98, overlap=0.97)
 
 
 def test_the_built_in_model_rounds_activations_well(pairs: list[Pair], tmp_path: Path) -> None:
     """Against its own int8 weights in float; its stored fp32 logits are held by ``verify``."""
     from edge_rerank_bench.accuracy import open_model
 
-    check(measured(open_model(None, None, tmp_path), pairs), rms=0.03, tau=0.98, overlap=0.97)
+    check(measured(open_model(None, None, tmp_path), pairs), rms=0.02, tau=0.985, overlap=0.98)
 
 
 def test_the_built_in_model_holds_its_stored_logits() -> None:
