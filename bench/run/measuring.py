@@ -48,13 +48,15 @@ def measure(options: argparse.Namespace, environments: Environments, say: Say) -
     run, shapes = run_of(options, environments, say)
     run.results.update(read_results(options.output))
     _describe(run, environments)
+    # Once, since the record itself is part of the tree that may differ from the commit.
+    commit = _commit()
     for name in options.section or SECTIONS:
         shape = shape_of(name, options, shapes)
         convert(run, shape, name)
         forget(run.results, name)
         start = time.monotonic()
         _FUNCTIONS[name](run, shape)
-        _note(run, shape, name, time.monotonic() - start)
+        _note(run, shape, name, time.monotonic() - start, commit)
         write_results(options.output, run.results)
 
 
@@ -178,7 +180,7 @@ def convert(run: Run, shape: Shape, section: str) -> None:
             run.say(f"{spec.name}: {error}")
 
 
-def _note(run: Run, shape: Shape, section: str, seconds: float) -> None:
+def _note(run: Run, shape: Shape, section: str, seconds: float, commit: str | None) -> None:
     """Note when and of what a section was measured."""
     run.results["shapes"][shape.name] = shape.to_json()
     run.results["sections"][section] = {
@@ -186,7 +188,7 @@ def _note(run: Run, shape: Shape, section: str, seconds: float) -> None:
         "seconds": seconds,
         "plan": run.plan.name,
         "version": __version__,
-        "commit": _commit(),
+        "commit": commit,
         "load": _load(),
     }
 
