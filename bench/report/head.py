@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from ..run.results import FILE
+from ..run.session import REST
 from .tables import Record
 
 _HOW = (
-    "every engine in a process of its own, all taking turns round by round, text in and scores "
-    "out. A ratio is the median of those taken round by round, with quartiles. Slow engines ran "
-    "in fewer rounds; a row of one run has no spread. The load noted after each section says how "
-    "crowded the machine was. Padded batches: 16 pairs sorted by length for bare runtimes, 32 in "
-    "arrival order for programs as first written; libraries batch as they do by themselves."
+    "every engine in a process of its own, all taking turns round by round, text in and "
+    f"scores out, each after a rest of {REST:g} s. A ratio is the median of those taken round "
+    "by round, with quartiles. Slow engines ran in fewer rounds; a row of one run has no "
+    "spread. The load noted after each section says how crowded the machine was. Padded "
+    "batches: 16 pairs sorted by length for bare runtimes, 32 in arrival order for programs "
+    "as first written; libraries batch as they do by themselves."
 )
 
 

@@ -15,6 +15,11 @@ from .process import PeerError, WorkerProcess
 from .texts import Pair
 from .turns import WARM_UP, Times, take_turns
 
+REST = 0.1
+"""Seconds without work before each call that is timed: threads of the engine before may still be
+spinning. ONNX Runtime's do so for 30 to 40 ms after a call, which made the next call of two
+threads, whoever's it was, that much slower."""
+
 
 class Worker(Protocol):
     """What a session needs of a worker; tests bring their own."""
@@ -108,7 +113,9 @@ class Session:
         logits: dict[str, list[float]] = {}
 
         def run(engine: str, number: int) -> float:
-            answer = self.workers[engine].ask(do="score", name=name, logits=number == WARM_UP)
+            answer = self.workers[engine].ask(
+                do="score", name=name, logits=number == WARM_UP, rest=REST
+            )
             if number == WARM_UP:
                 logits[engine] = answer["logits"]
             return float(answer["seconds"])

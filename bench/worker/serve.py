@@ -2,7 +2,8 @@
 
     {"do": "open", "adapter": NAME, "settings": {...}}   -> {"versions": {...}}
     {"do": "texts", "name": NAME, "pairs": [[query, document], ...]}   -> {}
-    {"do": "score", "name": NAME, "logits": BOOL}   -> {"seconds": S, "logits": [...]}
+    {"do": "score", "name": NAME, "logits": BOOL, "rest": S}   -> {"seconds": S, "logits": [...]}:
+        after so many seconds without work, none if they are not named
     {"do": "facts"}   -> {"peak_bytes": N, ...}: what the engine says about itself,
         or the memory alone with {"brief": true}
 
@@ -44,6 +45,7 @@ class Worker:
             self._texts[message["name"]] = [(query, text) for query, text in message["pairs"]]
             return {}
         if todo == "score":
+            time.sleep(message.get("rest", 0))
             return self._score(self._texts[message["name"]], message["logits"])
         if todo == "facts":
             more = {} if message.get("brief") else self._engine.facts()

@@ -29,6 +29,7 @@ class FakeWorker:
         self.name, self.closed = name, False
         self._seconds, self._fails_at, self._calls = seconds, fails_at, 0
         self._pairs: Mapping[str, Texts] = {}
+        self.rests: list[float] = []
 
     def ask(self, **message: Any) -> dict[str, Any]:
         if message["do"] == "texts":
@@ -37,6 +38,7 @@ class FakeWorker:
         if message["do"] == "facts":
             return {"peak_bytes": 1 << 20}
         assert message["do"] == "score"
+        self.rests.append(message.get("rest", 0))
         self._calls += 1
         if self._calls == self._fails_at:
             raise PeerError("ended with -9: killed")

@@ -28,7 +28,7 @@ from edge_rerank_bench.run.plan import PLANS, QUICK, STANDARD
 from edge_rerank_bench.run.readiness import try_engines
 from edge_rerank_bench.run.results import new_results
 from edge_rerank_bench.run.sections import Run, accuracy
-from edge_rerank_bench.run.session import Session
+from edge_rerank_bench.run.session import REST, Session
 from edge_rerank_bench.run.shapes import Shape
 from edge_rerank_bench.run.texts import Texts, python_topics, texts_of
 from edge_rerank_bench.run.workloads import Workload, padded_tokens
@@ -84,6 +84,8 @@ def test_a_stream_leaves_times_padding_and_accuracy(shape: Shape, texts: Texts) 
     assert found["engines"]["edge-rerank"]["rms_in_sigma"] == 0.0
     assert run.results["engines"]["edge-rerank"]["versions"] == {"fake": "1.0"}
     assert all(worker.closed for worker in starter.workers)
+    # Before each call, the warm-up's too, the threads of the one before come to rest.
+    assert {rest for worker in starter.workers for rest in worker.rests} == {REST}
 
 
 def test_a_peer_that_dies_leaves_its_reason(shape: Shape, texts: Texts) -> None:
