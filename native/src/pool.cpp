@@ -27,6 +27,7 @@ void Pool::close() {
 }
 
 void Pool::run(const std::function<void(int)> &work) {
+    placement_.make_way(threads_);
     {
         const std::lock_guard<std::mutex> lock(mutex_);
         work_ = &work;

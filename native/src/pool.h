@@ -7,6 +7,8 @@
 #include <thread>
 #include <vector>
 
+#include "placement.h"
+
 namespace edge_rerank {
 
 class Pool {
@@ -31,6 +33,7 @@ class Pool {
     int running_ = 0;
     bool closing_ = false;
     std::vector<std::thread> threads_;
+    Placement placement_;
 
     void loop(int number);
     void close();

@@ -1,0 +1,71 @@
+"""The engine's threads keep off the caller's processor, and to what others allow them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from edge_rerank.artifact import Artifact
+from edge_rerank.engines._library import Library
+from tests.native.calls import opened, random_pairs, score
+
+if sys.platform != "linux":
+    pytest.skip("only Linux is told where threads may run", allow_module_level=True)
+
+ALLOWED = frozenset(os.sched_getaffinity(0))
+TASKS = Path("/proc/self/task")
+PAIRS = random_pairs(4, 100, 20)
+
+pytestmark = pytest.mark.skipif(len(ALLOWED) < 2, reason="one processor leaves no choice")
+
+
+def tasks() -> set[int]:
+    return {int(it.name) for it in TASKS.iterdir()}
+
+
+@pytest.fixture(autouse=True)
+def everywhere() -> Iterator[None]:
+    """Let the caller run everywhere again in the end."""
+    yield
+    os.sched_setaffinity(0, ALLOWED)
+
+
+def test_threads_keep_off_the_caller_s_processor(library: Library, builtin: Artifact) -> None:
+    before = tasks()
+    with opened(library, builtin.path, threads=3) as engine:
+        workers = tasks() - before
+        assert len(workers) == 2
+        score(library, engine, PAIRS)
+        (left,) = {frozenset(os.sched_getaffinity(it)) for it in workers}
+        assert left < ALLOWED
+        assert len(left) == len(ALLOWED) - 1
+        assert os.sched_getaffinity(0) == ALLOWED  # the caller's own is left alone
+
+
+def test_a_thread_that_others_placed_stays_there(library: Library, builtin: Artifact) -> None:
+    first, second = sorted(ALLOWED)[:2]
+    before = tasks()
+    with opened(library, builtin.path, threads=2) as engine:
+        (worker,) = tasks() - before
+        os.sched_setaffinity(worker, {second})
+        for processor in (second, first, second):
+            os.sched_setaffinity(0, {processor})
+            os.sched_setaffinity(0, ALLOWED)
+            score(library, engine, PAIRS)
+            assert os.sched_getaffinity(worker) == {second}
+
+
+def test_a_process_that_is_moved_stays_there(library: Library, builtin: Artifact) -> None:
+    before = tasks()
+    with opened(library, builtin.path, threads=2) as engine:
+        (worker,) = tasks() - before
+        score(library, engine, PAIRS)
+        for processor in sorted(ALLOWED)[:2]:
+            for task in (0, worker):
+                os.sched_setaffinity(task, {processor})
+            score(library, engine, PAIRS)
+            assert os.sched_getaffinity(worker) == {processor}
