@@ -15,10 +15,6 @@ struct Placement::State {
     int away = -1;
 };
 
-namespace {
-bool equal(const cpu_set_t &left, const cpu_set_t &right) { return CPU_EQUAL(&left, &right); }
-} // namespace
-
 void Placement::make_way(std::vector<std::thread> &threads) {
     if (threads.empty()) {
         return;
@@ -40,7 +36,7 @@ void Placement::make_way(std::vector<std::thread> &threads) {
         if (pthread_getaffinity_np(thread, sizeof now, &now) != 0) {
             continue;
         }
-        if (!equal(now, it.given)) {
+        if (!CPU_EQUAL(&now, &it.given)) {
             it.allowed = now;
         }
         cpu_set_t others;
