@@ -26,7 +26,7 @@ from native.targets import TARGETS, Target, host_target  # noqa: E402
 from native.toolchain import BuildError  # noqa: E402
 
 FOLDER = Path("edge_rerank", "_native")
-NOT_BUILT = "not-built.txt"  # read by edge_rerank/engines/_library.py
+NOT_BUILT = "not-built.txt"  # read by edge_rerank/native_library.py
 
 
 class NativeDistribution(Distribution):

@@ -25,12 +25,13 @@ import numpy as np
 import torch
 
 from edge_rerank import Reranker
-from edge_rerank.artifact import load_artifact
-from edge_rerank.builtin import builtin_model
-from edge_rerank.comparison import compare_by_query
+from edge_rerank.artifact.builtin import builtin_model
+from edge_rerank.artifact.folder import load_artifact
+from edge_rerank.artifact.manifest import Architecture
 from edge_rerank.errors import EdgeRerankError
-from edge_rerank.manifest import Architecture
-from edge_rerank.tokenization import PairTokenizer, TokenizedPair
+from edge_rerank.pairs import TokenizedPair
+from edge_rerank.tokenizing.choose import PairTokenizer
+from edge_rerank.verification.comparison import compare_by_query
 from edge_rerank_export import ExportOptions, export_model
 from edge_rerank_export.checkpoint import open_checkpoint, read_weights
 from edge_rerank_export.forward import Forward

@@ -19,9 +19,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from edge_rerank.comparison import compare_by_query
-from edge_rerank.manifest import Architecture
-from edge_rerank.tokenization import PairTokenizer
+from edge_rerank.artifact.manifest import Architecture
+from edge_rerank.tokenizing.choose import PairTokenizer
+from edge_rerank.verification.comparison import compare_by_query
 from edge_rerank_export.calibration import load_calibration
 from edge_rerank_export.checkpoint import open_checkpoint, read_weights
 from edge_rerank_export.forward import Forward

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge_rerank import Reranker
-from edge_rerank.artifact import load_artifact
-from edge_rerank.batching import plan_batches
-from edge_rerank.builtin import builtin_model
-from edge_rerank.tokenization import PairTokenizer
+from edge_rerank.artifact.builtin import builtin_model
+from edge_rerank.artifact.folder import load_artifact
+from edge_rerank.engines.onnx.batching import plan_batches
+from edge_rerank.tokenizing.choose import PairTokenizer
 
 QUERY = "how is a passage ranked"
 PASSAGE = (

@@ -15,9 +15,9 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from edge_rerank.cpu import read_cpu
-from edge_rerank.engines._library import load_library
 from edge_rerank.errors import EngineError
+from edge_rerank.machine.cpu import read_cpu
+from edge_rerank.native_library import load_library
 
 BASELINE = Path("bench/baseline.json")
 LIMIT = 1.3

@@ -20,7 +20,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import DebertaV2Config, DebertaV2ForSequenceClassification
 
-from edge_rerank.builtin import builtin_model
+from edge_rerank.artifact.builtin import builtin_model
 from edge_rerank_export.parameters import smooth_name
 from edge_rerank_export.quantize import dequantize_parameters
 from edge_rerank_training.warm_start import write_checkpoint

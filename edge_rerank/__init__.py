@@ -15,8 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from edge_rerank._version import __version__
-from edge_rerank.cpu import require_baseline
-from edge_rerank.engines import EngineInfo
+from edge_rerank.engines.protocol import EngineInfo
 from edge_rerank.errors import (
     ArtifactError,
     ArtifactNotFoundError,
@@ -33,11 +32,12 @@ from edge_rerank.errors import (
     UnsafePathError,
     UnsupportedCpuError,
 )
+from edge_rerank.machine.cpu import require_baseline
 from edge_rerank.reranker import Reranker
 from edge_rerank.results import Document, RankedDocument, ScoredPair
 
 if TYPE_CHECKING:
-    from edge_rerank.verification import Verification, verify
+    from edge_rerank.verification.report import Verification, verify
 
 __all__ = [
     "ArtifactError",

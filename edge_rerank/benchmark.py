@@ -14,11 +14,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from edge_rerank.cpu import Cpu, read_cpu
-from edge_rerank.engines import EngineInfo
+from edge_rerank.engines.protocol import EngineInfo
 from edge_rerank.errors import InputError
+from edge_rerank.machine.cpu import Cpu, read_cpu
+from edge_rerank.machine.threads import resolve_threads, usable_threads
 from edge_rerank.reranker import Reranker
-from edge_rerank.threads import resolve_threads, usable_threads
 
 if TYPE_CHECKING:
     import os

@@ -61,3 +61,9 @@ class ClosedError(EdgeRerankError):
 
 class UnsupportedCpuError(EdgeRerankError, ImportError):
     """The processor is too old for the libraries this package needs; raised at its import."""
+
+
+def shown(value: object) -> str:
+    """Give ``value`` as it can stand in one line of an error message."""
+    text = ascii(value)
+    return text if len(text) <= 80 else text[:77] + "..."

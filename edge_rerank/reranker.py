@@ -11,16 +11,18 @@ from itertools import islice
 from types import TracebackType
 from typing import TYPE_CHECKING, SupportsIndex
 
-from edge_rerank import _inputs as inputs
-from edge_rerank._opening import open_parts
-from edge_rerank.artifact import Artifact, load_artifact
-from edge_rerank.builtin import builtin_model
-from edge_rerank.engines import Engine, EngineInfo, check_choice, create_engine
+from edge_rerank import inputs
+from edge_rerank.artifact.builtin import builtin_model
+from edge_rerank.artifact.folder import Artifact, load_artifact
+from edge_rerank.engines.choose import check_choice, create_engine
+from edge_rerank.engines.protocol import Engine, EngineInfo
 from edge_rerank.errors import ClosedError, EngineError
-from edge_rerank.probes import check_at_load
+from edge_rerank.loading.parts import open_parts
+from edge_rerank.loading.self_check import check_at_load
+from edge_rerank.machine.threads import resolve_threads
+from edge_rerank.pairs import Pair
 from edge_rerank.results import Document, RankedDocument, ScoredPair, sigmoid
-from edge_rerank.threads import resolve_threads
-from edge_rerank.tokenization import Pair, PairTokenizer
+from edge_rerank.tokenizing.choose import PairTokenizer
 
 if TYPE_CHECKING:
     import numpy as np

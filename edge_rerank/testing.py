@@ -22,14 +22,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from edge_rerank._inputs import checked_pairs
-from edge_rerank._json import Fields, read_json, shown, write_json
 from edge_rerank._version import __version__
-from edge_rerank.agreement import Agreement, agree
-from edge_rerank.errors import ArtifactError, InputError
-from edge_rerank.manifest import utc_now
+from edge_rerank.artifact.fields import Fields, read_json, write_json
+from edge_rerank.artifact.manifest import utc_now
+from edge_rerank.errors import ArtifactError, InputError, shown
+from edge_rerank.inputs import checked_pairs
+from edge_rerank.pairs import Pair
+from edge_rerank.parity.agreement import Agreement, agree
 from edge_rerank.reranker import Reranker
-from edge_rerank.tokenization import Pair
 
 __all__ = ["GoldenScores", "Scorer", "assert_scores_match"]
 

@@ -11,9 +11,9 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_rerank._lines import open_lines, parse_object
 from edge_rerank.errors import InputError
-from edge_rerank.tokenization import check_text
+from edge_rerank.lines import open_lines, parse_object
+from edge_rerank.pairs import check_text
 
 from .errors import CalibrationError
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge_rerank.artifact import sha256_file
-from edge_rerank.manifest import Architecture
+from edge_rerank.artifact.folder import sha256_file
+from edge_rerank.artifact.manifest import Architecture
 
 from .config import read_architecture, read_config
 from .errors import CheckpointError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from edge_rerank.manifest import PRECISIONS
+from edge_rerank.artifact.manifest import PRECISIONS
 
 from .pipeline import (
     FP32_LIMIT,

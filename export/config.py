@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from edge_rerank.manifest import Architecture
+from edge_rerank.artifact.manifest import Architecture
 
 from .errors import CheckpointError
 

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from edge_rerank.manifest import Architecture
-from edge_rerank.tokenization import TokenizedPair
+from edge_rerank.artifact.manifest import Architecture
+from edge_rerank.pairs import TokenizedPair
 
 if TYPE_CHECKING:
     from .parameters import Tensors

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edge_rerank.manifest import Architecture
+from edge_rerank.artifact.manifest import Architecture
 
 from .config import relative_limit, relative_span
 from .errors import CheckpointError

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edge_rerank.agreement import kendall_tau
+from edge_rerank.parity.agreement import kendall_tau
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge_rerank._version import __version__
-from edge_rerank.artifact import Probe, write_manifest, write_probes
-from edge_rerank.limits import FP32_MAX, INT8_RMS
-from edge_rerank.manifest import PRECISIONS, Manifest, Source
-from edge_rerank.tokenization import PairTokenizer, TokenizedPair
+from edge_rerank.artifact.folder import Probe, write_manifest, write_probes
+from edge_rerank.artifact.manifest import PRECISIONS, Manifest, Source
+from edge_rerank.pairs import TokenizedPair
+from edge_rerank.parity.limits import FP32_MAX, INT8_RMS
+from edge_rerank.tokenizing.choose import PairTokenizer
 
 from .calibration import Calibration, load_calibration
 from .checkpoint import Checkpoint, read_weights

@@ -17,7 +17,7 @@ from .errors import CheckpointError, ExportError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from edge_rerank.tokenization import TokenizedPair
+    from edge_rerank.pairs import TokenizedPair
 
 _OPSET = 18  # the least that Optimum recommends for this architecture
 

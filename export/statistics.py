@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from edge_rerank.manifest import Architecture
-from edge_rerank.tokenization import TokenizedPair
+from edge_rerank.artifact.manifest import Architecture
+from edge_rerank.pairs import TokenizedPair
 
 from .forward import Forward
 

@@ -13,14 +13,8 @@ import pytest
 from hypothesis import settings
 from numpy.typing import NDArray
 
-from edge_rerank.artifact import (
-    Architecture,
-    Manifest,
-    Probe,
-    Source,
-    write_manifest,
-    write_probes,
-)
+from edge_rerank.artifact.folder import Probe, write_manifest, write_probes
+from edge_rerank.artifact.manifest import Architecture, Manifest, Source
 
 # A shared machine may be slow, and a failure must be the same on the next run.
 settings.register_profile("edge-rerank", deadline=None, derandomize=True)

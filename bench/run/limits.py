@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from edge_rerank.engines._library import load_library
 from edge_rerank.errors import EngineError
+from edge_rerank.native_library import load_library
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from edge_rerank import __version__
-from edge_rerank.builtin import builtin_model
-from edge_rerank.cpu import read_cpu
-from edge_rerank.threads import usable_threads
+from edge_rerank.artifact.builtin import builtin_model
+from edge_rerank.machine.cpu import read_cpu
+from edge_rerank.machine.threads import usable_threads
 from edge_rerank_export.calibration import load_calibration
 
 from ..peers.catalogue import CATALOGUE, EngineSpec

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edge_rerank.agreement import agree
+from edge_rerank.parity.agreement import agree
 
 from ..peers.catalogue import BASELINE, REFERENCE, SECOND_REFERENCE, EngineSpec
 from ..peers.environments import OWN, Say

@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from edge_rerank.artifact import load_artifact
-from edge_rerank.builtin import builtin_model
-from edge_rerank.manifest import Architecture
-from edge_rerank.tokenization import PairTokenizer
+from edge_rerank.artifact.builtin import builtin_model
+from edge_rerank.artifact.folder import load_artifact
+from edge_rerank.artifact.manifest import Architecture
+from edge_rerank.tokenizing.choose import PairTokenizer
 
 from ..peers.conversions import ARTIFACT_INT8, Conversion, ConversionError, Models
 from ..peers.environments import Environments, Say

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
-from edge_rerank.batching import padding_overhead, plan_batches
+from edge_rerank.engines.onnx.batching import padding_overhead, plan_batches
 
 from ..peers.catalogue import PACKED, PLANNED, SORTED, Batching
 from ..worker.batches import cut

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from edge_rerank import Reranker
-from edge_rerank.tokenization import PairTokenizer
+from edge_rerank.tokenizing.choose import PairTokenizer
 
 DISTRIBUTIONS = ("edge-rerank", "onnxruntime", "tokenizers", "numpy")
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from edge_rerank.engines import ENGINES
+from edge_rerank.engines.choose import ENGINES
 from edge_rerank.errors import InputError
 from edge_rerank.reranker import Reranker
 

@@ -10,11 +10,11 @@ from typing import Any
 
 from edge_rerank.cli.common import EXIT_CODES, EXIT_OK, add_model_options, open_reranker
 from edge_rerank.cli.sections import print_section, readable
-from edge_rerank.cpu import read_cpu
 from edge_rerank.errors import InputError
-from edge_rerank.probes import check_probes
+from edge_rerank.machine.cpu import read_cpu
+from edge_rerank.machine.threads import usable_threads
 from edge_rerank.reranker import Reranker
-from edge_rerank.threads import usable_threads
+from edge_rerank.verification.probe_check import check_probes
 
 _EPILOG = f"""\
 examples:

@@ -8,10 +8,13 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from edge_rerank.checks import Check
 from edge_rerank.cli.common import say
 from edge_rerank.cli.progress import Progress
-from edge_rerank.comparison import (
+from edge_rerank.errors import InputError
+from edge_rerank.pairs import Pair
+from edge_rerank.reranker import Reranker
+from edge_rerank.verification.checks import Check
+from edge_rerank.verification.comparison import (
     Comparison,
     compare_rerankers,
     comparison_check,
@@ -19,9 +22,6 @@ from edge_rerank.comparison import (
     read_pairs,
     same_checkpoint,
 )
-from edge_rerank.errors import InputError
-from edge_rerank.reranker import Reranker
-from edge_rerank.tokenization import Pair
 
 if TYPE_CHECKING:
     from edge_rerank.evaluation import Collection, Evaluation

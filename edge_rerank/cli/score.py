@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
-from edge_rerank._lines import open_lines, parse_object, text_under
 from edge_rerank.cli.common import (
     EXIT_CODES,
     EXIT_OK,
@@ -19,6 +18,7 @@ from edge_rerank.cli.common import (
 )
 from edge_rerank.cli.progress import Progress
 from edge_rerank.errors import InputError
+from edge_rerank.lines import open_lines, parse_object, text_under
 from edge_rerank.reranker import AT_A_TIME
 
 _ADDED = ("score", "logit", "tokens", "truncated")

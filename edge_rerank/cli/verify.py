@@ -14,7 +14,7 @@ from edge_rerank.cli.common import (
     say,
 )
 from edge_rerank.errors import EdgeRerankError, InputError
-from edge_rerank.limits import INT8_RMS
+from edge_rerank.parity.limits import INT8_RMS
 
 _EPILOG = f"""\
 The model's probe pairs are scored and compared with the fp32 logits that it carries; some are
@@ -96,7 +96,7 @@ def _run(options: argparse.Namespace) -> int:
     # Here, not at the top: the other commands need none of it, and start sooner without.
     from edge_rerank.cli.own_texts import measure, read_own_texts
     from edge_rerank.cli.verify_report import print_figures, print_verification
-    from edge_rerank.verification import verify
+    from edge_rerank.verification.report import verify
 
     own = read_own_texts(options)  # what is wrong with them is said before anything is computed
     report = verify(

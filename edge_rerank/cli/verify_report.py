@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from edge_rerank.checks import Check
 from edge_rerank.cli.own_texts import OwnFigures
 from edge_rerank.cli.sections import print_section, readable
-from edge_rerank.comparison import Comparison
-from edge_rerank.verification import Verification
+from edge_rerank.verification.checks import Check
+from edge_rerank.verification.comparison import Comparison
+from edge_rerank.verification.report import Verification
 
 if TYPE_CHECKING:
     from edge_rerank.evaluation import Evaluation

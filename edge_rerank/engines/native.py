@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_rerank.artifact import Artifact
-from edge_rerank.engines import EngineInfo
-from edge_rerank.engines._checks import check_pairs
-from edge_rerank.engines._library import Library, Options, UnavailableError, load_library
+from edge_rerank.artifact.folder import Artifact
+from edge_rerank.engines.checks import check_pairs
+from edge_rerank.engines.protocol import EngineInfo
 from edge_rerank.errors import ClosedError, EngineError, InputError
-from edge_rerank.tokenization import TokenizedPair
+from edge_rerank.native_library import Library, Options, UnavailableError, load_library
+from edge_rerank.pairs import TokenizedPair
 
 KERNEL_VARIABLE = "EDGE_RERANK_KERNEL"
 _WEIGHTS = "model.safetensors"

@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from edge_rerank.comparison import Comparison, compare_by_query, logits_of
 from edge_rerank.errors import InputError
 from edge_rerank.evaluation._libraries import check_libraries
 from edge_rerank.evaluation.collection import Collection, read_collection
 from edge_rerank.evaluation.first_stage import bm25_rankings
 from edge_rerank.evaluation.measures import MEASURES, Difference, difference, per_query
+from edge_rerank.pairs import Pair
 from edge_rerank.reranker import Reranker
-from edge_rerank.tokenization import Pair
+from edge_rerank.verification.comparison import Comparison, compare_by_query, logits_of
 
 __all__ = [
     "Collection",

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edge_rerank._json import shown
-from edge_rerank._lines import open_lines, parse_object
-from edge_rerank.errors import InputError
-from edge_rerank.tokenization import check_text
+from edge_rerank.errors import InputError, shown
+from edge_rerank.lines import open_lines, parse_object
+from edge_rerank.pairs import check_text
 
 _QRELS = ("qrels.tsv", "qrels/test.tsv")
 _LAYOUT = "a collection has corpus.jsonl, queries.jsonl and qrels.tsv (the BEIR layout)"

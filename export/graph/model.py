@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from onnx import ModelProto, TensorProto, helper
 
-from edge_rerank.manifest import Architecture
+from edge_rerank.artifact.manifest import Architecture
 
 from ..parameters import Tensors
 from .attention import Attention

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from onnx import TensorProto
 
-from edge_rerank.manifest import Architecture
+from edge_rerank.artifact.manifest import Architecture
 
 from ..parameters import Tensors, smooth_name
 from .builder import GraphBuilder

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from edge_rerank import Reranker
-from edge_rerank.comparison import Comparison, compare_by_query
-from edge_rerank.engines._library import UnavailableError, load_library
-from edge_rerank.tokenization import Pair, PairTokenizer
+from edge_rerank.native_library import UnavailableError, load_library
+from edge_rerank.pairs import Pair
+from edge_rerank.tokenizing.choose import PairTokenizer
+from edge_rerank.verification.comparison import Comparison, compare_by_query
 from tests.native.conftest import missing
 
 pytest.importorskip("torch")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from edge_rerank.artifact import load_artifact
+from edge_rerank.artifact.folder import load_artifact
 from edge_rerank_bench.peers.catalogue import (
     ARRIVAL,
     BASELINE,

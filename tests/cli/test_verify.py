@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from edge_rerank.artifact import load_artifact, load_probes
+from edge_rerank.artifact.folder import load_artifact, load_probes
 from edge_rerank.cli import main
-from tests.runtime.made_collection import write_collection
-from tests.runtime.tampering import edit_json
+from tests.support.made_collection import write_collection
+from tests.support.tampering import edit_json
 
 Verify = Callable[..., tuple[int, str, str]]
 PAIRS = [

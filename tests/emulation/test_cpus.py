@@ -54,7 +54,7 @@ def test_this_machine_scores_alike_with_every_kernel(rows: list[Row]) -> None:
 @pytest.mark.parametrize("cpu", [REDUCED[0], REDUCED[-1]], ids=lambda cpu: cpu.name)
 def test_what_python_starts_is_emulated_too(cpu: EmulatedCpu, tmp_path: Path) -> None:
     (tmp_path / "features.py").write_text(
-        "from edge_rerank.cpu import read_cpu\nprint(read_cpu().features, flush=True)\n"
+        "from edge_rerank.machine.cpu import read_cpu\nprint(read_cpu().features, flush=True)\n"
     )
     code = "import subprocess, sys; subprocess.run([sys.executable, sys.argv[1]], check=True)"
     with staged(cpu.machine) as folder:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edge_rerank.errors import InputError
-from edge_rerank.tokenization import check_text
+from edge_rerank.pairs import check_text
 from tools.emulation.__main__ import main
 from tools.emulation.cache import STAMP, cache_folder, cached
 from tools.emulation.check import row_of

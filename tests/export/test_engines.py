@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from edge_rerank import Reranker
-from edge_rerank.artifact import load_artifact, load_probes
-from edge_rerank.engines._library import UnavailableError, load_library
+from edge_rerank.artifact.folder import load_artifact, load_probes
+from edge_rerank.native_library import UnavailableError, load_library
 from tests.export.conftest import VARIANTS, Make
 from tests.native.conftest import missing
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edge_rerank import Reranker
-from edge_rerank.artifact import load_artifact, load_probes
+from edge_rerank.artifact.folder import load_artifact, load_probes
 from tests.export.conftest import VARIANTS, Make
 
 LIBRARIES = {"torch", "transformers", "optimum", "onnx", "onnxruntime", "tokenizers", "numpy"}

@@ -37,7 +37,7 @@ def reference(checkpoint: Any) -> Any:
 
 
 def pairs(checkpoint: Any, lengths: tuple[int, ...] = LENGTHS) -> list[Any]:
-    from edge_rerank.tokenization import TokenizedPair
+    from edge_rerank.pairs import TokenizedPair
 
     rng = np.random.default_rng(1)
     size = checkpoint.architecture.vocab_size

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge_rerank.manifest import Architecture
+from edge_rerank.artifact.manifest import Architecture
 
 
 def architecture(**changes: Any) -> Architecture:

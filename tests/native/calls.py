@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_rerank.engines._library import Library, Options
+from edge_rerank.native_library import Library, Options
 
 Pair = NDArray[np.int32]
 

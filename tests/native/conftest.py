@@ -10,9 +10,9 @@ from typing import NoReturn
 
 import pytest
 
-from edge_rerank.artifact import Artifact, load_artifact
-from edge_rerank.builtin import builtin_model
-from edge_rerank.engines._library import FOLDER, Library, UnavailableError, load_library
+from edge_rerank.artifact.builtin import builtin_model
+from edge_rerank.artifact.folder import Artifact, load_artifact
+from edge_rerank.native_library import FOLDER, Library, UnavailableError, load_library
 from native.targets import Target, host_target
 from native.toolchain import ROOT
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge_rerank.engines._library import Info, Library, Options
+from edge_rerank.native_library import Info, Library, Options
 from native.fuzz.seeds import TINY, Shape, write_artifact
 from tests.native.calls import opened, options, random_pairs, score
 

@@ -14,12 +14,12 @@ import pytest
 from numpy.typing import NDArray
 
 from edge_rerank import ArtifactError, ClosedError, EngineError, InputError
-from edge_rerank.artifact import Artifact
-from edge_rerank.engines import Engine
-from edge_rerank.engines._library import Library, UnavailableError
+from edge_rerank.artifact.folder import Artifact
 from edge_rerank.engines.native import NativeEngine
-from edge_rerank.engines.onnx import OnnxEngine
-from edge_rerank.tokenization import TokenizedPair
+from edge_rerank.engines.onnx.engine import OnnxEngine
+from edge_rerank.engines.protocol import Engine
+from edge_rerank.native_library import Library, UnavailableError
+from edge_rerank.pairs import TokenizedPair
 
 MAX_LENGTH = 128
 Start = Callable[..., NativeEngine]

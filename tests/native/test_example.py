@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_rerank.artifact import Artifact
-from edge_rerank.engines._library import FOLDER, Library
+from edge_rerank.artifact.folder import Artifact
 from edge_rerank.engines.native import NativeEngine
-from edge_rerank.tokenization import PairTokenizer
+from edge_rerank.native_library import FOLDER, Library
+from edge_rerank.tokenizing.choose import PairTokenizer
 from native.targets import TARGETS, Target
 from tests.native.conftest import HEADER
-from tests.runtime.made_tokenizers import byte_level
+from tests.support.made_tokenizers import byte_level
 
 NATIVE = HEADER.parents[1]
 STRICT = ("-Wall", "-Wextra", "-pedantic", "-Werror", f"-I{HEADER.parent}")

@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_rerank import ArtifactError, EngineError, InputError
-from edge_rerank.engines import _library
-from edge_rerank.engines._library import Info, Library, Options, Times, UnavailableError, error_of
+from edge_rerank import ArtifactError, EngineError, InputError, native_library
+from edge_rerank.native_library import Info, Library, Options, Times, UnavailableError, error_of
 from native.targets import Target
 from tests.native.conftest import HEADER, declared
 
@@ -21,10 +20,10 @@ STRUCTS: dict[str, type[ctypes.Structure]] = {"options": Options, "times": Times
 
 
 def test_every_function_is_declared() -> None:
-    assert {f"edge_rerank_{name}" for name in _library._FUNCTIONS} == declared()
+    assert {f"edge_rerank_{name}" for name in native_library._FUNCTIONS} == declared()
     version = re.search(r"#define EDGE_RERANK_API_VERSION (\d+)", HEADER.read_text("utf-8"))
     assert version is not None
-    assert int(version[1]) == _library.API_VERSION
+    assert int(version[1]) == native_library.API_VERSION
 
 
 def test_structs_lie_as_the_compiler_lays_them_out(host: Target, tmp_path: Path) -> None:
@@ -49,8 +48,8 @@ def test_structs_lie_as_the_compiler_lays_them_out(host: Target, tmp_path: Path)
 
 
 def test_a_missing_library_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_library, "FOLDER", tmp_path)
-    load = _library.load_library.__wrapped__
+    monkeypatch.setattr(native_library, "FOLDER", tmp_path)
+    load = native_library.load_library.__wrapped__
     with pytest.raises(UnavailableError, match="the file is missing; to build it, reinstall"):
         load()
     (tmp_path / "not-built.txt").write_text("no compiler\nand much more\n", "utf-8")
@@ -68,9 +67,9 @@ def test_what_is_no_library_is_refused(tmp_path: Path) -> None:
 def test_another_version_is_refused(
     library: Library, monkeypatch: pytest.MonkeyPatch, name: str, value: object
 ) -> None:
-    monkeypatch.setattr(_library, name, value)
+    monkeypatch.setattr(native_library, name, value)
     with pytest.raises(UnavailableError, match=rf"{value}.*; reinstall edge-rerank"):
-        _library.load_library.__wrapped__()
+        native_library.load_library.__wrapped__()
 
 
 def test_another_library_lacks_our_functions(tmp_path: Path) -> None:

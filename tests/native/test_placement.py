@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_rerank.artifact import Artifact
-from edge_rerank.engines._library import Library
+from edge_rerank.artifact.folder import Artifact
+from edge_rerank.native_library import Library
 from tests.native.calls import opened, random_pairs, score
 
 if sys.platform != "linux":

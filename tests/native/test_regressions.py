@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_rerank.engines._library import Library
 from edge_rerank.errors import EdgeRerankError
+from edge_rerank.native_library import Library
 from native.fuzz.inputs import FuzzInput
 from native.fuzz.seeds import TINY, fuzz_input
 from tests.native.calls import Pair, opened, score

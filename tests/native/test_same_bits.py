@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edge_rerank.artifact import Artifact
-from edge_rerank.engines._library import Library
+from edge_rerank.artifact.folder import Artifact
+from edge_rerank.native_library import Library
 from native.fuzz.seeds import TINY, XSMALL, write_artifact
 from tests.native.calls import Pair, opened, random_pairs, score
 

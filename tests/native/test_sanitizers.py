@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from edge_rerank.artifact import Artifact
+from edge_rerank.artifact.folder import Artifact
 from native.build import build_checked
 from native.fuzz.seeds import TINY, write_artifact
 from native.targets import Target
 from tests.conftest import word_tokenizer
 from tests.native.conftest import missing
-from tests.runtime.made_tokenizers import deberta
+from tests.support.made_tokenizers import deberta
 
 DRIVERS = [Path(__file__).with_name(name) for name in ("driver.cpp", "tokenizer_driver.cpp")]
 

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from edge_rerank import ArtifactError, EngineError, InputError, Reranker
+from edge_rerank import ArtifactError, EngineError, InputError, Reranker, native_library
 from edge_rerank.cli import main
-from edge_rerank.engines import _library
-from edge_rerank.engines._library import Library
-from tests.runtime.tampering import copy_of_builtin, record_again
+from edge_rerank.native_library import Library
+from tests.support.tampering import copy_of_builtin, record_again
 
 QUERY, TEXTS = "list files by size", ["ls -S sorts by size.", "rm removes files."]
 
@@ -22,10 +21,10 @@ QUERY, TEXTS = "list files by size", ["ls -S sorts by size.", "rm removes files.
 @pytest.fixture
 def no_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the library impossible to find."""
-    monkeypatch.setattr(_library, "FOLDER", tmp_path)
-    for user in ("engines", "encoders"):
+    monkeypatch.setattr(native_library, "FOLDER", tmp_path)
+    for user in ("engines", "tokenizing"):
         monkeypatch.setattr(
-            f"edge_rerank.{user}.native.load_library", _library.load_library.__wrapped__
+            f"edge_rerank.{user}.native.load_library", native_library.load_library.__wrapped__
         )
 
 

@@ -18,13 +18,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_rerank.builtin import builtin_model
-from edge_rerank.engines._library import Library
+from edge_rerank.artifact.builtin import builtin_model
 from edge_rerank.errors import InputError
-from edge_rerank.tokenization import PairTokenizer
+from edge_rerank.native_library import Library
+from edge_rerank.tokenizing.choose import PairTokenizer
 from native.unicode.charsmap import charsmap
 from tests.conftest import word_tokenizer
-from tests.runtime.made_tokenizers import (
+from tests.support.made_tokenizers import (
     FRAGMENTS,
     RULES,
     SPECIALS,

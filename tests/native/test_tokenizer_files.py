@@ -17,12 +17,12 @@ import numpy as np
 import pytest
 
 from edge_rerank import EdgeRerankError, InputError, Reranker, TokenizerError
-from edge_rerank.builtin import builtin_model
-from edge_rerank.encoders.native import NativeEncoder
-from edge_rerank.engines._library import Library, Text, UnavailableError
+from edge_rerank.artifact.builtin import builtin_model
 from edge_rerank.errors import ArtifactError
-from edge_rerank.tokenization import TOKENIZER_VARIABLE, PairTokenizer
-from tests.runtime.made_tokenizers import byte_level, deberta, deberta_content, unigram
+from edge_rerank.native_library import Library, Text, UnavailableError
+from edge_rerank.tokenizing.choose import TOKENIZER_VARIABLE, PairTokenizer
+from edge_rerank.tokenizing.native import NativeEncoder
+from tests.support.made_tokenizers import byte_level, deberta, deberta_content, unigram
 
 Change = Callable[[dict[str, Any]], Any]
 PAIRS = [("the wing", "flow of the café"), ("", "x")]

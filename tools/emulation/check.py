@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edge_rerank.threads import usable_threads
+from edge_rerank.machine.threads import usable_threads
 from tools.emulation.commands import describe_exit, last_lines
 from tools.emulation.compare import Row, Scores, compare, verified
 from tools.emulation.cpus import HOST, EmulatedCpu, host_machine

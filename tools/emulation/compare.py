@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_rerank.agreement import agree, kendall_tau
+from edge_rerank.parity.agreement import agree, kendall_tau
 from tools.emulation.cpus import EmulatedCpu, kernels
 from tools.emulation.models import BUILT_IN
 

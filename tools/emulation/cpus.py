@@ -11,8 +11,8 @@ from tools.emulation.errors import EmulationError
 HOST = "host"
 """The name of the machine itself, without an emulator: what all others are compared with."""
 
-# What each kernel of the native engine needs, best first: names of the engine, and features as
-# edge_rerank.cpu names them. SSE4.1 is not among them: without it numpy does not run either.
+# What each kernel of the native engine needs, best first: names of the engine, and features by the
+# names of edge_rerank.machine.cpu. SSE4.1 is not among them: without it numpy does not run either.
 _KERNELS = {
     "x86_64": {
         "avx512_vnni": {"avx512_vnni"},
@@ -34,7 +34,7 @@ class EmulatedCpu:
     """As ``platform.machine()`` calls its kind."""
     about: str
     features: tuple[str, ...]
-    """What edge_rerank.cpu must find on it, and nothing else."""
+    """What edge_rerank.machine.cpu must find on it, and nothing else."""
     reduced: bool = False
     """True for the CPUs of the reduced set, which CI runs."""
 

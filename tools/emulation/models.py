@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_rerank.builtin import builtin_model
+from edge_rerank.artifact.builtin import builtin_model
 from tools.emulation.cache import cached
 from tools.emulation.commands import run_quietly
 from tools.emulation.errors import EmulationError

@@ -49,7 +49,7 @@ def staged(machine: str) -> Iterator[Path]:
 
 def has_native() -> bool:
     """True when this checkout has the native engine."""
-    from edge_rerank.engines import ENGINES
+    from edge_rerank.engines.choose import ENGINES
 
     return "native" in ENGINES
 

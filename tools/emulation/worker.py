@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from edge_rerank import Reranker
-from edge_rerank.cpu import read_cpu
-from edge_rerank.tokenization import Pair, PairTokenizer
+from edge_rerank.machine.cpu import read_cpu
+from edge_rerank.pairs import Pair
+from edge_rerank.tokenizing.choose import PairTokenizer
 
 
 def main(job: Path, result: Path) -> None:

@@ -1,0 +1,160 @@
+"""Strict reading of JSON objects, and writing: complaints name the file, the key, the value."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from edge_rerank.errors import ArtifactNotFoundError, ManifestError, shown
+
+JsonObject = Mapping[str, Any]
+
+
+def read_json(path: Path, *, limit: int) -> Any:
+    """Parse a UTF-8 JSON file of at most ``limit`` bytes.
+
+    Raises ArtifactNotFoundError when the file is absent or unreadable, ManifestError when it is
+    too large or not JSON (NaN and Infinity included: they are not JSON).
+    """
+    try:
+        with path.open("rb") as stream:
+            raw = stream.read(limit + 1)
+    except OSError as error:
+        raise ArtifactNotFoundError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if len(raw) > limit:
+        raise ManifestError(f"{path}: larger than {limit} bytes, the most such a file may have")
+    try:
+        return json.loads(raw.decode("utf-8"), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise ManifestError(f"{path}: not valid JSON: {error}") from error
+
+
+def _refuse_constant(text: str) -> NoReturn:
+    raise ValueError(f"{text} is not a JSON number")
+
+
+def json_text(value: Mapping[str, object], where: str) -> str:
+    """Give ``value`` as indented JSON; raises ManifestError, naming ``where``, if it is none."""
+    try:
+        return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    except (TypeError, ValueError) as error:
+        raise ManifestError(f"{where}: cannot be written as JSON: {error}") from error
+
+
+def write_json(path: Path, value: Mapping[str, object]) -> None:
+    """Write ``value`` as UTF-8 JSON; the file appears whole, or not at all."""
+    text = json_text(value, str(path))
+    beside = path.with_name(path.name + ".partial")
+    try:
+        with beside.open("w", encoding="utf-8", newline="\n") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """A JSON object whose members are taken out one by one, each checked for its type.
+
+    Unknown members are left alone, so that a later release can add some.
+    """
+
+    value: JsonObject
+    where: str
+
+    @classmethod
+    def of(cls, value: object, where: str) -> Fields:
+        """Wrap ``value``, which must be a JSON object."""
+        if not isinstance(value, dict):
+            raise ManifestError(f"{where}: expected an object, found {shown(value)}")
+        return cls(value, where)
+
+    def fail(self, key: str, expected: str) -> NoReturn:
+        """Raise the error for a member that is not what it should be."""
+        if key not in self.value:
+            raise ManifestError(f"{self.where}: {key!r} is missing; expected {expected}")
+        found = shown(self.value[key])
+        raise ManifestError(f"{self.where}: {key!r} is {found}; expected {expected}")
+
+    def child(self, key: str) -> Fields:
+        """Take an object."""
+        value = self.value.get(key)
+        if not isinstance(value, dict):
+            self.fail(key, "an object")
+        return Fields(value, f"{self.where}: {key!r}")
+
+    def optional_child(self, key: str) -> Fields | None:
+        """Take an object or null; the key itself must be there."""
+        if key in self.value and self.value[key] is None:
+            return None
+        return self.child(key)
+
+    def text(self, key: str) -> str:
+        """Take a string that is not empty."""
+        value = self.value.get(key)
+        if not isinstance(value, str) or not value:
+            self.fail(key, "a string that is not empty")
+        return value
+
+    def optional_text(self, key: str) -> str | None:
+        """Take a string that is not empty, or null; the key itself must be there."""
+        if key in self.value and self.value[key] is None:
+            return None
+        return self.text(key)
+
+    def any_text(self, key: str) -> str:
+        """Take a string, which may be empty."""
+        value = self.value.get(key)
+        if not isinstance(value, str):
+            self.fail(key, "a string")
+        return value
+
+    def choice(self, key: str, allowed: tuple[str, ...]) -> str:
+        """Take one of the strings in ``allowed``."""
+        value = self.value.get(key)
+        if not isinstance(value, str) or value not in allowed:
+            self.fail(key, "one of " + ", ".join(allowed))
+        return value
+
+    def integer(self, key: str, *, least: int) -> int:
+        """Take an integer of at least ``least``."""
+        value = self.value.get(key)
+        if type(value) is not int or value < least:
+            self.fail(key, f"an integer of at least {least}")
+        return value
+
+    def number(self, key: str) -> float:
+        """Take a finite number."""
+        value = self.value.get(key)
+        if type(value) not in (int, float) or not math.isfinite(value):  # type: ignore[arg-type]
+            self.fail(key, "a finite number")
+        return float(value)  # type: ignore[arg-type]
+
+    def flag(self, key: str) -> bool:
+        """Take true or false."""
+        value = self.value.get(key)
+        if not isinstance(value, bool):
+            self.fail(key, "true or false")
+        return value
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """Take a list of strings."""
+        value = self.value.get(key)
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            self.fail(key, "a list of strings")
+        return tuple(value)
+
+    def text_map(self, key: str) -> dict[str, str]:
+        """Take an object whose values are strings."""
+        value = self.child(key).value
+        if not all(isinstance(item, str) for item in value.values()):
+            self.fail(key, "an object whose values are strings")
+        return dict(value)

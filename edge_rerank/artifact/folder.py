@@ -1,0 +1,225 @@
+"""The artifact on disk: opening and checking a model folder, and writing its manifest.
+
+Nothing outside the folder is opened: names are checked when the manifest is read, and each file
+is resolved before it is touched, so that a symbolic link cannot lead out either.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass, replace
+from mmap import mmap
+from pathlib import Path
+
+from edge_rerank.artifact.fields import Fields, json_text, read_json, write_json
+from edge_rerank.artifact.manifest import (
+    FileRecord,
+    Manifest,
+    check_file_name,
+)
+from edge_rerank.errors import (
+    ArtifactError,
+    ArtifactNotFoundError,
+    ChecksumError,
+    FormatVersionError,
+    UnsafePathError,
+    shown,
+)
+
+MANIFEST_NAME = "manifest.json"
+PROBES_VERSION = 1
+_JSON_LIMIT = 4 * 1024 * 1024
+# Hashed at a time, without the interpreter's lock. Each return to Python may have to wait for it,
+# for five milliseconds when another thread is busy.
+_CHUNK = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A model folder whose manifest has been read and whose files have been checked."""
+
+    path: Path
+    """The folder, absolute, with links resolved."""
+    manifest: Manifest
+
+    def file(self, name: str) -> Path:
+        """Give the path of a file that the manifest lists.
+
+        Raises ArtifactNotFoundError for a name it does not list or a file that is gone, and
+        UnsafePathError for one that points outside the folder.
+        """
+        if name not in self.manifest.files:
+            raise ArtifactNotFoundError(f"{self.path / MANIFEST_NAME}: {name!r} is not listed")
+        return _inside(self.path, name)
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A fixed pair and the logit that the fp32 model gave it when the artifact was made."""
+
+    query: str
+    document: str
+    logit: float
+
+
+def load_artifact(path: str | os.PathLike[str], *, verify: bool = True) -> Artifact:
+    """Open a model folder and check it against its manifest.
+
+    Sizes are always checked; SHA-256 sums too unless ``verify`` is False.
+
+    Raises ArtifactNotFoundError, FormatVersionError, ManifestError, UnsafePathError or
+    ChecksumError, all of them ArtifactError.
+    """
+    folder = _folder(path)
+    manifest_path = folder / MANIFEST_NAME
+    if not os.path.lexists(manifest_path):
+        raise _not_an_artifact(folder)
+    value = read_json(_inside(folder, MANIFEST_NAME), limit=_JSON_LIMIT)
+    manifest = Manifest.from_json(value, where=str(manifest_path))
+    artifact = Artifact(folder, manifest)
+    for name, record in manifest.files.items():
+        _check_size(_inside(folder, name), record)
+    if verify:
+        verify_checksums(artifact)
+    return artifact
+
+
+def verify_checksums(artifact: Artifact) -> None:
+    """Compare the SHA-256 of every file with the manifest's; raises ChecksumError for another.
+
+    The interpreter's lock is let go for all but a few moments.
+    """
+    for name, record in artifact.manifest.files.items():
+        _check_sum(artifact.file(name), record)
+
+
+def load_probes(artifact: Artifact) -> tuple[Probe, ...]:
+    """Read the artifact's probe pairs; raises ManifestError when the file is not as it should be.
+
+    An artifact without any probe pairs gives an empty tuple.
+    """
+    path = artifact.file("probes.json")
+    fields = Fields.of(read_json(path, limit=_JSON_LIMIT), str(path))
+    version = fields.value.get("format_version")
+    if version != PROBES_VERSION:
+        raise FormatVersionError(
+            f"{path}: format version is {shown(version)}; this release reads {PROBES_VERSION}"
+        )
+    pairs = fields.value.get("pairs")
+    if not isinstance(pairs, list):
+        fields.fail("pairs", "a list of objects")
+    return tuple(
+        _probe(Fields.of(pair, f"{path}: pair {index}")) for index, pair in enumerate(pairs)
+    )
+
+
+def write_manifest(folder: str | os.PathLike[str], manifest: Manifest) -> Manifest:
+    """Hash every file in ``folder``, record them in ``manifest`` and write ``manifest.json``.
+
+    Gives the manifest as written. What ``manifest.files`` held before is replaced. The file is
+    written beside and renamed, and is read back strictly first, so that nothing can be written
+    that :func:`load_artifact` would refuse.
+
+    Raises ArtifactError when the folder holds anything but plain files, or lacks a required one.
+    """
+    root = _folder(folder)
+    written = replace(manifest, files=_hash_files(root))
+    where = str(root / MANIFEST_NAME)
+    checked = Manifest.from_json(json.loads(json_text(written.to_json(), where)), where=where)
+    write_json(root / MANIFEST_NAME, checked.to_json())
+    return checked
+
+
+def write_probes(folder: str | os.PathLike[str], probes: tuple[Probe, ...]) -> None:
+    """Write ``probes.json`` into ``folder``, in the form that :func:`load_probes` reads."""
+    pairs = [
+        {"query": probe.query, "document": probe.document, "logit": probe.logit} for probe in probes
+    ]
+    write_json(Path(folder) / "probes.json", {"format_version": PROBES_VERSION, "pairs": pairs})
+
+
+def sha256_file(path: Path) -> str:
+    """Give the SHA-256 of a file as 64 lower-case hexadecimal digits; memory stays constant."""
+    digest = hashlib.sha256()
+    # Memory of its own: glibc, once it has seen so large a block freed, keeps later ones.
+    with (
+        path.open("rb", buffering=0) as stream,
+        mmap(-1, _CHUNK) as block,
+        memoryview(block) as buffer,
+    ):
+        while size := stream.readinto(buffer):
+            with buffer[:size] as part:
+                digest.update(part)
+    return digest.hexdigest()
+
+
+def _folder(path: str | os.PathLike[str]) -> Path:
+    folder = Path(path)
+    if not folder.is_dir():
+        found = "not a folder" if folder.exists() else "no such folder"
+        raise ArtifactNotFoundError(
+            f"{folder}: {found}; expected a model folder, as edge-rerank export makes"
+        )
+    return folder.resolve()
+
+
+def _not_an_artifact(folder: Path) -> ArtifactNotFoundError:
+    message = f"{folder}: has no {MANIFEST_NAME}, so it is not an edge-rerank artifact"
+    if (folder / "config.json").exists():
+        message += "; if it is a checkpoint, run: edge-rerank export FOLDER --output NEW_FOLDER"
+    return ArtifactNotFoundError(message)
+
+
+def _inside(folder: Path, name: str) -> Path:
+    """Resolve a file of the folder, and refuse it unless it is a regular file inside."""
+    check_file_name(name, str(folder))
+    try:
+        resolved = (folder / name).resolve(strict=True)
+    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links, before Python 3.13
+        raise ArtifactNotFoundError(
+            f"{folder / name}: missing or unreadable; copy the artifact again, all of it"
+        ) from error
+    if not resolved.is_relative_to(folder):
+        raise UnsafePathError(
+            f"{folder / name}: a link that leaves the artifact's folder; put the file itself there"
+        )
+    if not resolved.is_file():
+        raise ArtifactError(f"{folder / name}: not a regular file")
+    return resolved
+
+
+def _check_size(path: Path, record: FileRecord) -> None:
+    size = path.stat().st_size
+    if size != record.size:
+        raise ChecksumError(
+            f"{path}: has {size} bytes, the manifest says {record.size}; "
+            "the copy is incomplete or altered: copy or export the artifact again"
+        )
+
+
+def _check_sum(path: Path, record: FileRecord) -> None:
+    try:
+        found = sha256_file(path)
+    except OSError as error:
+        raise ArtifactNotFoundError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if found != record.sha256:
+        raise ChecksumError(
+            f"{path}: SHA-256 is {found}, the manifest says {record.sha256}; "
+            "the file is damaged or altered: copy or export the artifact again"
+        )
+
+
+def _hash_files(folder: Path) -> dict[str, FileRecord]:
+    records = {}
+    for entry in sorted(folder.iterdir()):
+        if entry.name == MANIFEST_NAME:
+            continue
+        path = _inside(folder, entry.name)
+        records[entry.name] = FileRecord(sha256_file(path), path.stat().st_size)
+    return records
+
+
+def _probe(fields: Fields) -> Probe:
+    return Probe(fields.any_text("query"), fields.any_text("document"), fields.number("logit"))

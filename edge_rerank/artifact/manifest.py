@@ -1,0 +1,234 @@
+"""What ``manifest.json`` says: frozen descriptions, read strictly, written back the same.
+
+The format is documented in the repository's ``quantized/README.md``. A reader accepts members
+it does not know, so a minor addition needs no new version; anything that changes the meaning of
+a known member does.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timezone
+from typing import Any
+
+from edge_rerank.artifact.fields import Fields
+from edge_rerank.errors import FormatVersionError, ManifestError, UnsafePathError, shown
+
+FORMAT = "edge-rerank-artifact"
+FORMAT_VERSION = 1
+PRECISIONS = ("int8", "fp32")
+REQUIRED_FILES = ("config.json", "model.onnx", "probes.json", "tokenizer.json")
+
+# A plain ASCII name means the same file on every system: no separators, drives, streams or dots
+# that Windows strips, and no hidden files.
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,126}[A-Za-z0-9_-])?")
+_WINDOWS_DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", re.IGNORECASE)
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_UTC = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|\+00:00)")
+
+
+def utc_now() -> str:
+    """Give the present time as the manifest records it: ISO 8601, UTC, whole seconds."""
+    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the weights come from."""
+
+    model: str
+    """Name or folder name that the exporter was given."""
+    revision: str | None
+    """Resolved commit, or None for a folder."""
+    checkpoint_sha256: str
+    """SHA-256 of the checkpoint's weights, 64 lower-case hexadecimal digits."""
+
+    @classmethod
+    def parse(cls, fields: Fields) -> Source:
+        """Read the ``source`` object; raises ManifestError."""
+        return cls(
+            model=fields.text("model"),
+            revision=fields.optional_text("revision"),
+            checkpoint_sha256=_sha256(fields, "checkpoint_sha256"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """The shape of the model, under the names and with the meaning of its Hugging Face config."""
+
+    layers: int
+    hidden_size: int
+    heads: int
+    head_size: int
+    intermediate_size: int
+    vocab_size: int
+    position_buckets: int
+    """Number of logarithmic position buckets a side; -1 when unset."""
+    max_relative_positions: int
+    max_position_embeddings: int
+    relative_attention: bool
+    pos_att_type: tuple[str, ...]
+    share_att_key: bool
+    norm_rel_ebd: str
+    position_biased_input: bool
+    type_vocab_size: int
+    hidden_act: str
+    pooler_hidden_act: str
+    layer_norm_eps: float
+    pad_token_id: int
+    embedding_size: int
+    model_type: str = "deberta-v2"
+
+    @classmethod
+    def parse(cls, fields: Fields) -> Architecture:
+        """Read the ``architecture`` object; raises ManifestError."""
+        return cls(
+            model_type=fields.choice("model_type", ("deberta-v2",)),
+            layers=fields.integer("layers", least=1),
+            hidden_size=fields.integer("hidden_size", least=1),
+            heads=fields.integer("heads", least=1),
+            head_size=fields.integer("head_size", least=1),
+            intermediate_size=fields.integer("intermediate_size", least=1),
+            vocab_size=fields.integer("vocab_size", least=1),
+            position_buckets=fields.integer("position_buckets", least=-1),
+            max_relative_positions=fields.integer("max_relative_positions", least=-1),
+            max_position_embeddings=fields.integer("max_position_embeddings", least=1),
+            relative_attention=fields.flag("relative_attention"),
+            pos_att_type=fields.texts("pos_att_type"),
+            share_att_key=fields.flag("share_att_key"),
+            norm_rel_ebd=fields.any_text("norm_rel_ebd"),
+            position_biased_input=fields.flag("position_biased_input"),
+            type_vocab_size=fields.integer("type_vocab_size", least=0),
+            hidden_act=fields.text("hidden_act"),
+            pooler_hidden_act=fields.text("pooler_hidden_act"),
+            layer_norm_eps=fields.number("layer_norm_eps"),
+            pad_token_id=fields.integer("pad_token_id", least=0),
+            embedding_size=fields.integer("embedding_size", least=1),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """Size in bytes and SHA-256 of one file of the artifact."""
+
+    sha256: str
+    size: int
+
+    @classmethod
+    def parse(cls, fields: Fields) -> FileRecord:
+        """Read one entry of ``files``; raises ManifestError."""
+        return cls(sha256=_sha256(fields, "sha256"), size=fields.integer("size", least=0))
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """Everything ``manifest.json`` records about an artifact."""
+
+    name: str
+    source: Source
+    license: str | None
+    precision: str
+    """``int8`` or ``fp32``."""
+    max_length: int
+    """Most tokens a pair may have, special tokens included."""
+    architecture: Architecture
+    quantization: Mapping[str, Any] | None
+    tools: Mapping[str, str]
+    parity: Mapping[str, Any]
+    files: Mapping[str, FileRecord] = field(default_factory=dict)
+    created: str = field(default_factory=utc_now)
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the manifest as the JSON object that :meth:`from_json` reads."""
+        body = asdict(self)
+        body["architecture"]["pos_att_type"] = list(self.architecture.pos_att_type)
+        return {"format": FORMAT, "format_version": FORMAT_VERSION, **body}
+
+    @classmethod
+    def from_json(cls, value: object, *, where: str = "manifest.json") -> Manifest:
+        """Read a parsed manifest; ``where`` names it in errors.
+
+        Raises FormatVersionError for another format or version, UnsafePathError for a file name
+        that could leave the folder, ManifestError for anything else that is not as it should be.
+        """
+        fields = Fields.of(value, where)
+        _check_format(fields)
+        manifest = cls(
+            name=fields.text("name"),
+            created=_utc(fields, "created"),
+            source=Source.parse(fields.child("source")),
+            license=fields.optional_text("license"),
+            precision=fields.choice("precision", PRECISIONS),
+            max_length=fields.integer("max_length", least=1),
+            architecture=Architecture.parse(fields.child("architecture")),
+            quantization=_optional_map(fields, "quantization"),
+            tools=fields.text_map("tools"),
+            parity=dict(fields.child("parity").value),
+            files=_files(fields.child("files")),
+        )
+        _check_length(manifest, fields)
+        return manifest
+
+
+def check_file_name(name: str, where: str) -> None:
+    """Raise UnsafePathError unless ``name`` is one plain file name on every system."""
+    if not _PLAIN_NAME.fullmatch(name) or _WINDOWS_DEVICE.fullmatch(name):
+        raise UnsafePathError(
+            f"{where}: {shown(name)} is not a plain file name; an artifact's files lie directly in "
+            "its folder, under names of ASCII letters, digits, '.', '_' and '-'"
+        )
+
+
+def _check_format(fields: Fields) -> None:
+    found = fields.value.get("format")
+    if found != FORMAT:
+        raise FormatVersionError(
+            f"{fields.where}: format is {shown(found)}; this release reads {FORMAT!r}"
+        )
+    version = fields.value.get("format_version")
+    if type(version) is not int or version != FORMAT_VERSION:
+        raise FormatVersionError(
+            f"{fields.where}: format version is {shown(version)}; this release reads version "
+            f"{FORMAT_VERSION}: upgrade edge-rerank, or export the model again with this release"
+        )
+
+
+def _check_length(manifest: Manifest, fields: Fields) -> None:
+    shape = manifest.architecture
+    if shape.position_biased_input and manifest.max_length > shape.max_position_embeddings:
+        fields.fail(
+            "max_length",
+            f"at most {shape.max_position_embeddings}, the number of absolute positions the model "
+            "has (max_position_embeddings)",
+        )
+
+
+def _files(fields: Fields) -> dict[str, FileRecord]:
+    for name in fields.value:
+        check_file_name(name, fields.where)
+    missing = [name for name in REQUIRED_FILES if name not in fields.value]
+    if missing:
+        raise ManifestError(f"{fields.where}: does not list {', '.join(missing)}")
+    return {name: FileRecord.parse(fields.child(name)) for name in fields.value}
+
+
+def _optional_map(fields: Fields, key: str) -> dict[str, Any] | None:
+    child = fields.optional_child(key)
+    return None if child is None else dict(child.value)
+
+
+def _sha256(fields: Fields, key: str) -> str:
+    value = fields.text(key)
+    if not _SHA256.fullmatch(value):
+        fields.fail(key, "64 lower-case hexadecimal digits")
+    return value
+
+
+def _utc(fields: Fields, key: str) -> str:
+    value = fields.text(key)
+    if not _UTC.fullmatch(value):
+        fields.fail(key, "a UTC time such as 2026-01-31T12:00:00Z")
+    return value

@@ -1,0 +1,82 @@
+"""Which engine runs an artifact here: the native one, or ONNX Runtime, and why."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from edge_rerank.errors import EngineError, InputError
+
+if TYPE_CHECKING:
+    from edge_rerank.artifact.folder import Artifact
+    from edge_rerank.engines.protocol import Engine
+
+ENGINES = ("auto", "native", "onnxruntime")
+_ASKED = "it was asked for"
+
+
+def create_engine(
+    artifact: Artifact,
+    *,
+    name: str = "auto",
+    threads: int,
+    max_length: int,
+    kernel: str | None = None,
+) -> Engine:
+    """Start the engine ``name`` on an artifact; ``auto`` takes the best there is.
+
+    That is the native engine, or ONNX Runtime where the native one was not built or cannot run
+    this model on this machine; :meth:`Engine.describe` says why. A ``kernel`` is the native
+    engine's, and leaves no other choice.
+
+    Raises InputError for an unknown name or kernel, EngineError when the engine cannot be
+    started, ArtifactError when the model's files are not as they should be.
+    """
+    check_choice(name, kernel)
+    if name == "onnxruntime":
+        return _onnxruntime(artifact, threads, max_length, _ASKED)
+    from edge_rerank.engines.native import NativeEngine
+    from edge_rerank.native_library import UnavailableError
+
+    why = _ASKED if name == "native" else "the fastest engine, and it runs this model here"
+    try:
+        return NativeEngine(
+            artifact, threads=threads, max_length=max_length, kernel=kernel, why=why
+        )
+    except UnavailableError as error:
+        if name == "native" or kernel is not None:
+            raise
+        return _onnxruntime(artifact, threads, max_length, f"the native engine cannot: {error}")
+
+
+def check_choice(name: str, kernel: str | None) -> None:
+    """Raise InputError for an unknown engine, or a kernel for one that has none."""
+    if name not in ENGINES:
+        raise InputError(f"engine is {name!r}; expected one of {', '.join(ENGINES)}")
+    if kernel is not None and name == "onnxruntime":
+        raise InputError(
+            f"kernel is {kernel!r}, but onnxruntime has no kernels to choose from; "
+            "leave it out, or take the native engine"
+        )
+
+
+def import_engine(name: str) -> None:
+    """Import what :func:`create_engine` will need first, so that it gets to work at once.
+
+    What goes wrong is left for that to find again.
+    """
+    if name == "onnxruntime":
+        return  # takes its time, and can as well take it there
+    import edge_rerank.engines.native  # noqa: F401
+    from edge_rerank.native_library import load_library
+
+    with contextlib.suppress(EngineError):
+        load_library()
+
+
+def _onnxruntime(artifact: Artifact, threads: int, max_length: int, why: str) -> Engine:
+    try:
+        from edge_rerank.engines.onnx.engine import OnnxEngine
+    except ImportError as error:
+        raise EngineError(f"onnxruntime cannot be imported: {error}; reinstall it") from error
+    return OnnxEngine(artifact, threads=threads, max_length=max_length, why=why)

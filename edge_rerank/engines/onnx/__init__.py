@@ -1,0 +1,1 @@
+"""The engine on ONNX Runtime: sessions, padded batches, and the memory that they take."""

@@ -1,0 +1,123 @@
+"""ONNX Runtime on the CPU: padded batches, each run by one thread, as many at once as allowed.
+
+ONNX Runtime can also split every operator over the threads. Many operators of a DeBERTa-v2 graph
+do not split, and the threads wait for one another at each that does: whole batches side by side
+are faster, keep each core's data in its own cache, and leave no thread spinning afterwards.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from queue import SimpleQueue
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_rerank.artifact.folder import Artifact
+from edge_rerank.engines.checks import check_pairs
+from edge_rerank.engines.onnx.batching import TOKEN_BUDGET, Batch, plan_batches
+from edge_rerank.engines.onnx.memory import return_free_memory
+from edge_rerank.engines.onnx.session import open_session
+from edge_rerank.engines.onnx.worker import Worker
+from edge_rerank.engines.protocol import EngineInfo
+from edge_rerank.errors import ClosedError
+from edge_rerank.pairs import TokenizedPair
+
+
+class OnnxEngine:
+    """Runs ``model.onnx`` with ONNX Runtime; see :class:`edge_rerank.engines.Engine`.
+
+    The graph takes ``input_ids`` and ``attention_mask`` and, in a model with token types,
+    ``token_type_ids``, all int64 ``[batch, sequence]``, and gives ``logits``, float32
+    ``[batch, 1]`` or ``[batch]``.
+    """
+
+    name = "onnxruntime"
+
+    def __init__(
+        self,
+        artifact: Artifact,
+        *,
+        threads: int,
+        max_length: int,
+        token_budget: int = TOKEN_BUDGET,
+        why: str,
+    ) -> None:
+        """Open the graph for ``threads`` workers; raises EngineError when it cannot be run.
+
+        ``why`` is what :meth:`describe` gives as the reason for this engine.
+        """
+        architecture = artifact.manifest.architecture
+        self._threads = threads
+        self._max_length = max_length
+        self._budget = token_budget
+        self._why = why
+        self._vocabulary = architecture.vocab_size
+        opened = open_session(artifact)
+        self._version = opened.version
+        self._settings = opened.settings
+        room = max(token_budget, max_length)
+        # A worker is taken out while it runs, so that none is ever used by two threads.
+        self._idle: SimpleQueue[Worker] = SimpleQueue()
+        for _ in range(threads):
+            self._idle.put(Worker(opened, room, architecture.pad_token_id))
+        self._pool: ThreadPoolExecutor | None = ThreadPoolExecutor(threads, "edge-rerank")
+        self._closing = threading.Lock()
+
+    def logits(self, pairs: Sequence[TokenizedPair]) -> NDArray[np.float32]:
+        """Give one float32 logit a pair, in input order; see the protocol for the errors."""
+        check_pairs(pairs, max_length=self._max_length, vocabulary=self._vocabulary)
+        lengths = [len(pair.ids) for pair in pairs]
+        batches = plan_batches(
+            lengths,
+            max_length=self._max_length,
+            workers=self._threads,
+            token_budget=self._budget,
+        )
+        result = np.empty(len(pairs), np.float32)
+        running = [self._submit(pairs, batch) for batch in batches]
+        try:
+            for batch, future in zip(batches, running, strict=True):
+                result[list(batch.indices)] = future.result()
+        except CancelledError:
+            raise ClosedError("the engine was closed while it ran; load a new one") from None
+        finally:
+            for future in running:  # after a failure, the rest need not run
+                future.cancel()
+        return result
+
+    def describe(self) -> EngineInfo:
+        """Say which ONNX Runtime it is and how it was set up."""
+        details = {
+            "why": self._why,
+            **self._settings,
+            "token_budget": self._budget,
+            "max_length": self._max_length,
+        }
+        return EngineInfo(self.name, self._version, self._threads, details)
+
+    def close(self) -> None:
+        """Wait for running batches, free the session and the buffers, return their memory."""
+        with self._closing:
+            pool, self._pool = self._pool, None
+        if pool is None:
+            return
+        pool.shutdown(cancel_futures=True)
+        while not self._idle.empty():
+            self._idle.get()
+        return_free_memory()
+
+    def _submit(self, pairs: Sequence[TokenizedPair], batch: Batch) -> Future[NDArray[np.float32]]:
+        with self._closing:
+            if self._pool is None:
+                raise ClosedError("the engine is closed; load a new one")
+            return self._pool.submit(self._run, [pairs[index] for index in batch.indices], batch)
+
+    def _run(self, pairs: Sequence[TokenizedPair], batch: Batch) -> NDArray[np.float32]:
+        worker = self._idle.get()
+        try:
+            return worker.run(pairs, batch.length)
+        finally:
+            self._idle.put(worker)

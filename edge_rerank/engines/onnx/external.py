@@ -1,0 +1,117 @@
+"""Which files an ONNX graph keeps tensors in, read from the file itself, before it is opened.
+
+A graph names the files that hold its large tensors, and releases of ONNX Runtime differ in which
+names they follow: older ones would read any file of the machine. Here only files that the
+manifest lists, so checked and inside the folder, are let through.
+
+The file is a protocol buffer. Only the path from the model down to ``TensorProto.external_data``
+is followed; everything else is stepped over. Field numbers are those of ``onnx.proto``.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterator
+from pathlib import Path
+
+from edge_rerank.artifact.folder import Artifact
+from edge_rerank.errors import EngineError, UnsafePathError, shown
+
+# What can lie in what: message, field number, message in that field.
+_INSIDE: dict[str, dict[int, str]] = {
+    "model": {7: "graph", 20: "training", 25: "function"},
+    "training": {1: "graph", 2: "graph"},
+    "function": {7: "node", 11: "attribute"},
+    "graph": {1: "node", 5: "tensor", 15: "sparse"},
+    "node": {5: "attribute"},
+    "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse", 23: "sparse"},
+    "sparse": {1: "tensor", 2: "tensor"},
+    "tensor": {13: "entry"},
+}
+_KEY, _VALUE = 1, 2
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+_DEEPEST = 64
+"""Graphs lie in attributes of nodes of graphs; far deeper than any real one does."""
+
+
+def check_external_data(artifact: Artifact) -> None:
+    """Raise UnsafePathError when the graph keeps tensors in a file the manifest does not list.
+
+    Raises EngineError when the file is not an ONNX graph.
+    """
+    path = artifact.file("model.onnx")
+    for name in sorted(external_files(path)):
+        if name not in artifact.manifest.files:
+            raise UnsafePathError(
+                f"{path}: keeps weights in {shown(name)}, which the manifest does not list; "
+                "export the model again"
+            )
+        artifact.file(name)
+
+
+def external_files(path: Path) -> set[str]:
+    """Give the names of the files that an ONNX graph keeps tensors in.
+
+    Raises EngineError when the file is not an ONNX graph.
+    """
+    try:
+        with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as m:
+            return {str(name, "utf-8") for name in _locations(m, 0, len(m), "model", 0)}
+    except (IndexError, ValueError) as error:  # ValueError: empty, or not UTF-8
+        raise EngineError(f"{path}: cannot be read as an ONNX graph") from error
+
+
+def _locations(data: mmap.mmap, start: int, stop: int, kind: str, depth: int) -> Iterator[bytes]:
+    if depth > _DEEPEST:
+        raise ValueError("nested too deep")
+    inside = _INSIDE[kind]
+    for number, begin, end in _fields(data, start, stop):
+        child = inside.get(number)
+        if child == "entry":
+            yield from _location(data, begin, end)
+        elif child is not None:
+            yield from _locations(data, begin, end, child, depth + 1)
+
+
+def _location(data: mmap.mmap, start: int, stop: int) -> Iterator[bytes]:
+    """Give the value of one key-value pair of ``external_data``, if the key is ``location``.
+
+    Of fields that are there more than once readers take the last; here each of them counts.
+    """
+    fields = [(number, data[begin:end]) for number, begin, end in _fields(data, start, stop)]
+    if (_KEY, b"location") in fields:
+        yield from (text for number, text in fields if number == _VALUE)
+
+
+def _fields(data: mmap.mmap, place: int, stop: int) -> Iterator[tuple[int, int, int]]:
+    """Give number, begin and end of each field that holds bytes, between two places."""
+    while place < stop:
+        tag, place = _varint(data, place)
+        wire = tag & 7
+        if wire == _BYTES:
+            size, begin = _varint(data, place)
+            place = begin + size
+            if place > stop:
+                raise ValueError("a field goes beyond its message")
+            yield tag >> 3, begin, place
+        elif wire == _VARINT:
+            _, place = _varint(data, place)
+        elif wire in (_FIXED64, _FIXED32):
+            place += 8 if wire == _FIXED64 else 4
+        else:
+            raise ValueError(f"wire type {wire}")
+    if place != stop:
+        raise ValueError("a field goes beyond its message")
+
+
+def _varint(data: mmap.mmap, place: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = data[place]
+        place += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, place
+        shift += 7
+        if shift > 63:
+            raise ValueError("a number is too long")

@@ -1,0 +1,46 @@
+"""The seam between the reranker and what computes: token ids in, logits out, or a typed error."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from edge_rerank.pairs import TokenizedPair
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """What an engine is and how it was set up."""
+
+    name: str
+    version: str
+    threads: int
+    details: Mapping[str, Any]
+    """Why it is this engine, and settings of this engine alone, as plain JSON values."""
+
+
+class Engine(Protocol):
+    """Computes logits. Every engine is safe to call from several threads at once."""
+
+    @property
+    def name(self) -> str:
+        """The name it is asked for by, one of ENGINES."""
+
+    def logits(self, pairs: Sequence[TokenizedPair]) -> NDArray[np.float32]:
+        """Give one float32 logit a pair, shape ``[len(pairs)]``, in input order.
+
+        Raises InputError for ids the model does not have and for empty or over-long sequences,
+        before anything is computed; EngineError when the computation fails or gives a logit that
+        is not finite; ClosedError after :meth:`close`.
+        """
+
+    def describe(self) -> EngineInfo:
+        """Say what the engine is and how it was set up."""
+
+    def close(self) -> None:
+        """Free the model and all buffers. A second call does nothing."""

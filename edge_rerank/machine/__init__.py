@@ -1,0 +1,1 @@
+"""What this machine is: the processor and its features, and how many threads may run."""

@@ -1,0 +1,1 @@
+"""How close two sets of logits are, and how close they have to be."""

@@ -1,0 +1,159 @@
+"""A model beside its fp32 reference on the user's own pairs: figures overall and query by query."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from edge_rerank.artifact.builtin import builtin_model
+from edge_rerank.artifact.folder import load_artifact
+from edge_rerank.errors import InputError
+from edge_rerank.lines import open_lines, parse_object, text_under
+from edge_rerank.pairs import Pair
+from edge_rerank.parity.agreement import Agreement, agree, kendall_tau, top_overlap, usual_top_k
+from edge_rerank.reranker import AT_A_TIME, Reranker
+from edge_rerank.verification.checks import Check
+
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """How far a model's logits are from the reference's, over pairs of the user's own."""
+
+    overall: Agreement
+    """Over all pairs, whichever query they belong to."""
+    queries: int
+    """Queries with at least two documents: those that rank anything."""
+    tau_by_query: float | None
+    """Mean over those queries of Kendall's tau-b of the documents; None without such queries."""
+    overlap_by_query: float | None
+    """Mean over them of the overlap of the best 10, or half of fewer than 20 documents."""
+
+    def to_json(self) -> dict[str, object]:
+        """Give all figures as JSON values."""
+        return {
+            "overall": self.overall.to_json(),
+            "queries": self.queries,
+            "tau_by_query": self.tau_by_query,
+            "overlap_by_query": self.overlap_by_query,
+        }
+
+
+def read_pairs(name: str, *, query_field: str, text_field: str) -> list[Pair]:
+    """Read pairs as ``edge-rerank score`` reads them: JSONL, an object a line.
+
+    Raises InputError, naming file and line, for what is no pair, and for a file without any.
+    """
+    pairs: list[Pair] = []
+    with open_lines(name) as lines:
+        for place, line in lines:
+            if line.strip():
+                value = parse_object(line, place)
+                query = text_under(value, query_field, place, "--query-field")
+                pairs.append((query, text_under(value, text_field, place, "--text-field")))
+    if not pairs:
+        raise InputError(f"{name}: has no pairs; expected lines such as {_EXAMPLE}")
+    return pairs
+
+
+_EXAMPLE = '{"query": "how do plants eat", "document": "Photosynthesis ..."}'
+
+
+@contextmanager
+def open_both(
+    path: str | os.PathLike[str] | None,
+    reference: str | os.PathLike[str] | None,
+    **options: Any,
+) -> Iterator[tuple[Reranker, Reranker | None]]:
+    """Load a model and, unless it is None, the fp32 reference, cut to the same length.
+
+    ``options`` are those of :meth:`Reranker.load`, for the model; the reference gets the threads.
+    Raises InputError when the reference is not fp32, and what :meth:`Reranker.load` does.
+    """
+    if reference is None:
+        with Reranker.load(path, **options) as model:
+            yield model, None
+        return
+    ours = load_artifact(builtin_model() if path is None else path, verify=False).manifest
+    theirs = load_artifact(reference, verify=False).manifest
+    if theirs.precision != "fp32":
+        raise InputError(
+            f"{os.fspath(reference)}: is {theirs.precision}; a reference is an fp32 artifact: "
+            "export the checkpoint with --precision fp32"
+        )
+    length = min(ours.max_length, theirs.max_length)
+    with (
+        Reranker.load(path, max_length=length, **options) as model,
+        Reranker.load(reference, max_length=length, threads=options.get("threads")) as exact,
+    ):
+        yield model, exact
+
+
+def same_checkpoint(one: Reranker, other: Reranker) -> bool:
+    """Whether both were made from the same file of weights."""
+    sources = (one.artifact.manifest.source, other.artifact.manifest.source)
+    return sources[0].checkpoint_sha256 == sources[1].checkpoint_sha256
+
+
+def compare_rerankers(
+    reranker: Reranker,
+    reference: Reranker,
+    pairs: Sequence[Pair],
+    *,
+    progress: Progress | None = None,
+) -> Comparison:
+    """Score the same pairs with both; ``progress`` counts the pairs of both, one after the other.
+
+    Raises InputError without pairs, and what scoring raises.
+    """
+    if not pairs:
+        raise InputError("there are no pairs to compare on")
+    exact = logits_of(reference, pairs, progress)
+    found = logits_of(reranker, pairs, progress, done=len(pairs))
+    return compare_by_query([query for query, _ in pairs], found, exact)
+
+
+def comparison_check(name: str, found: Comparison, tolerance: float) -> Check:
+    """Hold the rms error over all pairs to ``tolerance``, in sigma of the reference's logits."""
+    ratio = found.overall.rms_in_sigma
+    shown = f"{ratio:.4f} sigma ({found.overall.rms_error:.4f} logits)"
+    remedy = "int8 costs more on these texts than is allowed: see the parity at export, or use fp32"
+    expected = f"at most {tolerance:.4g} sigma"
+    return Check(name, ratio <= tolerance, shown, expected, remedy, ratio, tolerance)
+
+
+def logits_of(
+    reranker: Reranker, pairs: Iterable[Pair], progress: Progress | None = None, done: int = 0
+) -> list[float]:
+    """Score pairs; ``progress`` is told how many are done, ``done`` of them before."""
+    logits: list[float] = []
+    for pair in reranker.score(pairs, scores="logits", at_a_time=4 * AT_A_TIME):
+        logits.append(pair.logit)
+        if progress is not None:
+            progress(done + len(logits))
+    return logits
+
+
+def compare_by_query(
+    queries: Sequence[str], logits: Sequence[float], reference: Sequence[float]
+) -> Comparison:
+    """Compare logits of the same pairs, in the same order; equal queries belong together."""
+    places: dict[str, list[int]] = {}
+    for place, query in enumerate(queries):
+        places.setdefault(query, []).append(place)
+    taus, overlaps = [], []
+    for group in places.values():
+        if len(group) > 1:
+            one, other = [logits[i] for i in group], [reference[i] for i in group]
+            taus.append(kendall_tau(one, other))
+            overlaps.append(top_overlap(one, other, usual_top_k(len(group))))
+    return Comparison(agree(logits, reference), len(taus), _mean(taus), _mean(overlaps))
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return math.fsum(values) / len(values) if values else None

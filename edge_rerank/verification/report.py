@@ -1,0 +1,142 @@
+"""Does a model give, on this machine, the scores that its artifact promises?
+
+    from edge_rerank import verify
+
+    report = verify("my-model")
+    assert report.holds, report.failures
+
+The artifact's probe pairs are scored and compared with the fp32 logits stored beside them; a few
+of them are scored again alone, in another order, twice over and on one thread, and must come out
+the same to the last bit; and the files are compared with their checksums and with one another.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, SupportsIndex
+
+from edge_rerank.artifact.builtin import builtin_model
+from edge_rerank.artifact.folder import MANIFEST_NAME, load_artifact, load_probes, sha256_file
+from edge_rerank.engines.protocol import EngineInfo
+from edge_rerank.machine.cpu import Cpu, read_cpu
+from edge_rerank.parity.agreement import Agreement
+from edge_rerank.parity.limits import Limits
+from edge_rerank.verification.checks import (
+    Check,
+    FileCheck,
+    checksum_check,
+    conflict_check,
+    file_checks,
+)
+from edge_rerank.verification.consistency import (
+    config_conflicts,
+    parity_conflicts,
+    weights_conflicts,
+)
+from edge_rerank.verification.probe_run import ProbeRun
+
+__all__ = ["Check", "FileCheck", "Verification", "verify"]
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What :func:`verify` found."""
+
+    path: Path
+    name: str
+    precision: str
+    manifest_sha256: str
+    """Of ``manifest.json``, which lists the other files' sums: compare it with the publisher's."""
+    files: tuple[FileCheck, ...]
+    cpu: Cpu
+    engine: EngineInfo | None
+    """None where the model was not run, because its files are damaged."""
+    limits: Limits | None
+    agreement: Agreement | None
+    """The probe pairs' logits against the stored fp32 ones; None where they were not scored."""
+    checks: tuple[Check, ...]
+    tokens: int
+    """How many tokens the model computed, over all runs."""
+    seconds: float
+
+    @property
+    def holds(self) -> bool:
+        """True when no check failed."""
+        return not self.failures
+
+    @property
+    def failures(self) -> tuple[Check, ...]:
+        """The checks that failed."""
+        return tuple(check for check in self.checks if check.passed is False)
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the whole report as JSON values."""
+        return {
+            "holds": self.holds,
+            **{name: getattr(self, name) for name in ("name", "precision", "manifest_sha256")},
+            "path": str(self.path),
+            "files": [asdict(file) for file in self.files],
+            "cpu": {**asdict(self.cpu), "saturates": self.cpu.saturates},
+            "engine": None if self.engine is None else asdict(self.engine),
+            "limits": None if self.limits is None else asdict(self.limits),
+            "agreement": None if self.agreement is None else self.agreement.to_json(),
+            "checks": [check.to_json() for check in self.checks],
+            "tokens": self.tokens,
+            "seconds": round(self.seconds, 3),
+        }
+
+
+def verify(
+    path: str | os.PathLike[str] | None = None,
+    *,
+    threads: SupportsIndex | None = None,
+    engine: str = "auto",
+    kernel: str | None = None,
+    checksums: bool = True,
+) -> Verification:
+    """Check an artifact, and this machine with it.
+
+    Args:
+        path: the folder; None is the built-in model.
+        threads: as in :meth:`Reranker.load`; one thread is compared with so many.
+        engine: as in :meth:`Reranker.load`; with ``kernel``.
+        kernel: the native engine's, as in :meth:`Reranker.load`.
+        checksums: compare every file's SHA-256 with the manifest. Without, only the probe pairs
+            and the files' agreement with one another are left to find a damaged file.
+
+    Gives a report whatever is found wrong with scores or sums; a file that is damaged is listed
+    and the model is not run. Raises ArtifactError, EngineError or InputError where not even that
+    can be done: the folder is no artifact, a file is missing or cut short, the engine cannot open
+    the graph, a parameter is out of range.
+    """
+    started = time.perf_counter()
+    artifact = load_artifact(builtin_model() if path is None else path, verify=False)
+    probes = load_probes(artifact)
+    files = tuple(file_checks(artifact, checksums=checksums))
+    options = {"threads": threads, "engine": engine, "kernel": kernel}
+    run = ProbeRun(artifact, probes, options)
+    checks = [
+        checksum_check(files),
+        conflict_check("weights", weights_conflicts(artifact)),
+        conflict_check("config", config_conflicts(artifact)),
+        conflict_check("recorded_parity", parity_conflicts(artifact.manifest, probes)),
+    ]
+    if all(check.passed is not False for check in checks[:2]):  # damaged files are not run
+        checks += run.checks()
+    return Verification(
+        path=artifact.path,
+        name=artifact.manifest.name,
+        precision=artifact.manifest.precision,
+        manifest_sha256=sha256_file(artifact.path / MANIFEST_NAME),
+        files=files,
+        cpu=read_cpu(),
+        engine=run.engine,
+        limits=run.limits,
+        agreement=run.agreement,
+        checks=tuple(checks),
+        tokens=run.tokens,
+        seconds=time.perf_counter() - started,
+    )

@@ -1,0 +1,58 @@
+"""The figures of an agreement, against their definitions and against scipy."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_rerank.parity.agreement import agree, kendall_tau, top_overlap, usual_top_k
+
+FEW = st.lists(st.tuples(st.integers(-4, 4), st.integers(-4, 4)), min_size=1, max_size=25)
+
+
+@given(FEW)
+def test_tau_b_is_its_definition(points: list[tuple[int, int]]) -> None:
+    def sign(number: int) -> int:
+        return (number > 0) - (number < 0)
+
+    top = left = right = 0
+    for place, (a, b) in enumerate(points):
+        for c, d in points[:place]:
+            top += sign(a - c) * sign(b - d)
+            left, right = left + (a != c), right + (b != d)
+    expected = top / math.sqrt(left * right) if left and right else 1.0
+    one, other = [float(a) for a, _ in points], [float(b) for _, b in points]
+    assert kendall_tau(one, other) == pytest.approx(expected, abs=1e-12)
+
+
+@given(FEW)
+def test_tau_b_is_scipys(points: list[tuple[int, int]]) -> None:
+    stats = pytest.importorskip("scipy.stats")
+    one, other = [a for a, _ in points], [b for _, b in points]
+    if len(set(one)) > 1 and len(set(other)) > 1:
+        assert kendall_tau(one, other) == pytest.approx(stats.kendalltau(one, other).statistic)
+
+
+def test_errors_are_in_logits_and_in_sigma() -> None:
+    figures = agree([1.0, 2.0, 3.5, 4.0], [1.0, 2.0, 3.0, 5.0])
+    assert figures.max_error == 1.0
+    assert figures.rms_error == pytest.approx(math.sqrt(1.25 / 4))
+    assert figures.sigma == pytest.approx(math.sqrt(8.75 / 4))
+    assert figures.max_in_sigma == pytest.approx(1 / figures.sigma)
+    assert (figures.kendall_tau, figures.top_k, figures.top_k_overlap) == (1.0, 2, 1.0)
+
+
+def test_a_reference_without_spread_has_no_unit() -> None:
+    assert agree([2.0, 2.0], [2.0, 2.0]).rms_in_sigma == 0
+    figures = agree([2.0, 2.5], [2.0, 2.0])
+    assert figures.rms_in_sigma == math.inf
+    assert figures.to_json()["rms_in_sigma"] is None
+
+
+def test_overlap_counts_the_best() -> None:
+    assert top_overlap([3.0, 2.0, 1.0, 0.0], [0.0, 2.0, 1.0, 3.0], 2) == 0.5
+    assert top_overlap([1.0, 1.0, 1.0], [3.0, 2.0, 1.0], 2) == 1.0  # equal: the earlier ones
+    assert [usual_top_k(count) for count in (1, 2, 7, 20, 32)] == [1, 1, 3, 10, 10]
