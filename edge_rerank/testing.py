@@ -23,9 +23,10 @@ from pathlib import Path
 from typing import Any
 
 from edge_rerank._version import __version__
-from edge_rerank.artifact.fields import Fields, read_json, write_json
+from edge_rerank.artifact.fields import Fields, json_text, read_json
 from edge_rerank.artifact.manifest import utc_now
 from edge_rerank.errors import ArtifactError, InputError, shown
+from edge_rerank.files import whole_file
 from edge_rerank.inputs import checked_pairs
 from edge_rerank.pairs import Pair
 from edge_rerank.parity.agreement import Agreement, agree
@@ -59,16 +60,18 @@ class GoldenScores:
         """Score the pairs and write them as JSON; the file appears whole, or not at all.
 
         Raises InputError for pairs that are none, and unless at least two have different scores:
-        the tolerance is in sigma, the standard deviation of the scores.
+        the tolerance is in sigma, the standard deviation of the scores; OSError, before
+        anything is scored, where the file cannot be written.
         """
         checked = tuple(checked_pairs(pairs))
-        golden = cls(checked, tuple(_scores(scorer, checked)), _made_with(scorer))
-        if len(set(golden.scores)) < 2:
-            raise InputError(
-                f"{len(checked)} pairs have {len(set(golden.scores))} different scores; "
-                "at least 2 are needed: take pairs of high and of low relevance"
-            )
-        write_json(Path(path), golden._to_json())
+        with whole_file(path) as stream:  # opened first: scoring may take long
+            golden = cls(checked, tuple(_scores(scorer, checked)), _made_with(scorer))
+            if len(set(golden.scores)) < 2:
+                raise InputError(
+                    f"{len(checked)} pairs have {len(set(golden.scores))} different scores; "
+                    "at least 2 are needed: take pairs of high and of low relevance"
+                )
+            stream.write(json_text(golden._to_json(), os.fspath(path)).encode("utf-8"))
         return golden
 
     @classmethod

@@ -39,6 +39,33 @@ def test_a_reranker_keeps_its_scores(reranker: Reranker, tmp_path: Path) -> None
     assert sorted(tmp_path.iterdir()) == [file]
 
 
+def test_a_file_that_cannot_be_written_is_refused_before_scoring(tmp_path: Path) -> None:
+    calls: list[Pairs] = []
+
+    def counted(pairs: Pairs) -> list[float]:
+        calls.append(pairs)
+        return by_length(pairs)
+
+    for path in (tmp_path, tmp_path / "missing" / "golden.json"):
+        with pytest.raises(OSError, match=path.name):
+            GoldenScores.record(counted, PAIRS, path)
+    assert not calls
+
+
+def test_two_recordings_of_one_name_do_not_meet(tmp_path: Path) -> None:
+    file = tmp_path / "golden.json"
+
+    def meanwhile(pairs: Pairs) -> list[float]:
+        GoldenScores.record(
+            lambda pairs: [float(len(query + it)) for query, it in pairs], PAIRS, file
+        )
+        return by_length(pairs)
+
+    GoldenScores.record(meanwhile, PAIRS, file)
+    assert_scores_match(by_length, file)
+    assert sorted(tmp_path.iterdir()) == [file]
+
+
 def test_any_pipeline_may_be_held_to_its_scores(tmp_path: Path) -> None:
     file = tmp_path / "golden.json"
     GoldenScores.record(by_length, PAIRS, file)

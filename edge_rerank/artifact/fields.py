@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
 from edge_rerank.errors import ArtifactNotFoundError, ManifestError, shown
+from edge_rerank.files import whole_file
 
 JsonObject = Mapping[str, Any]
 
@@ -49,15 +49,8 @@ def json_text(value: Mapping[str, object], where: str) -> str:
 def write_json(path: Path, value: Mapping[str, object]) -> None:
     """Write ``value`` as UTF-8 JSON; the file appears whole, or not at all."""
     text = json_text(value, str(path))
-    beside = path.with_name(path.name + ".partial")
-    try:
-        with beside.open("w", encoding="utf-8", newline="\n") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    with whole_file(path) as stream:
+        stream.write(text.encode("utf-8"))
 
 
 @dataclass(frozen=True, slots=True)

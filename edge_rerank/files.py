@@ -1,0 +1,150 @@
+"""Writing a file so that it appears whole or not at all, wherever a shell's ``>`` could write it.
+
+What is written lies under a random name beside its place until it is complete: two runs never
+meet, and what a killed run left behind is in nobody's way. Only what this process created is ever
+deleted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+_PARTIAL = re.compile(r"\.edge-rerank-[0-9a-f]{16}\.partial")
+# A path here leads to an open file of some process, which a rename would cut off from its name.
+_OPEN_FILES = ("/proc/", "/dev/fd/")
+_MOST_LINKS = 40
+
+
+def partial_name() -> str:
+    """Return a new name for something unfinished; short, whatever the finished thing is called."""
+    return f".edge-rerank-{os.urandom(8).hex()}.partial"
+
+
+def is_partial(name: str) -> bool:
+    """Whether ``name`` is one of :func:`partial_name`'s: another run's, or a dead one's."""
+    return _PARTIAL.fullmatch(name) is not None
+
+
+@contextmanager
+def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+    """Open a file for writing; it gets its place when the block ends without an exception.
+
+    Raises OSError, at the start where it can be known then.
+    """
+    output = OutputFile(path)
+    try:
+        yield output.stream
+    except BaseException:
+        output.discard()
+        raise
+    output.publish()
+
+
+class OutputFile:
+    """A file on its way to ``path``: write to :attr:`stream`, then :meth:`publish` it.
+
+    A link is followed. An existing file keeps its mode. What cannot be replaced is written in
+    place: a pipe or device, an open file under /dev/fd, a writable file in a folder that is not,
+    a file that is a mount point.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        """Open the file; raises OSError where it cannot be written."""
+        self.path = Path(path)
+        self._beside: Path | None = None
+        if self._must_be_written_in_place():
+            self.stream: IO[bytes] = self.path.open("wb")
+        else:
+            self.path = Path(os.path.realpath(path))
+            self.stream = self._open_beside()
+
+    def publish(self) -> None:
+        """Put the file in its place.
+
+        Where that fails, what was written stays under the name that the OSError gives.
+        """
+        self.stream.flush()
+        with contextlib.suppress(OSError):  # a pipe, and some file systems, cannot
+            os.fsync(self.stream.fileno())
+        self.stream.close()
+        if self._beside is None:
+            return
+        try:
+            os.replace(self._beside, self.path)
+        except OSError as error:
+            self._copy_over(self._beside, error)
+
+    def discard(self) -> None:
+        """Give it up: the place stays as it was, unless it had to be written in place."""
+        with contextlib.suppress(OSError):  # a full disk, a pipe without a reader
+            self.stream.close()
+        if self._beside is not None:
+            self._beside.unlink(missing_ok=True)
+
+    def _must_be_written_in_place(self) -> bool:
+        try:
+            mode = os.stat(self.path).st_mode
+        except OSError:  # not there yet, or opening it will say what is wrong
+            return False
+        return not stat.S_ISREG(mode) or _is_open_file(self.path)
+
+    def _open_beside(self) -> IO[bytes]:
+        """Open an unfinished file, or the file itself where no other can be created."""
+        exists = os.path.lexists(self.path)
+        if exists:
+            os.close(os.open(self.path, os.O_WRONLY))  # a protected file is not replaced either
+        beside = self.path.with_name(partial_name())
+        try:
+            stream: IO[bytes] = beside.open("xb")
+        except OSError as error:
+            if exists:
+                return self.path.open("wb")
+            raise OSError(error.errno, error.strerror, str(self.path)) from error
+        self._beside = beside
+        if exists:
+            _copy_mode(self.path, beside)
+        return stream
+
+    def _copy_over(self, beside: Path, error: OSError) -> None:
+        """Write into a file that exists and cannot be replaced, such as a mount point."""
+        try:
+            with beside.open("rb") as source, self.path.open("r+b") as target:
+                shutil.copyfileobj(source, target)
+                target.truncate()
+        except OSError:
+            raise OSError(
+                error.errno,
+                f"{error.strerror or error}; what was written is in {beside}",
+                self.path,
+            ) from error
+        beside.unlink()
+
+
+def _copy_mode(source: Path, target: Path) -> None:
+    found = source.stat()
+    with contextlib.suppress(OSError, AttributeError):  # root alone may; not on Windows
+        os.chown(target, found.st_uid, found.st_gid)
+    with contextlib.suppress(OSError):  # a file system without modes
+        target.chmod(stat.S_IMODE(found.st_mode))
+
+
+def _is_open_file(path: Path) -> bool:
+    """Whether a path, or a link it goes through, names a file that some process has open."""
+    place = os.path.abspath(path)
+    for _ in range(_MOST_LINKS):
+        folder = os.path.realpath(os.path.dirname(place))
+        if f"{folder}/".startswith(_OPEN_FILES):
+            return True
+        place = os.path.join(folder, os.path.basename(place))
+        if not os.path.islink(place):
+            return False
+        place = os.path.join(folder, os.readlink(place))
+    return False
