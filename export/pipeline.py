@@ -6,7 +6,6 @@ import importlib.util
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,7 @@ from edge_rerank.tokenizing.choose import PairTokenizer
 from .calibration import Calibration, load_calibration
 from .checkpoint import Checkpoint, read_weights
 from .errors import ExportError, ParityError
-from .output import check_output, folder_beside, publish
+from .output import Workplace, output_folder
 from .parity import Parity, compare
 from .probes import probe_pairs
 from .progress import Report, Stages
@@ -97,16 +96,14 @@ def export_model(
     """
     options = options or ExportOptions()
     _check_libraries()
-    target = check_output(Path(output))
     _check_options(options)
     calibration = _calibration(options)
     stages = Stages(7 if calibration else 6, report)
-    with stages.stage(f"reading {model}"):
-        checkpoint = fetch_checkpoint(model, revision=options.revision)
-    with folder_beside(target) as folder:
-        result = _Export(checkpoint, options, calibration, stages).write(folder)
-        publish(folder, target)
-    return ExportReport(target, *result)
+    with output_folder(Path(output)) as place:
+        with stages.stage(f"reading {model}"):
+            checkpoint = fetch_checkpoint(model, revision=options.revision)
+        result = _Export(checkpoint, options, calibration, stages).write(place)
+    return ExportReport(place.target, *result)
 
 
 class _Export:
@@ -131,25 +128,30 @@ class _Export:
         self.tokens = self.tokenizer.encode(self.probes)
         _check_ids(self.tokens, checkpoint)
 
-    def write(self, folder: Path) -> tuple[Manifest, Parity, Parity | None]:
-        """Write all files of the artifact into ``folder``."""
+    def write(self, place: Workplace) -> tuple[Manifest, Parity, Parity | None]:
+        """Write all files of the artifact."""
         from .reference import TorchReference
 
         # Before torch sees the weights: what is wrong with them is then said plainly, and soon.
         tensors = self._parameters()
+        place.check_room(self._room(tensors))
         with self.stages.stage("loading the model in torch"):
             torch_reference = TorchReference(self.checkpoint)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".fp32-") as scratch:
-            graph = Path(scratch) / "model.onnx"
-            fp32, logits = self._reference_graph(torch_reference, graph)
-            del torch_reference
-            int8 = None
-            if self.calibration is None:
-                self._write_fp32(graph, tensors, folder)
-            else:
-                int8 = self._write_int8(tensors, self.calibration, folder, logits)
-        manifest = self._write_rest(folder, logits, fp32, int8)
+        graph = place.scratch / "model.onnx"
+        fp32, logits = self._reference_graph(torch_reference, graph)
+        del torch_reference
+        int8 = None
+        if self.calibration is None:
+            self._write_fp32(graph, tensors, place.artifact)
+        else:
+            int8 = self._write_int8(tensors, self.calibration, place.artifact, logits)
+        manifest = self._write_rest(place.artifact, logits, fp32, int8)
         return manifest, fp32, int8
+
+    def _room(self, tensors: Tensors) -> int:
+        """Estimate the bytes that are written: the fp32 graph, and the artifact's weights."""
+        size = sum(tensor.nbytes for tensor in tensors.values())
+        return size + (size if self.calibration is None else size // 4)
 
     def _reference_graph(
         self, torch_reference: TorchReference, path: Path

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -179,3 +182,27 @@ def make_artifact(tmp_path: Path) -> Callable[..., Path]:
         return build_artifact(tmp_path / name, types=types)
 
     return make
+
+
+@pytest.fixture
+def as_nobody(tmp_path: Path) -> Callable[[], AbstractContextManager[None]]:
+    """Give a context in which permissions hold this process back; they hold root back in nothing.
+
+    The test's folder and those above can be read in it.
+    """
+
+    @contextmanager
+    def nobody() -> Iterator[None]:
+        if sys.platform == "win32" or os.geteuid() != 0:
+            yield
+            return
+        for folder in tmp_path.parents:
+            if folder.name.startswith("pytest-"):
+                folder.chmod(0o755)
+        os.seteuid(65534)
+        try:
+            yield
+        finally:
+            os.seteuid(0)
+
+    return nobody

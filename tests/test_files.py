@@ -7,7 +7,8 @@ import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -20,17 +21,6 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX files")
 def write(path: Path, text: str = "new") -> None:
     with whole_file(path) as stream:
         stream.write(text.encode())
-
-
-@pytest.fixture
-def nobody() -> Iterator[None]:
-    """Run as a user whom permissions hold back; root is held back by none."""
-    if sys.platform == "win32" or os.geteuid() != 0:
-        yield
-        return
-    os.seteuid(65534)
-    yield
-    os.seteuid(0)
 
 
 def mode(path: Path) -> int:
@@ -137,29 +127,25 @@ def test_pipes_and_open_files_are_written_in_place(tmp_path: Path) -> None:
 
 
 @posix
-def test_a_writable_file_in_a_folder_that_is_not(tmp_path: Path, nobody: None) -> None:
-    if os.getuid() == 0:
-        os.seteuid(0)
-    for folder in tmp_path.parents:  # pytest's own folders are their owner's alone
-        if folder.name.startswith("pytest-"):
-            folder.chmod(0o755)
-    tmp_path.chmod(0o755)
+def test_a_writable_file_in_a_folder_that_is_not(
+    tmp_path: Path, as_nobody: Callable[[], AbstractContextManager[None]]
+) -> None:
     path, locked = tmp_path / "out", tmp_path / "locked"
     for file, bits in ((path, 0o666), (locked, 0o444)):
         file.write_text("old and longer")
         file.chmod(bits)
     tmp_path.chmod(0o555)
-    if os.getuid() == 0:
-        os.seteuid(65534)
-    write(path)
+    try:
+        with as_nobody():
+            write(path)
+            for refused in (locked, tmp_path / "another"):
+                with pytest.raises(PermissionError, match=refused.name):
+                    OutputFile(refused)
+    finally:
+        tmp_path.chmod(0o755)
     assert path.read_text() == "new"
-    for refused in (locked, tmp_path / "another"):
-        with pytest.raises(PermissionError, match=refused.name):
-            OutputFile(refused)
     assert locked.read_text() == "old and longer"
-    if os.getuid() == 0:
-        os.seteuid(0)
-    tmp_path.chmod(0o755)
+    assert sorted(it.name for it in tmp_path.iterdir()) == ["locked", "out"]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="mounts a file")
