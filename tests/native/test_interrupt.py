@@ -1,0 +1,85 @@
+"""An interrupt is acted on soon, however many tokens are being scored."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge_rerank.artifact import Artifact
+from edge_rerank.engines._library import Library
+from edge_rerank.engines.native import NativeEngine, _calls
+from edge_rerank.tokenization import TokenizedPair
+from native.fuzz.seeds import XSMALL, write_artifact
+
+_LATEST = 1.0  # seconds; 0.2 on the two cores that this was written on
+_SCORE = """
+import sys, time
+from dataclasses import replace
+from pathlib import Path
+from edge_rerank.artifact import load_artifact
+from edge_rerank.builtin import builtin_model
+from edge_rerank.engines.native import NativeEngine
+from edge_rerank.tokenization import TokenizedPair
+
+artifact = replace(load_artifact(builtin_model(), verify=False), path=Path(sys.argv[1]))
+engine = NativeEngine(artifact, threads=int(sys.argv[2]), max_length=512, why="a test")
+pairs = [TokenizedPair(tuple(range(5, 517)), 1, False)] * 256
+try:
+    print("scoring", flush=True)
+    engine.logits(pairs)
+    print("done")
+except KeyboardInterrupt:
+    print(time.monotonic())
+"""
+
+
+@pytest.fixture(scope="module")
+def xsmall(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_artifact(tmp_path_factory.mktemp("xsmall") / "model", XSMALL)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT to another process")
+@pytest.mark.parametrize("threads", [1, 2])
+def test_256_long_pairs_are_interrupted_within_a_second(
+    library: Library, xsmall: Path, threads: int
+) -> None:
+    command = [sys.executable, "-c", _SCORE, str(xsmall), str(threads)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "scoring\n"
+        time.sleep(0.5)
+        sent = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        said = process.stdout.read().strip()
+    assert said != "done", "too fast a machine for this test"
+    assert float(said) - sent < _LATEST
+
+
+def test_cuts_lie_where_the_library_cuts() -> None:
+    offsets = np.array([0, 16, 33, 34, 98, 162, 163], np.int64)  # 16, 32, 16, 64, 64, 16 keys
+    assert list(_calls(offsets, 64)) == [(0, 4), (4, 6)]  # pieces: 0 to 2, 3; 4, 5
+    assert list(_calls(offsets, 128)) == [(0, 6)]  # pieces: 0 to 3; 4, 5
+    assert list(_calls(offsets, 1000)) == [(0, 6)]
+    assert list(_calls(np.zeros(1, np.int64), 64)) == []
+
+
+def test_the_same_bits_however_many_calls_it_takes(
+    library: Library, builtin: Artifact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(7)
+    pairs = [
+        TokenizedPair(tuple(rng.integers(0, 1000, length).tolist()), 1, False)
+        for length in rng.integers(1, 513, 60)
+    ]
+    engine = NativeEngine(builtin, threads=1, max_length=512, why="a test")
+    cut = engine.logits(pairs)
+    monkeypatch.setattr("edge_rerank.engines.native._PIECES_A_CALL", 10_000)
+    whole = engine.logits(pairs)
+    engine.close()
+    np.testing.assert_array_equal(cut.view(np.uint32), whole.view(np.uint32))
