@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_rerank.artifact import Artifact
-from edge_rerank.engines._library import Library
+from edge_rerank.artifact.folder import Artifact
 from edge_rerank.engines.native import NativeEngine, _calls
-from edge_rerank.tokenization import TokenizedPair
+from edge_rerank.native_library import Library
+from edge_rerank.pairs import TokenizedPair
 from native.fuzz.seeds import XSMALL, write_artifact
 
 _LATEST = 1.0  # seconds; 0.2 on the two cores that this was written on
@@ -22,10 +22,10 @@ _SCORE = """
 import sys, time
 from dataclasses import replace
 from pathlib import Path
-from edge_rerank.artifact import load_artifact
-from edge_rerank.builtin import builtin_model
+from edge_rerank.artifact.folder import load_artifact
+from edge_rerank.artifact.builtin import builtin_model
 from edge_rerank.engines.native import NativeEngine
-from edge_rerank.tokenization import TokenizedPair
+from edge_rerank.pairs import TokenizedPair
 
 artifact = replace(load_artifact(builtin_model(), verify=False), path=Path(sys.argv[1]))
 engine = NativeEngine(artifact, threads=int(sys.argv[2]), max_length=512, why="a test")
