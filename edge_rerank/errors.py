@@ -28,7 +28,7 @@ class ManifestError(ArtifactError):
 
 
 class UnsafePathError(ArtifactError):
-    """A file of the artifact lies, or points, outside the artifact's folder."""
+    """A name in the artifact could lead to a file outside the artifact's folder."""
 
 
 class ChecksumError(ArtifactError):

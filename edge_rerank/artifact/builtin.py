@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from edge_rerank.errors import ArtifactNotFoundError
@@ -29,6 +30,6 @@ def builtin_model() -> Path:
         raise ArtifactNotFoundError(
             f"the built-in model cannot be read from inside an archive: unpack it, or {remedy}"
         )
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise ArtifactNotFoundError(f"{folder}: the built-in model is missing: {remedy}")
     return folder

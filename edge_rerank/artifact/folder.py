@@ -1,7 +1,8 @@
 """The artifact on disk: opening and checking a model folder, and writing its manifest.
 
-Nothing outside the folder is opened: names are checked when the manifest is read, and each file
-is resolved before it is touched, so that a symbolic link cannot lead out either.
+Names in the manifest are checked, so that none can say where else to look. A file may be a
+symbolic link, as in the Hugging Face cache, wherever it leads: it is checked through the link, by
+size and by SHA-256, as any other.
 """
 
 from __future__ import annotations
@@ -14,19 +15,9 @@ from mmap import mmap
 from pathlib import Path
 
 from edge_rerank.artifact.fields import Fields, json_text, read_json, write_json
-from edge_rerank.artifact.manifest import (
-    FileRecord,
-    Manifest,
-    check_file_name,
-)
-from edge_rerank.errors import (
-    ArtifactError,
-    ArtifactNotFoundError,
-    ChecksumError,
-    FormatVersionError,
-    UnsafePathError,
-    shown,
-)
+from edge_rerank.artifact.manifest import FileRecord, Manifest
+from edge_rerank.artifact.paths import model_folder, regular_file
+from edge_rerank.errors import ArtifactNotFoundError, ChecksumError, FormatVersionError, shown
 
 MANIFEST_NAME = "manifest.json"
 PROBES_VERSION = 1
@@ -45,14 +36,14 @@ class Artifact:
     manifest: Manifest
 
     def file(self, name: str) -> Path:
-        """Give the path of a file that the manifest lists.
+        """Return the path of a file that the manifest lists; links stay as they are.
 
         Raises ArtifactNotFoundError for a name it does not list or a file that is gone, and
-        UnsafePathError for one that points outside the folder.
+        ArtifactError for what is not a regular file.
         """
         if name not in self.manifest.files:
             raise ArtifactNotFoundError(f"{self.path / MANIFEST_NAME}: {name!r} is not listed")
-        return _inside(self.path, name)
+        return regular_file(self.path, name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,20 +58,19 @@ class Probe:
 def load_artifact(path: str | os.PathLike[str], *, verify: bool = True) -> Artifact:
     """Open a model folder and check it against its manifest.
 
-    Sizes are always checked; SHA-256 sums too unless ``verify`` is False.
+    Sizes are always checked; SHA-256 sums too unless ``verify`` is False. Files that are links
+    are checked in the same way, through the link.
 
     Raises ArtifactNotFoundError, FormatVersionError, ManifestError, UnsafePathError or
     ChecksumError, all of them ArtifactError.
     """
-    folder = _folder(path)
-    manifest_path = folder / MANIFEST_NAME
-    if not os.path.lexists(manifest_path):
-        raise _not_an_artifact(folder)
-    value = read_json(_inside(folder, MANIFEST_NAME), limit=_JSON_LIMIT)
+    folder = model_folder(path)
+    manifest_path = _manifest_path(folder)
+    value = read_json(manifest_path, limit=_JSON_LIMIT)
     manifest = Manifest.from_json(value, where=str(manifest_path))
     artifact = Artifact(folder, manifest)
     for name, record in manifest.files.items():
-        _check_size(_inside(folder, name), record)
+        _check_size(regular_file(folder, name), record)
     if verify:
         verify_checksums(artifact)
     return artifact
@@ -124,7 +114,7 @@ def write_manifest(folder: str | os.PathLike[str], manifest: Manifest) -> Manife
 
     Raises ArtifactError when the folder holds anything but plain files, or lacks a required one.
     """
-    root = _folder(folder)
+    root = model_folder(folder)
     written = replace(manifest, files=_hash_files(root))
     where = str(root / MANIFEST_NAME)
     checked = Manifest.from_json(json.loads(json_text(written.to_json(), where)), where=where)
@@ -155,39 +145,18 @@ def sha256_file(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _folder(path: str | os.PathLike[str]) -> Path:
-    folder = Path(path)
-    if not folder.is_dir():
-        found = "not a folder" if folder.exists() else "no such folder"
-        raise ArtifactNotFoundError(
-            f"{folder}: {found}; expected a model folder, as edge-rerank export makes"
-        )
-    return folder.resolve()
-
-
-def _not_an_artifact(folder: Path) -> ArtifactNotFoundError:
-    message = f"{folder}: has no {MANIFEST_NAME}, so it is not an edge-rerank artifact"
-    if (folder / "config.json").exists():
-        message += "; if it is a checkpoint, run: edge-rerank export FOLDER --output NEW_FOLDER"
-    return ArtifactNotFoundError(message)
-
-
-def _inside(folder: Path, name: str) -> Path:
-    """Resolve a file of the folder, and refuse it unless it is a regular file inside."""
-    check_file_name(name, str(folder))
+def _manifest_path(folder: Path) -> Path:
     try:
-        resolved = (folder / name).resolve(strict=True)
-    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links, before Python 3.13
-        raise ArtifactNotFoundError(
-            f"{folder / name}: missing or unreadable; copy the artifact again, all of it"
-        ) from error
-    if not resolved.is_relative_to(folder):
-        raise UnsafePathError(
-            f"{folder / name}: a link that leaves the artifact's folder; put the file itself there"
-        )
-    if not resolved.is_file():
-        raise ArtifactError(f"{folder / name}: not a regular file")
-    return resolved
+        return regular_file(folder, MANIFEST_NAME)
+    except ArtifactNotFoundError as error:
+        if os.path.lexists(folder / MANIFEST_NAME) or not isinstance(
+            error.__cause__, FileNotFoundError
+        ):
+            raise
+    message = f"{folder}: has no {MANIFEST_NAME}, so it is not an edge-rerank artifact"
+    if os.path.exists(folder / "config.json"):
+        message += "; if it is a checkpoint, run: edge-rerank export FOLDER --output NEW_FOLDER"
+    raise ArtifactNotFoundError(message)
 
 
 def _check_size(path: Path, record: FileRecord) -> None:
@@ -216,7 +185,7 @@ def _hash_files(folder: Path) -> dict[str, FileRecord]:
     for entry in sorted(folder.iterdir()):
         if entry.name == MANIFEST_NAME:
             continue
-        path = _inside(folder, entry.name)
+        path = regular_file(folder, entry.name)
         records[entry.name] = FileRecord(sha256_file(path), path.stat().st_size)
     return records
 

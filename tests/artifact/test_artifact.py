@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -164,7 +161,7 @@ RECORD = {"sha256": "0" * 64, "size": 1}
         (_set("files", "com1.txt", to=RECORD), UnsafePathError, "not a plain file name"),
         (_set("files", "dot.", to=RECORD), UnsafePathError, "not a plain file name"),
         (_set("files", "a\u0000", to=RECORD), UnsafePathError, "not a plain file name"),
-        (_set("files", "gone.bin", to=RECORD), ArtifactNotFoundError, "missing or unreadable"),
+        (_set("files", "gone.bin", to=RECORD), ArtifactNotFoundError, "gone.bin: missing"),
     ],
 )
 def test_bad_manifests(
@@ -235,48 +232,6 @@ def test_tampered_truncated_and_missing_files(make_artifact: Make, name: str) ->
     path.mkdir()
     with pytest.raises(ArtifactError, match="not a regular file"):
         load_artifact(folder, verify=False)
-
-
-def _link(at: Path, to: Path) -> None:
-    try:
-        at.symlink_to(to)
-    except OSError:
-        pytest.skip("this system does not let us make symbolic links")
-
-
-@pytest.mark.parametrize("name", ["model.onnx", "manifest.json"])
-def test_links_may_not_leave_the_folder(make_artifact: Make, tmp_path: Path, name: str) -> None:
-    folder = make_artifact()
-    outside = tmp_path / "outside"
-    shutil.move(folder / name, outside)
-    _link(folder / name, outside)
-    with pytest.raises(UnsafePathError, match="a link that leaves"):
-        load_artifact(folder)
-
-
-def test_links_inside_and_to_the_folder_are_fine(make_artifact: Make, tmp_path: Path) -> None:
-    folder = make_artifact()
-    shutil.move(folder / "model.onnx", folder / "graph.bin")
-    _link(folder / "model.onnx", Path("graph.bin"))
-    _link(tmp_path / "alias", folder)
-    assert load_artifact(tmp_path / "alias").path == folder.resolve()
-
-
-def test_a_loop_of_links(make_artifact: Make) -> None:
-    folder = make_artifact()
-    (folder / "model.onnx").unlink()
-    _link(folder / "model.onnx", Path("model.onnx"))
-    with pytest.raises(ArtifactNotFoundError, match=r"model\.onnx"):
-        load_artifact(folder)
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="no named pipes in folders")
-def test_a_pipe_is_not_waited_for(make_artifact: Make) -> None:
-    folder = make_artifact()
-    (folder / "config.json").unlink()
-    os.mkfifo(folder / "config.json")
-    with pytest.raises(ArtifactError, match="not a regular file"):
-        load_artifact(folder)
 
 
 def test_weights_outside_the_folder_are_not_read(make_artifact: Make, tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
 """Which files an ONNX graph keeps tensors in, read from the file itself, before it is opened.
 
 A graph names the files that hold its large tensors, and releases of ONNX Runtime differ in which
-names they follow: older ones would read any file of the machine. Here only files that the
-manifest lists, so checked and inside the folder, are let through.
+names they follow: older ones would read any file of the machine, and from 1.24 on one that a link
+leads out of the graph's folder is refused, whoever made the link. Here names that the manifest
+lists, and so checks, are let through, and what ONNX Runtime would refuse is read for it.
 
 The file is a protocol buffer. Only the path from the model down to ``TensorProto.external_data``
 is followed; everything else is stepped over. Field numbers are those of ``onnx.proto``.
@@ -11,8 +12,10 @@ is followed; everything else is stepped over. Field numbers are those of ``onnx.
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 from edge_rerank.artifact.folder import Artifact
 from edge_rerank.errors import EngineError, UnsafePathError, shown
@@ -34,19 +37,41 @@ _DEEPEST = 64
 """Graphs lie in attributes of nodes of graphs; far deeper than any real one does."""
 
 
-def check_external_data(artifact: Artifact) -> None:
-    """Raise UnsafePathError when the graph keeps tensors in a file the manifest does not list.
+def external_data(artifact: Artifact) -> dict[str, Path]:
+    """Return the files that the graph keeps tensors in, by name.
 
-    Raises EngineError when the file is not an ONNX graph.
+    Raises UnsafePathError for one that the manifest does not list, EngineError when the file is
+    not an ONNX graph.
     """
     path = artifact.file("model.onnx")
-    for name in sorted(external_files(path)):
+    names = sorted(external_files(path))
+    for name in names:
         if name not in artifact.manifest.files:
             raise UnsafePathError(
                 f"{path}: keeps weights in {shown(name)}, which the manifest does not list; "
                 "export the model again"
             )
-        artifact.file(name)
+    return {name: artifact.file(name) for name in names}
+
+
+@contextmanager
+def lent_to(options: Any, graph: Path, files: Mapping[str, Path]) -> Iterator[None]:
+    """Hand over the files that ONNX Runtime would not open itself, until a session is made.
+
+    Releases before 1.24 open all of them, and cannot be given any.
+    """
+    folders = (graph.parent.resolve(), graph.resolve().parent)
+    outside = {
+        name: path
+        for name, path in files.items()
+        if not any(path.resolve().is_relative_to(folder) for folder in folders)
+    }
+    lend = getattr(options, "add_external_initializers_from_files_in_memory", None)
+    with ExitStack() as stack:
+        if outside and lend is not None:
+            maps = [stack.enter_context(_mapped(path)) for path in outside.values()]
+            lend(list(outside), maps, [len(data) for data in maps])
+        yield
 
 
 def external_files(path: Path) -> set[str]:
@@ -55,10 +80,19 @@ def external_files(path: Path) -> set[str]:
     Raises EngineError when the file is not an ONNX graph.
     """
     try:
-        with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as m:
-            return {str(name, "utf-8") for name in _locations(m, 0, len(m), "model", 0)}
+        with _mapped(path) as data:
+            return {str(name, "utf-8") for name in _locations(data, 0, len(data), "model", 0)}
     except (IndexError, ValueError) as error:  # ValueError: empty, or not UTF-8
         raise EngineError(f"{path}: cannot be read as an ONNX graph") from error
+
+
+@contextmanager
+def _mapped(path: Path) -> Iterator[mmap.mmap]:
+    with (
+        path.open("rb") as stream,
+        mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data,
+    ):
+        yield data
 
 
 def _locations(data: mmap.mmap, start: int, stop: int, kind: str, depth: int) -> Iterator[bytes]:

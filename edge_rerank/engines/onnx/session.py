@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Any
 
 from edge_rerank.artifact.folder import Artifact
-from edge_rerank.engines.onnx.external import check_external_data
+from edge_rerank.engines.onnx.external import external_data, lent_to
 from edge_rerank.errors import EngineError
 from edge_rerank.machine.cpu import read_cpu
 
@@ -37,7 +37,7 @@ def open_session(artifact: Artifact) -> OpenedSession:
     weights in a file that is not the artifact's.
     """
     runtime: Any = import_module("onnxruntime")
-    check_external_data(artifact)
+    weights = external_data(artifact)
     path = artifact.file("model.onnx")
     settings = session_settings(artifact)
     options = runtime.SessionOptions()
@@ -60,7 +60,10 @@ def open_session(artifact: Artifact) -> OpenedSession:
     for key, value in settings.items():
         options.add_session_config_entry(key, value)
     try:
-        session = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        with lent_to(options, path, weights):
+            session = runtime.InferenceSession(
+                str(path), options, providers=["CPUExecutionProvider"]
+            )
     except Exception as error:
         raise EngineError(f"{path}: ONNX Runtime cannot open it: {error}") from error
     types = artifact.manifest.architecture.type_vocab_size > 0
