@@ -1,13 +1,13 @@
-"""Adds the native engine's library to what setuptools builds; pyproject.toml holds all else.
+"""Finds the packages and adds the native engine's library; pyproject.toml holds all else.
 
-EDGE_RERANK_BUILD_NATIVE=0 leaves the library out and 1 makes it a must; otherwise a library that
-cannot be built is left out with a warning, and the package runs on ONNX Runtime.
+EDGE_RERANK_BUILD_NATIVE=0 leaves the library out, ``auto`` leaves it out where it cannot be built,
+and 1 makes it a must; otherwise it is a must on the platforms of native/targets.py, and elsewhere
+the package runs on ONNX Runtime. pip hides what a build says unless the build fails.
 EDGE_RERANK_TARGET names another platform to build for, one of native/targets.py.
 """
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 import tempfile
@@ -22,11 +22,18 @@ ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT))  # a build backend runs this file without it
 
 from native.build import build_library  # noqa: E402
-from native.targets import TARGETS, Target, host_target  # noqa: E402
+from native.packages import FOLDERS, find_data, find_packages  # noqa: E402
+from native.settings import BUILD, needs_compiler, target, wanted  # noqa: E402
+from native.targets import TARGETS  # noqa: E402
 from native.toolchain import BuildError  # noqa: E402
 
 FOLDER = Path("edge_rerank", "_native")
 NOT_BUILT = "not-built.txt"  # read by edge_rerank/native_library.py
+_REMEDY = (
+    "edge-rerank's native engine could not be built, for the reason above; with "
+    f"{BUILD}=auto set, it is installed all the same, and runs two to three times slower, on "
+    "ONNX Runtime"
+)
 
 
 class NativeDistribution(Distribution):
@@ -34,7 +41,7 @@ class NativeDistribution(Distribution):
 
     def has_ext_modules(self) -> bool:
         """True where there is a library to build, though it is no extension module."""
-        return wanted() != "0" and target() is not None
+        return needs_compiler()
 
 
 class BuildWithLibrary(build_py):
@@ -42,6 +49,8 @@ class BuildWithLibrary(build_py):
 
     def run(self) -> None:
         """Build into the copy or, for an editable installation, into the source tree."""
+        if not self.editable_mode:
+            self._remove_earlier_copy()
         super().run()
         folder = ROOT / FOLDER if self.editable_mode else Path(self.build_lib) / FOLDER
         shutil.rmtree(folder, ignore_errors=True)  # may be another platform's
@@ -49,18 +58,23 @@ class BuildWithLibrary(build_py):
         try:
             build(folder)
         except BuildError as error:
-            if wanted() == "1":
+            if wanted() == "1" or (wanted() == "" and target() is not None):
                 # For an editable installation, setuptools turns an Exception into a warning.
-                raise SystemExit(str(error)) from error
+                raise SystemExit(f"{error}\n{_REMEDY}") from error
             (folder / NOT_BUILT).write_text(f"{error}\n", "utf-8")
             warnings.warn(f"edge-rerank runs on ONNX Runtime, slower: {error}", stacklevel=1)
+
+    def _remove_earlier_copy(self) -> None:
+        """Remove what an earlier build left: modules that have gone would be installed again."""
+        for name in {package.split(".")[0] for package in FOLDERS}:
+            shutil.rmtree(Path(self.build_lib) / name, ignore_errors=True)
 
 
 class PlatformWheel(bdist_wheel):
     """A wheel for every Python of one platform: the library is no extension of CPython's."""
 
     def get_tag(self) -> tuple[str, str, str]:
-        """Give Python, ABI and platform as the wheel's name has them."""
+        """Return Python, ABI and platform as the wheel's name has them."""
         chosen = target()
         built = chosen is not None and (Path(self.bdist_dir) / FOLDER / chosen.library).is_file()
         return "py3", "none", chosen.platform_tag if chosen is not None and built else "any"
@@ -70,7 +84,7 @@ def build(folder: Path) -> None:
     """Build the library into ``folder``; raises BuildError with the reason when it is not."""
     chosen = target()
     if wanted() == "0":
-        raise BuildError("EDGE_RERANK_BUILD_NATIVE=0 was set")
+        raise BuildError(f"{BUILD}=0 was set")
     if chosen is None:
         raise BuildError(f"there is no native engine for this platform; only {', '.join(TARGETS)}")
     with tempfile.TemporaryDirectory(prefix="edge-rerank-") as scratch:
@@ -78,25 +92,10 @@ def build(folder: Path) -> None:
         shutil.copy(build_library(chosen, Path(scratch)), folder)
 
 
-def wanted() -> str:
-    """Give what EDGE_RERANK_BUILD_NATIVE says: ``0``, ``1`` or nothing."""
-    value = os.environ.get("EDGE_RERANK_BUILD_NATIVE", "").strip()
-    if value not in ("", "0", "1"):
-        raise SystemExit(f"EDGE_RERANK_BUILD_NATIVE is {value!r}; expected 0, 1 or nothing")
-    return value
-
-
-def target() -> Target | None:
-    """Give the platform to build for: EDGE_RERANK_TARGET's, or else this one, if it is known."""
-    name = os.environ.get("EDGE_RERANK_TARGET", "").strip()
-    if not name:
-        return host_target()
-    if name not in TARGETS:
-        raise SystemExit(f"EDGE_RERANK_TARGET is {name!r}; expected one of {', '.join(TARGETS)}")
-    return TARGETS[name]
-
-
 setup(
+    packages=find_packages(ROOT),
+    package_dir=dict(FOLDERS),
+    package_data=find_data(ROOT),
     distclass=NativeDistribution,
     cmdclass={"build_py": BuildWithLibrary, "bdist_wheel": PlatformWheel},
 )

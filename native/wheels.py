@@ -22,7 +22,7 @@ from native.targets import TARGETS, Target
 from native.toolchain import ROOT, BuildError
 
 _MODEL = "edge_rerank/models/mini/"
-_CALL = "import sys; from setuptools import build_meta; print(build_meta.{}(sys.argv[1]))"
+_CALL = "import sys; from native import backend; print(backend.{}(sys.argv[1]))"
 
 
 @dataclass(frozen=True, slots=True)

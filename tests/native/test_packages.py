@@ -170,7 +170,7 @@ def test_the_source_distribution_has_what_the_build_needs(source: Path) -> None:
 
 
 def wheel_of(source: Path, output: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    call = "import sys; from setuptools import build_meta; build_meta.build_wheel(sys.argv[1])"
+    call = "import sys; from native import backend; backend.build_wheel(sys.argv[1])"
     return subprocess.run(
         [sys.executable, "-c", call, str(output)],
         cwd=source, env={**os.environ, **variables}, capture_output=True, text=True, check=False,
@@ -186,7 +186,7 @@ def broken(source: Path, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "reason"), [("", "ended with code"), ("0", "EDGE_RERANK_BUILD_NATIVE=0 was set")]
+    ("wanted", "reason"), [("auto", "ended with code"), ("0", "EDGE_RERANK_BUILD_NATIVE=0 was set")]
 )
 def test_without_a_library_the_package_installs_all_the_same(
     host: Target, broken: Path, tmp_path: Path, wanted: str, reason: str
@@ -203,6 +203,8 @@ def test_without_a_library_the_package_installs_all_the_same(
 @pytest.mark.parametrize(
     ("variables", "message"),
     [
+        ({"EDGE_RERANK_BUILD_NATIVE": ""}, "not today"),
+        ({"EDGE_RERANK_BUILD_NATIVE": ""}, "with EDGE_RERANK_BUILD_NATIVE=auto set, it is"),
         ({"EDGE_RERANK_BUILD_NATIVE": "1"}, "not today"),
         ({"EDGE_RERANK_BUILD_NATIVE": "yes"}, "EDGE_RERANK_BUILD_NATIVE is 'yes'; expected 0, 1"),
         ({"EDGE_RERANK_TARGET": "amiga"}, "EDGE_RERANK_TARGET is 'amiga'; expected one of linux-"),
