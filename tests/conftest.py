@@ -23,6 +23,18 @@ from edge_rerank.artifact.manifest import Architecture, Manifest, Source
 settings.register_profile("edge-rerank", deadline=None, derandomize=True)
 settings.load_profile("edge-rerank")
 
+LEFT_OUT = ("build", "emulation", "slow")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say at the end which tests a plain ``pytest`` left out."""
+    items = terminalreporter.stats.get("deselected", [])
+    counts = {mark: sum(mark in item.keywords for item in items) for mark in LEFT_OUT}
+    named = ", ".join(f"{count} {mark}" for mark, count in counts.items() if count)
+    if named:
+        terminalreporter.write_line(f"left out: {named}; pytest -m '' runs all, as .ci/run does")
+
+
 WORDS = [
     *("plants", "eat", "light", "water", "steel", "bridge", "rivers", "flow", "wing", "lift"),
     *("heat", "layer", "boundary", "shock", "wave", "a", "the", "of", "and", "in", "how", "do"),

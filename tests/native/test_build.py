@@ -17,7 +17,7 @@ FORMATS = {"linux": "ELF", "macos": "Mach-O", "windows": "PE"}
 # zig's linker for macOS has no list of exports. There, a library's own operator new and delete
 # are always visible to others, which is sound: they all use malloc and free.
 MACOS_MARKS = ("_Zn", "_Zd", "__dso_handle", "_mh_dylib_header")
-pytestmark = pytest.mark.usefixtures("host")
+pytestmark = [pytest.mark.build, pytest.mark.usefixtures("host")]
 
 
 @pytest.mark.parametrize("name", TARGETS)

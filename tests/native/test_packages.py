@@ -25,6 +25,7 @@ from native.wheels import build_source, build_wheels, sizes
 from tests.native.binaries import read
 from tests.native.conftest import missing
 
+pytestmark = pytest.mark.build
 QUERY = "list files sorted by size"
 TEXTS = ["rm -r removes a directory and all that is in it.", "ls -S prints the largest first."]
 _SCORE = """

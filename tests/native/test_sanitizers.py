@@ -19,6 +19,7 @@ from tests.support.made_tokenizers import deberta
 DRIVERS = [Path(__file__).with_name(name) for name in ("driver.cpp", "tokenizer_driver.cpp")]
 
 
+@pytest.mark.build
 @pytest.mark.parametrize("sanitizers", ["address,undefined", "thread"])
 def test_the_engine_runs_clean(
     sanitizers: str, host: Target, builtin: Artifact, tmp_path: Path

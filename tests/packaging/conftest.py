@@ -1,0 +1,64 @@
+"""The distributions, built from a copy of the tree, and normal installations of them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests.support.environments import Environment, fresh_environment
+from tests.support.tree import copy_tree
+
+Install = Callable[[str], Environment]
+
+
+@pytest.fixture(scope="session")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a copy of the tree as a fresh clone has it; not to be installed from in place."""
+    return copy_tree(tmp_path_factory.mktemp("clone"))
+
+
+@pytest.fixture(scope="session")
+def wheel(clone: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the wheel for this machine from the clone."""
+    output = tmp_path_factory.mktemp("wheel")
+    offline = ["--no-index", "--no-deps", "--no-build-isolation"]
+    command = [sys.executable, "-m", "pip", "wheel", "-q", *offline, "-w", str(output), str(clone)]
+    subprocess.run(command, check=True, env={**os.environ, "EDGE_RERANK_TARGET": ""})
+    (built,) = output.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="session")
+def sdist(clone: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the source distribution from the clone."""
+    output = tmp_path_factory.mktemp("sdist")
+    call = "import sys; from native import backend; backend.build_sdist(sys.argv[1])"
+    subprocess.run([sys.executable, "-c", call, str(output)], cwd=clone, check=True)
+    (built,) = output.glob("*.tar.gz")
+    return built
+
+
+@pytest.fixture(scope="session")
+def install(wheel: Path, sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Install:
+    """Return a function that installs ``wheel``, ``sdist`` or ``editable``, each once."""
+
+    @cache
+    def installed(what: str) -> Environment:
+        folder = tmp_path_factory.mktemp(what)
+        environment = fresh_environment(folder / "venv")
+        words = {
+            "wheel": lambda: [str(wheel)],
+            "sdist": lambda: [str(sdist)],
+            "editable": lambda: ["-e", str(copy_tree(folder / "clone"))],
+        }[what]()
+        done = environment.install(*words)
+        assert done.returncode == 0, done.stderr
+        return environment
+
+    return installed
