@@ -29,7 +29,7 @@ from edge_rerank.artifact.builtin import builtin_model
 from edge_rerank.artifact.folder import load_artifact
 from edge_rerank.artifact.manifest import Architecture
 from edge_rerank.errors import EdgeRerankError
-from edge_rerank.pairs import TokenizedPair
+from edge_rerank.pairs import TokenizedBatch
 from edge_rerank.tokenizing.choose import PairTokenizer
 from edge_rerank.verification.comparison import compare_by_query
 from edge_rerank_export import ExportOptions, export_model
@@ -42,7 +42,7 @@ from .accuracy_pairs import LISTS, ranked_lists
 from .python_text import python_lists
 from .widened import builtin_tensors
 
-Scorer = Callable[[Sequence[tuple[str, str]], Sequence[TokenizedPair]], list[float]]
+Scorer = Callable[[Sequence[tuple[str, str]], TokenizedBatch], list[float]]
 OPTIMUM = {
     "Optimum int8, per tensor": {"per_channel": False},
     "Optimum int8, per channel": {"per_channel": True},
@@ -112,13 +112,13 @@ def engines(artifact: Path, threads: int) -> Iterator[tuple[str, Scorer]]:
 
 
 def _by_reranker(
-    reranker: Reranker, pairs: Sequence[tuple[str, str]], tokens: Sequence[TokenizedPair]
+    reranker: Reranker, pairs: Sequence[tuple[str, str]], tokens: TokenizedBatch
 ) -> list[float]:
     return [float(it) for it in reranker.predict(pairs, scores="logits")]
 
 
 def _by_graph(
-    graph: OnnxReference, pairs: Sequence[tuple[str, str]], tokens: Sequence[TokenizedPair]
+    graph: OnnxReference, pairs: Sequence[tuple[str, str]], tokens: TokenizedBatch
 ) -> list[float]:
     return [float(it) for it in graph.logits(tokens)]
 
@@ -147,7 +147,7 @@ def measure(
     tokenizer = PairTokenizer(model.artifact / "tokenizer.json", max_length=longest)
     tokens = tokenizer.encode(pairs)
     exact = Forward(model.tensors, model.architecture).logits(tokens).tolist()
-    lengths = [len(pair.ids) for pair in tokens]
+    lengths = tokens.lengths.tolist()
     print(f"{len(pairs)} pairs of {min(lengths)} to {max(lengths)} tokens, {sum(lengths)} in all")
     print(f"fp32 logits: sigma {np.std(exact):.3f}, {min(exact):.2f} to {max(exact):.2f}\n")
     print("| | rms, sigma | largest, sigma | tau | tau by query | top 10 by query |")

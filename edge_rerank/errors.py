@@ -6,9 +6,21 @@ program can catch the class and a person can act on the text.
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class EdgeRerankError(Exception):
     """Base of every error that edge-rerank raises on purpose."""
+
+    def __init__(self, message: str = "", *, index: int | None = None) -> None:
+        """Say what was wrong, and with which pair or document of many."""
+        super().__init__(message)
+        self.index = index
+        """The place of the pair or document at fault, from 0; None where it is none of them."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Keep the place when the error comes from another process."""
+        return _restored, (type(self), str(self), self.index)
 
 
 class ArtifactError(EdgeRerankError):
@@ -63,7 +75,11 @@ class UnsupportedCpuError(EdgeRerankError, ImportError):
     """The processor is too old for the libraries this package needs; raised at its import."""
 
 
+def _restored(kind: type[EdgeRerankError], message: str, index: int | None) -> EdgeRerankError:
+    return kind(message, index=index)
+
+
 def shown(value: object) -> str:
-    """Give ``value`` as it can stand in one line of an error message."""
+    """Return ``value`` as it can stand in one line of an error message."""
     text = ascii(value)
     return text if len(text) <= 80 else text[:77] + "..."

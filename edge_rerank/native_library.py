@@ -185,15 +185,19 @@ class Library:
     def encode(
         self,
         tokenizer: ctypes.c_void_p,
-        queries: ctypes.Array[Text],
-        documents: ctypes.Array[Text],
+        queries: Any,
+        documents: Any,
         count: int,
         results: tuple[Any, Any, Any, Any],
     ) -> None:
-        """Encode pairs into ``results``: contiguous arrays for ids, offsets, first, truncated."""
+        """Encode pairs into ``results``: contiguous arrays for ids, offsets, first, truncated.
+
+        Queries and documents are arrays too, of an address and a size for each.
+        """
+        texts = (array.ctypes.data_as(_TEXTS) for array in (queries, documents))
         types = (_INT32S, _INT64S, _INT32S, _BYTES)
         pointers = (array.ctypes.data_as(kind) for array, kind in zip(results, types, strict=True))
-        self._call("tokenizer_encode", tokenizer, queries, documents, count, *pointers)
+        self._call("tokenizer_encode", tokenizer, *texts, count, *pointers)
 
     def describe_tokenizer(self, tokenizer: ctypes.c_void_p) -> TokenizerInfo:
         """Give what the library says about a tokenizer."""

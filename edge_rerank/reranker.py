@@ -220,8 +220,8 @@ class Reranker:
             encoded = tokenizer.encode(chunk)
             logits = engine.logits(encoded)
             shown = logits if as_logits else sigmoid(logits)
-            for pair, logit, score in zip(encoded, logits.tolist(), shown.tolist(), strict=True):
-                yield ScoredPair(score, logit, len(pair.ids), pair.truncated)
+            columns = (shown, logits, encoded.lengths, encoded.truncated)
+            yield from map(ScoredPair, *(column.tolist() for column in columns))
 
 
 def _check_or_close(artifact: Artifact, tokenizer: PairTokenizer, engine: Engine) -> None:

@@ -9,7 +9,7 @@ only the attention, which goes pair by pair, lays them out in a padded form.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from edge_rerank.artifact.manifest import Architecture
-from edge_rerank.pairs import TokenizedPair
+from edge_rerank.pairs import TokenizedBatch
 
 if TYPE_CHECKING:
     from .parameters import Tensors
@@ -47,27 +47,26 @@ class Batch:
     """Where each pair was in the order it came in."""
 
 
-def batches(pairs: Sequence[TokenizedPair]) -> Iterator[Batch]:
+def batches(pairs: TokenizedBatch) -> Iterator[Batch]:
     """Group pairs by length, short ones first."""
-    order = sorted(range(len(pairs)), key=lambda place: len(pairs[place].ids))
+    lengths = pairs.lengths.tolist()
+    order = sorted(range(len(pairs)), key=lengths.__getitem__)
     while order:
         rows = 1
-        while rows < len(order) and (rows + 1) * len(pairs[order[rows]].ids) <= _TOKENS_PER_BATCH:
+        while rows < len(order) and (rows + 1) * lengths[order[rows]] <= _TOKENS_PER_BATCH:
             rows += 1
         yield _batch(pairs, order[:rows])
         order = order[rows:]
 
 
-def _batch(pairs: Sequence[TokenizedPair], places: list[int]) -> Batch:
-    length = max(len(pairs[place].ids) for place in places)
-    ids = torch.zeros(len(places), length, dtype=torch.int64)
-    types = torch.zeros_like(ids)
-    mask = torch.zeros_like(ids, dtype=torch.bool)
-    for row, place in enumerate(places):
-        pair = pairs[place]
-        ids[row, : len(pair.ids)] = torch.tensor(pair.ids)
-        types[row, pair.first_segment : len(pair.ids)] = 1
-        mask[row, : len(pair.ids)] = True
+def _batch(pairs: TokenizedBatch, places: list[int]) -> Batch:
+    chosen = pairs.take(places)
+    lengths, first = (torch.from_numpy(it) for it in (chosen.lengths, chosen.first_segments))
+    columns = torch.arange(int(lengths.max()))
+    mask = columns < lengths[:, None]
+    ids = torch.zeros(mask.shape, dtype=torch.int64)
+    ids[mask] = torch.from_numpy(chosen.ids).long()
+    types = (mask & (columns >= first[:, None])).long()
     return Batch(ids, types, mask, tuple(places))
 
 
@@ -88,8 +87,8 @@ class Forward:
         return torch.addmm(bias, values, weight)
 
     @torch.no_grad()
-    def logits(self, pairs: Sequence[TokenizedPair]) -> Tensor:
-        """Give one logit a pair."""
+    def logits(self, pairs: TokenizedBatch) -> Tensor:
+        """Return one logit a pair."""
         found = torch.empty(len(pairs))
         for batch in batches(pairs):
             hidden = self.embed(batch)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from edge_rerank._version import __version__
 from edge_rerank.artifact.folder import Probe, write_manifest, write_probes
 from edge_rerank.artifact.manifest import PRECISIONS, Manifest, Source
-from edge_rerank.pairs import TokenizedPair
+from edge_rerank.pairs import TokenizedBatch
 from edge_rerank.parity.limits import FP32_MAX, INT8_RMS
 from edge_rerank.tokenizing.choose import PairTokenizer
 
@@ -276,9 +276,9 @@ def _max_length(checkpoint: Checkpoint, wanted: int | None) -> int:
     return wanted
 
 
-def _check_ids(tokens: list[TokenizedPair], checkpoint: Checkpoint) -> None:
+def _check_ids(tokens: TokenizedBatch, checkpoint: Checkpoint) -> None:
     size = checkpoint.architecture.vocab_size
-    largest = max(max(pair.ids) for pair in tokens)
+    largest = int(tokens.ids.max())
     if largest >= size:
         raise ExportError(
             f"{checkpoint.folder}: the tokenizer gives id {largest}, but the model has {size} "

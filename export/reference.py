@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from .errors import CheckpointError, ExportError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from edge_rerank.pairs import TokenizedPair
+    from edge_rerank.pairs import TokenizedBatch
 
 _OPSET = 18  # the least that Optimum recommends for this architecture
 
@@ -44,14 +44,15 @@ class TorchReference:
         self.model.eval()
         self._typed = checkpoint.architecture.type_vocab_size > 0
 
-    def logits(self, pairs: Sequence[TokenizedPair]) -> NDArray[np.float32]:
-        """Give one logit a pair, each computed alone and without padding."""
+    def logits(self, batch: TokenizedBatch) -> NDArray[np.float32]:
+        """Return one logit a pair, each computed alone and without padding."""
         import torch
 
-        results = np.empty(len(pairs), np.float32)
+        results = np.empty(len(batch), np.float32)
         with torch.no_grad():
-            for index, pair in enumerate(pairs):
-                feed = {name: torch.from_numpy(it) for name, it in _feed(pair, self._typed).items()}
+            for index in range(len(batch)):
+                arrays = _feed(batch, index, self._typed)
+                feed = {name: torch.from_numpy(it) for name, it in arrays.items()}
                 results[index] = self.model(**feed).logits.item()
         return results
 
@@ -85,18 +86,19 @@ class OnnxReference:
         )
         self._typed = any(it.name == "token_type_ids" for it in self._session.get_inputs())
 
-    def logits(self, pairs: Sequence[TokenizedPair]) -> NDArray[np.float32]:
-        """Give one logit a pair."""
-        runs = (self._session.run(["logits"], _feed(pair, self._typed))[0] for pair in pairs)
+    def logits(self, batch: TokenizedBatch) -> NDArray[np.float32]:
+        """Return one logit a pair."""
+        feeds = (_feed(batch, index, self._typed) for index in range(len(batch)))
+        runs = (self._session.run(["logits"], feed)[0] for feed in feeds)
         return np.array([run.item() for run in runs], np.float32)
 
 
-def _feed(pair: TokenizedPair, typed: bool) -> dict[str, NDArray[np.int64]]:
-    ids = np.array([pair.ids], np.int64)
+def _feed(batch: TokenizedBatch, index: int, typed: bool) -> dict[str, NDArray[np.int64]]:
+    ids = batch.ids_of(index).astype(np.int64)[None]
     feed = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
     if typed:
         types = np.zeros_like(ids)
-        types[:, pair.first_segment :] = 1
+        types[:, batch.first_segments[index] :] = 1
         feed["token_type_ids"] = types
     return feed
 

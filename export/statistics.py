@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ import torch
 from torch import Tensor
 
 from edge_rerank.artifact.manifest import Architecture
-from edge_rerank.pairs import TokenizedPair
+from edge_rerank.pairs import TokenizedBatch
 
 from .forward import Forward
 
@@ -53,7 +52,7 @@ def input_name(product: str, layers: int) -> str:
 
 
 def collect_statistics(
-    tensors: Tensors, architecture: Architecture, pairs: Sequence[TokenizedPair]
+    tensors: Tensors, architecture: Architecture, pairs: TokenizedBatch
 ) -> Statistics:
     """Run the float32 model on pairs and look at what its products get.
 

@@ -29,6 +29,7 @@ from edge_rerank.artifact.folder import Probe, write_manifest, write_probes
 from edge_rerank.tokenizing.choose import PairTokenizer
 from edge_rerank.verification.probe_check import check_probes
 from tests.conftest import MAX_LENGTH, WORDS, expected_logit, tiny_manifest
+from tests.support.batches import rows_of
 
 QUERY = "how do plants eat"
 
@@ -47,7 +48,7 @@ def texts(count: int, seed: int = 0, longest: int = 120) -> list[str]:
 def test_logits_are_those_of_each_pair_alone(reranker: Reranker, artifact_path: Path) -> None:
     documents = texts(700)  # more than one chunk
     tokenizer = PairTokenizer(artifact_path / "tokenizer.json", max_length=MAX_LENGTH)
-    encoded = tokenizer.encode([(QUERY, document) for document in documents])
+    encoded = rows_of(tokenizer.encode([(QUERY, document) for document in documents]))
     by_index = {result.index: result for result in reranker.rank(QUERY, documents)}
     assert sorted(by_index) == list(range(700))
     for index, pair in enumerate(encoded):

@@ -48,11 +48,12 @@ class Shape:
         return load_artifact(self.artifact(), verify=False).manifest.architecture
 
     def lengths(self, pairs: Sequence[Pair]) -> list[int]:
-        """Give the tokens of each pair."""
+        """Return how many tokens each pair has."""
         artifact = load_artifact(self.artifact(), verify=False)
         most = artifact.manifest.max_length
         tokenizer = PairTokenizer(artifact.file("tokenizer.json"), max_length=most)
-        return [len(pair.ids) for pair in tokenizer.encode(pairs)]
+        lengths: list[int] = tokenizer.encode(pairs).lengths.tolist()
+        return lengths
 
     def to_json(self) -> dict[str, Any]:
         """Give what the report says about it."""

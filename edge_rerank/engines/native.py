@@ -10,19 +10,18 @@ import ctypes
 import os
 import threading
 import weakref
-from collections.abc import Iterator, Sequence
-from itertools import chain
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank.artifact.folder import Artifact
-from edge_rerank.engines.checks import check_pairs
+from edge_rerank.engines.checks import check_batch
 from edge_rerank.engines.protocol import EngineInfo
 from edge_rerank.errors import ClosedError, EngineError, InputError
 from edge_rerank.native_library import Library, Options, UnavailableError, load_library
-from edge_rerank.pairs import TokenizedPair
+from edge_rerank.pairs import TokenizedBatch
 
 KERNEL_VARIABLE = "EDGE_RERANK_KERNEL"
 _WEIGHTS = "model.safetensors"
@@ -82,21 +81,20 @@ class NativeEngine:
         self._running = 0
         self._state = threading.Condition()
 
-    def logits(self, pairs: Sequence[TokenizedPair]) -> NDArray[np.float32]:
-        """Give one float32 logit a pair, in input order; see the protocol for the errors."""
+    def logits(self, batch: TokenizedBatch) -> NDArray[np.float32]:
+        """Return one float32 logit a pair, in input order; see the protocol for the errors."""
         handle = self._enter()
         try:
-            check_pairs(pairs, max_length=self._max_length, vocabulary=self._vocabulary)
-            ids, offsets, first = _packed(pairs)
-            logits = np.empty(len(pairs), np.float32)
-            for begin, end in _calls(offsets, self._capacity):
-                start, count = offsets[begin], end - begin
+            check_batch(batch, max_length=self._max_length, vocabulary=self._vocabulary)
+            logits = np.empty(len(batch), np.float32)
+            for begin, end in _calls(batch.offsets, self._capacity):
+                part = batch.part(begin, end)
                 self._library.score(
                     handle,
-                    ids[start : offsets[end]],
-                    offsets[begin : end + 1] - start,
-                    first[begin:end],
-                    count,
+                    part.ids,
+                    part.offsets,
+                    part.first_segments,
+                    len(part),
                     logits[begin:end],
                 )
             return logits
@@ -177,19 +175,6 @@ def _choose_kernel(library: Library, asked: str | None) -> tuple[str, str]:
             f"{where} is {name!r}; expected one that this CPU runs: {', '.join(library.kernels)}"
         )
     return why, name
-
-
-def _packed(
-    pairs: Sequence[TokenizedPair],
-) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int32]]:
-    """Give all ids one after the other, where each pair begins and ends, and its first segment."""
-    offsets = np.zeros(len(pairs) + 1, np.int64)
-    np.cumsum([len(pair.ids) for pair in pairs], out=offsets[1:])
-    ids = np.fromiter(
-        chain.from_iterable(pair.ids for pair in pairs), np.int32, count=int(offsets[-1])
-    )
-    first = np.fromiter((pair.first_segment for pair in pairs), np.int32, count=len(pairs))
-    return ids, offsets, first
 
 
 def _calls(offsets: NDArray[np.int64], capacity: int) -> Iterator[tuple[int, int]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from edge_rerank.pairs import TokenizedPair
+    from edge_rerank.pairs import TokenizedBatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +31,8 @@ class Engine(Protocol):
     def name(self) -> str:
         """The name it is asked for by, one of ENGINES."""
 
-    def logits(self, pairs: Sequence[TokenizedPair]) -> NDArray[np.float32]:
-        """Give one float32 logit a pair, shape ``[len(pairs)]``, in input order.
+    def logits(self, batch: TokenizedBatch) -> NDArray[np.float32]:
+        """Return one float32 logit a pair, shape ``[len(batch)]``, in input order.
 
         Raises InputError for ids the model does not have and for empty or over-long sequences,
         before anything is computed; EngineError when the computation fails or gives a logit that

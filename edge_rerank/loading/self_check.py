@@ -38,7 +38,7 @@ def check_at_load(artifact: Artifact, tokenizer: PairTokenizer, engine: Engine) 
         return
     chosen = telling_probes(probes)
     encoded = tokenizer.encode([(probe.query, probe.document) for probe in chosen])
-    if any(pair.truncated for pair in encoded):
+    if encoded.truncated.any():
         return
     try:
         logits = engine.logits(encoded).tolist()

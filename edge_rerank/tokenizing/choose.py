@@ -1,6 +1,6 @@
 """Pairs of texts to token ids, the same ids as Hugging Face's fast tokenizers give.
 
-Two encoders can do it: our own, in the native library, for the kinds of ``tokenizer.json`` that
+Two tokenizers can do it: our own, in the native library, for the kinds of ``tokenizer.json`` that
 it knows to the last detail, and the tokenizers library for all others. Nothing of the cut part of
 a long text is kept, and whether anything was cut is known exactly.
 """
@@ -13,69 +13,70 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_rerank.errors import ArtifactError, EngineError, InputError, TokenizerError
-from edge_rerank.pairs import Pair, TokenizedPair, check_text
+from edge_rerank.pairs import Pair, TokenizedBatch, check_pairs
 
 if TYPE_CHECKING:
-    from edge_rerank.tokenizing.protocol import Encoder
+    from edge_rerank.tokenizing.protocol import Tokenizer
 
 TOKENIZER_VARIABLE = "EDGE_RERANK_TOKENIZER"
-ENCODERS = ("auto", "native", "tokenizers")
+TOKENIZERS = ("auto", "native", "tokenizers")
 
 
 class PairTokenizer:
     """Encodes pairs with a ``tokenizer.json``. Safe to use from several threads at once."""
 
     def __init__(
-        self, path: Path, *, max_length: int, threads: int = 1, encoder: str | None = None
+        self, path: Path, *, max_length: int, threads: int = 1, tokenizer: str | None = None
     ) -> None:
         """Read ``path``; no pair will have more than ``max_length`` tokens.
 
-        ``encoder`` is one of ENCODERS: ``native`` and ``tokenizers`` leave no choice, for tests and
-        support, and ``auto`` takes the native one where it knows the file. None is the environment
-        variable EDGE_RERANK_TOKENIZER, or else ``auto``.
+        ``tokenizer`` is one of TOKENIZERS: ``native`` and ``tokenizers`` leave no choice, for tests
+        and support, and ``auto`` takes the native one where it knows the file. None is the
+        environment variable EDGE_RERANK_TOKENIZER, or else ``auto``.
 
         Raises TokenizerError when the file cannot be read or cannot encode pairs, and InputError
-        when ``max_length`` leaves no room for a token of each text, and for an unknown encoder.
+        when ``max_length`` leaves no room for a token of each text, and for an unknown tokenizer.
         """
         self.max_length = max_length
-        self._encoder, self.why = _choose(path, max_length, threads, encoder)
+        self._tokenizer, self.why = _choose(path, max_length, threads, tokenizer)
 
     @property
     def name(self) -> str:
-        """Which encoder is used; ``why`` says why."""
-        return self._encoder.name
+        """Which tokenizer is used; ``why`` says why."""
+        return self._tokenizer.name
 
-    def encode(self, pairs: Sequence[Pair]) -> list[TokenizedPair]:
+    def encode(self, pairs: Sequence[Pair]) -> TokenizedBatch:
         """Encode each (query, document), in order.
 
         Raises InputError, naming the pair's place, for a text that is not a string or holds a
         lone surrogate, and TokenizerError when the tokenizer itself fails on a text.
         """
-        for index, (query, document) in enumerate(pairs):
-            check_text(query, f"pair {index}: the query")
-            check_text(document, f"pair {index}: the document")
-        return self._encoder.encode(pairs)
+        try:
+            return self._tokenizer.encode(pairs)
+        except Exception:
+            check_pairs(pairs)  # a text is at fault, or else the tokenizer
+            raise
 
 
-def _choose(path: Path, max_length: int, threads: int, asked: str | None) -> tuple[Encoder, str]:
-    """Give the encoder, and why it is this one."""
-    where, name = "encoder", asked
+def _choose(path: Path, max_length: int, threads: int, asked: str | None) -> tuple[Tokenizer, str]:
+    """Return the tokenizer, and why it is this one."""
+    where, name = "tokenizer", asked
     why = "it was asked for"
     if name is None:
         where, name = TOKENIZER_VARIABLE, os.environ.get(TOKENIZER_VARIABLE, "").strip() or "auto"
         why = f"{TOKENIZER_VARIABLE} is set"
-    if name not in ENCODERS:
-        raise InputError(f"{where} is {name!r}; expected one of {', '.join(ENCODERS)}")
+    if name not in TOKENIZERS:
+        raise InputError(f"{where} is {name!r}; expected one of {', '.join(TOKENIZERS)}")
     if name != "tokenizers":
-        from edge_rerank.tokenizing.native import NativeEncoder
+        from edge_rerank.tokenizing.native import NativeTokenizer
 
         try:
-            native = NativeEncoder(path, max_length=max_length)
+            native = NativeTokenizer(path, max_length=max_length)
             return native, why if name == "native" else "it knows this file, and is the fastest"
         except (ArtifactError, EngineError) as error:
             if name == "native":
                 raise TokenizerError(f"the native tokenizer cannot: {error}") from error
             why = f"the native one cannot: {error}"
-    from edge_rerank.tokenizing.huggingface import HuggingFaceEncoder
+    from edge_rerank.tokenizing.huggingface import HuggingFaceTokenizer
 
-    return HuggingFaceEncoder(path, max_length=max_length, threads=threads), why
+    return HuggingFaceTokenizer(path, max_length=max_length, threads=threads), why

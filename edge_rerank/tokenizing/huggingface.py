@@ -9,12 +9,17 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from edge_rerank.errors import InputError, TokenizerError
 from edge_rerank.machine.threads import usable_threads
-from edge_rerank.pairs import Pair, TokenizedPair
+from edge_rerank.pairs import Pair, TokenizedBatch, offsets_of
 
 # Below this many texts the tokenizers library's thread pool gains less than it costs to wake.
 _PARALLEL_FROM = 16
+
+_Ids = NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,20 +40,28 @@ class PairTemplate:
         """How many special tokens a pair has."""
         return len(self.before) + len(self.between) + len(self.after)
 
-    def join(self, query: Sequence[int], document: Sequence[int], budget: int) -> TokenizedPair:
-        """Cut both to ``budget`` tokens together, and set them into the template."""
-        keep_query, keep_document = longest_first(len(query), len(document), budget)
-        head = (*self.before, *query[:keep_query], *self.between)
-        first = self.first_specials + keep_query * self.query_is_first
-        return TokenizedPair(
-            ids=(*head, *document[:keep_document], *self.after),
-            first_segment=first + keep_document * self.document_is_first,
-            truncated=keep_query < len(query) or keep_document < len(document),
+    def join(self, texts: Sequence[tuple[_Ids, _Ids]], budget: int) -> TokenizedBatch:
+        """Cut each query and document to ``budget`` tokens together, and set them in."""
+        kept = [longest_first(len(query), len(document), budget) for query, document in texts]
+        pieces: list[_Ids] = []
+        before, between, after = (
+            np.array(it, np.int32) for it in (self.before, self.between, self.after)
+        )
+        for (query, document), (first, second) in zip(texts, kept, strict=True):
+            pieces += (before, query[:first], between, document[:second], after)
+        sizes = np.array(kept, np.int64).reshape(-1, 2)
+        whole = np.array([[len(it) for it in pair] for pair in texts], np.int64).reshape(-1, 2)
+        types = np.array([self.query_is_first, self.document_is_first], np.int64)
+        return TokenizedBatch(
+            ids=np.concatenate([before[:0], *pieces]),
+            offsets=offsets_of(self.specials + sizes.sum(1)),
+            first_segments=(self.first_specials + sizes @ types).astype(np.int32),
+            truncated=np.any(sizes < whole, axis=1),
         )
 
 
 def longest_first(first: int, second: int, budget: int) -> tuple[int, int]:
-    """Give how many tokens of each text to keep so that both fit into ``budget`` together.
+    """Return how many tokens of each text to keep so that both fit into ``budget`` together.
 
     This is ``truncate_encodings`` of tokenizers' ``utils/truncation.rs``: the longer text is cut
     to what the shorter one leaves, and when that is not enough both get half.
@@ -63,8 +76,8 @@ def longest_first(first: int, second: int, budget: int) -> tuple[int, int]:
     return (long, short) if first > second else (short, long)
 
 
-class HuggingFaceEncoder:
-    """See :class:`edge_rerank.tokenizing.protocol.Encoder`.
+class HuggingFaceTokenizer:
+    """See :class:`edge_rerank.tokenizing.protocol.Tokenizer`.
 
     A query is encoded once however many documents it is paired with: texts are encoded alone, cut
     with the library's "longest first" rule, and set into the pair template that the tokenizer's
@@ -92,23 +105,26 @@ class HuggingFaceEncoder:
         # fewer without changing the environment of the whole process.
         self._parallel = 1 < threads >= usable_threads()
 
-    def encode(self, pairs: Sequence[Pair]) -> list[TokenizedPair]:
+    def encode(self, pairs: Sequence[Pair]) -> TokenizedBatch:
         """Encode each pair, in order; a query met again is not encoded again."""
         queries = list(dict.fromkeys(query for query, _ in pairs))
         encoded = dict(zip(queries, self._encode_texts(queries), strict=True))
         documents = self._encode_texts([document for _, document in pairs])
-        return [
-            self._template.join(encoded[query], document, self._budget)
+        texts = [
+            (encoded[query], document)
             for (query, _), document in zip(pairs, documents, strict=True)
         ]
+        return self._template.join(texts, self._budget)
 
-    def _encode_texts(self, texts: Sequence[str]) -> list[Sequence[int]]:
+    def _encode_texts(self, texts: Sequence[str]) -> list[_Ids]:
         with _failures_as("the tokenizer failed on a text"):
             if self._parallel and len(texts) >= _PARALLEL_FROM:
                 batch = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
-                return [encoding.ids for encoding in batch]
+                return [np.array(encoding.ids, np.int32) for encoding in batch]
             encode = self._tokenizer.encode
-            return [encode(text, add_special_tokens=False).ids for text in texts]
+            return [
+                np.array(encode(text, add_special_tokens=False).ids, np.int32) for text in texts
+            ]
 
 
 @contextmanager

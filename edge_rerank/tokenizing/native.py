@@ -6,23 +6,26 @@ megabytes; this one takes a fifth and a tenth of that.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge_rerank.errors import ArtifactError, EngineError, TokenizerError
-from edge_rerank.native_library import Text, load_library
-from edge_rerank.pairs import Pair, TokenizedPair
+from edge_rerank.native_library import load_library
+from edge_rerank.pairs import Pair, TokenizedBatch, offsets_of
 
 # Room for the longest possible pairs is set aside for so many at a time.
 _AT_A_TIME = 256
 
 
-class NativeEncoder:
-    """See :class:`edge_rerank.tokenizing.protocol.Encoder`."""
+class NativeTokenizer:
+    """See :class:`edge_rerank.tokenizing.protocol.Tokenizer`."""
 
     name = "native"
 
@@ -39,35 +42,64 @@ class NativeEncoder:
         free = weakref.finalize(self, self._library.close_tokenizer, self._handle)
         free.atexit = False  # the process ends with all its memory anyway
 
-    def encode(self, pairs: Sequence[Pair]) -> list[TokenizedPair]:
-        """Encode each pair, in order; a query is not encoded again for the document after."""
-        encoded: list[TokenizedPair] = []
+    def encode(self, pairs: Sequence[Pair]) -> TokenizedBatch:
+        """Encode each pair, in order; a query met again is not encoded again.
+
+        The library encodes a query once for documents that follow one another.
+        """
+        queries: dict[str, int] = {}
+        which = np.array([queries.setdefault(query, len(queries)) for query, _ in pairs], np.intp)
+        if (which[1:] >= which[:-1]).all():
+            return self._encode(list(queries), which, [document for _, document in pairs])
+        order = np.argsort(which, kind="stable")
+        documents = [pairs[place][1] for place in order.tolist()]
+        return self._encode(list(queries), which[order], documents).take(np.argsort(order))
+
+    def _encode(
+        self, queries: Sequence[str], which: NDArray[np.intp], documents: Sequence[str]
+    ) -> TokenizedBatch:
+        """Encode documents, each with the query that ``which`` tells."""
+        encoded = [query.encode() for query in queries]
+        texts = _texts(encoded)[which]
         try:
-            for start in range(0, len(pairs), _AT_A_TIME):
-                encoded.extend(self._encode(pairs[start : start + _AT_A_TIME]))
+            parts = [
+                self._part(texts[start : start + _AT_A_TIME], documents[start : start + _AT_A_TIME])
+                for start in range(0, max(1, len(documents)), _AT_A_TIME)
+            ]
         except (ArtifactError, EngineError) as error:
             raise TokenizerError(f"the tokenizer failed on a text: {error}") from error
-        return encoded
+        return _joined(parts)
 
-    def _encode(self, pairs: Sequence[Pair]) -> Iterator[TokenizedPair]:
-        count = len(pairs)
-        queries = {query: query.encode() for query, _ in pairs}
-        texts = Text * count
+    def _part(self, queries: NDArray[np.uintp], documents: Sequence[str]) -> TokenizedBatch:
+        count = len(documents)
+        encoded = [document.encode() for document in documents]
         ids = np.empty(count * self._max_length, np.int32)
-        offsets = np.empty(count + 1, np.int64)
-        first, truncated = np.empty(count, np.int32), np.empty(count, np.uint8)
+        offsets = np.zeros(count + 1, np.int64)
+        first, truncated = np.empty(count, np.int32), np.empty(count, np.bool_)
         self._library.encode(
-            self._handle,
-            texts(*(_text(queries[query]) for query, _ in pairs)),
-            texts(*(_text(document.encode()) for _, document in pairs)),
-            count,
-            (ids, offsets, first, truncated),
+            self._handle, queries, _texts(encoded), count, (ids, offsets, first, truncated)
         )
-        bounds, cuts = offsets.tolist(), truncated.tolist()
-        for index, segment in enumerate(first.tolist()):
-            own = ids[bounds[index] : bounds[index + 1]].tolist()
-            yield TokenizedPair(ids=tuple(own), first_segment=segment, truncated=bool(cuts[index]))
+        return TokenizedBatch(ids[: offsets[-1]], offsets, first, truncated)
 
 
-def _text(encoded: bytes) -> Text:
-    return Text(encoded, len(encoded))
+def _texts(encoded: Sequence[bytes]) -> NDArray[np.uintp]:
+    """Return address and size of each text, as ``edge_rerank_text`` has them.
+
+    They are good while ``encoded`` lives.
+    """
+    texts = np.empty((len(encoded), 2), np.uintp)
+    if encoded:
+        addresses: Any = (ctypes.c_char_p * len(encoded))(*encoded)
+        texts[:, 0] = np.frombuffer(addresses, np.uintp)
+        texts[:, 1] = [len(text) for text in encoded]
+    return texts
+
+
+def _joined(parts: Sequence[TokenizedBatch]) -> TokenizedBatch:
+    """Return one batch, which holds no more memory than it needs."""
+    return TokenizedBatch(
+        ids=np.concatenate([part.ids for part in parts]),
+        offsets=offsets_of(np.concatenate([part.lengths for part in parts])),
+        first_segments=np.concatenate([part.first_segments for part in parts]),
+        truncated=np.concatenate([part.truncated for part in parts]),
+    )

@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from edge_rerank.pairs import Pair, TokenizedPair
+    from edge_rerank.pairs import Pair, TokenizedBatch
 
 
-class Encoder(Protocol):
+class Tokenizer(Protocol):
     """Encodes pairs; safe to use from several threads at once."""
 
     @property
     def name(self) -> str:
-        """The name it is asked for by, one of ENCODERS."""
+        """The name it is asked for by, one of TOKENIZERS."""
 
-    def encode(self, pairs: Sequence[Pair]) -> list[TokenizedPair]:
+    def encode(self, pairs: Sequence[Pair]) -> TokenizedBatch:
         """Encode pairs of texts that hold no lone surrogates, in order.
 
         Raises TokenizerError when the tokenizer fails on a text.

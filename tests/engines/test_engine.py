@@ -18,8 +18,8 @@ from edge_rerank.engines.choose import create_engine
 from edge_rerank.engines.onnx.session import open_session, session_settings
 from edge_rerank.engines.protocol import Engine
 from edge_rerank.machine.cpu import Cpu
-from edge_rerank.pairs import TokenizedPair
 from tests.conftest import MAX_LENGTH, VOCABULARY, expected_logit, tiny_graph, tiny_manifest
+from tests.support.batches import Row, batch_of, random_rows
 
 Make = Callable[..., Path]
 
@@ -37,35 +37,34 @@ def engine(artifact_path: Path) -> Iterator[Engine]:
     running.close()
 
 
-def pair(*ids: int, first: int = 1) -> TokenizedPair:
-    return TokenizedPair(ids, first, truncated=False)
+def pair(*ids: int, first: int = 1) -> Row:
+    return Row(ids, first)
 
 
-def random_pairs(count: int, seed: int) -> list[TokenizedPair]:
-    rng = np.random.default_rng(seed)
-    lengths = rng.integers(1, MAX_LENGTH + 1, count)
-    return [pair(*rng.integers(0, VOCABULARY, length).tolist()) for length in lengths]
+def random_pairs(count: int, seed: int) -> list[Row]:
+    lengths = np.random.default_rng(seed).integers(1, MAX_LENGTH + 1, count)
+    return random_rows(lengths.tolist(), seed, VOCABULARY)
 
 
 def test_logits_in_input_order_whatever_the_shapes_before(engine: Engine) -> None:
     # Large, small, large: what an earlier batch left in the buffers must not show.
     for count, seed in ((300, 1), (1, 2), (7, 3), (150, 4), (2, 5)):
         pairs = random_pairs(count, seed)
-        logits = engine.logits(pairs)
+        logits = engine.logits(batch_of(pairs))
         assert logits.dtype == np.float32
         assert logits.shape == (count,)
         np.testing.assert_allclose(logits, [expected_logit(p.ids) for p in pairs], atol=5e-5)
 
 
 def test_what_it_gave_is_not_written_over(engine: Engine) -> None:
-    first = engine.logits(random_pairs(5, 1))
+    first = engine.logits(batch_of(random_pairs(5, 1)))
     kept = first.copy()
-    engine.logits(random_pairs(50, 2))
+    engine.logits(batch_of(random_pairs(50, 2)))
     np.testing.assert_array_equal(first, kept)
 
 
 def test_nothing_in_nothing_out(engine: Engine) -> None:
-    assert engine.logits([]).shape == (0,)
+    assert engine.logits(batch_of([])).shape == (0,)
 
 
 @pytest.mark.parametrize(
@@ -77,18 +76,16 @@ def test_nothing_in_nothing_out(engine: Engine) -> None:
         (pair(1, -1), "pair 1 has the token id -1"),
     ],
 )
-def test_bad_ids_are_refused_before_anything_runs(
-    engine: Engine, bad: TokenizedPair, message: str
-) -> None:
+def test_bad_ids_are_refused_before_anything_runs(engine: Engine, bad: Row, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        engine.logits([pair(1, 2), bad])
-    assert engine.logits([pair(1, 2)]).shape == (1,)
+        engine.logits(batch_of([pair(1, 2), bad]))
+    assert engine.logits(batch_of([pair(1, 2)])).shape == (1,)
 
 
 def test_token_types_reach_the_model(make_artifact: Make) -> None:
     running = start(make_artifact(types=True))
-    pairs = [TokenizedPair((1, 5, 2, 6, 7, 2), 3, False), TokenizedPair((1, 2, 2), 3, False)]
-    logits = running.logits(pairs)
+    pairs = [pair(1, 5, 2, 6, 7, 2, first=3), pair(1, 2, 2, first=3)]
+    logits = running.logits(batch_of(pairs))
     running.close()
     expected = [expected_logit(pairs[0].ids) + 100 * 3 / 6, expected_logit(pairs[1].ids)]
     np.testing.assert_allclose(logits, expected, atol=1e-4)
@@ -104,7 +101,7 @@ def test_logits_without_a_second_dimension(make_artifact: Make) -> None:
     (folder / "model.onnx").write_bytes(model.SerializeToString())
     write_manifest(folder, tiny_manifest())
     running, pairs = start(folder), random_pairs(9, 6)
-    logits = running.logits(pairs)
+    logits = running.logits(batch_of(pairs))
     running.close()
     np.testing.assert_allclose(logits, [expected_logit(p.ids) for p in pairs], atol=5e-5)
 
@@ -119,9 +116,9 @@ def test_a_logit_that_is_not_finite_is_an_error(make_artifact: Make, value: floa
     (folder / "model.onnx").write_bytes(model.SerializeToString())
     write_manifest(folder, tiny_manifest())
     running = start(folder)
-    assert np.isfinite(running.logits([pair(1, 8, 2)])).all()
+    assert np.isfinite(running.logits(batch_of([pair(1, 8, 2)]))).all()
     with pytest.raises(EngineError, match="not finite"):
-        running.logits([pair(1, 8, 2), pair(1, 9, 2)])
+        running.logits(batch_of([pair(1, 8, 2), pair(1, 9, 2)]))
     running.close()
 
 
@@ -133,7 +130,7 @@ def test_what_onnx_runtime_raises_is_an_engine_error(make_artifact: Make) -> Non
     write_manifest(folder, tiny_manifest())
     running = start(folder)
     with pytest.raises(EngineError, match="ONNX Runtime failed on 1 x "):
-        running.logits([pair(1, 99, 2)])
+        running.logits(batch_of([pair(1, 99, 2)]))
     running.close()
 
 
@@ -142,7 +139,7 @@ def test_closed_is_closed(artifact_path: Path) -> None:
     running.close()
     running.close()
     with pytest.raises(ClosedError):
-        running.logits([pair(1, 2)])
+        running.logits(batch_of([pair(1, 2)]))
 
 
 def artifact_of(precision: str) -> Artifact:
@@ -220,7 +217,7 @@ def test_eight_bit_products_do_not_saturate_on_any_processor(
     (folder / "model.onnx").write_bytes(saturating_graph().SerializeToString())
     write_manifest(folder, replace(tiny_manifest(), precision="int8"))
     running = start(folder)
-    logits = running.logits([pair(1, 2), pair(1, 2, 3)])
+    logits = running.logits(batch_of([pair(1, 2), pair(1, 2, 3)]))
     running.close()
     assert logits.tolist() == [2 * 64 * 255 * 127, 3 * 64 * 255 * 127]
 

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from edge_rerank.pairs import TokenizedBatch
 from tests.export.conftest import VARIANTS, Make
+from tests.support.batches import Row, batch_of, rows_of
 
 LENGTHS = (3, 9, 17, 40, 96)
 
@@ -36,15 +38,12 @@ def reference(checkpoint: Any) -> Any:
     return TorchReference(checkpoint)
 
 
-def pairs(checkpoint: Any, lengths: tuple[int, ...] = LENGTHS) -> list[Any]:
-    from edge_rerank.pairs import TokenizedPair
-
+def pairs(checkpoint: Any, lengths: tuple[int, ...] = LENGTHS) -> TokenizedBatch:
     rng = np.random.default_rng(1)
     size = checkpoint.architecture.vocab_size
-    return [
-        TokenizedPair(tuple(rng.integers(4, size, length).tolist()), length // 3 + 1, False)
-        for length in lengths
-    ]
+    return batch_of(
+        Row(tuple(rng.integers(4, size, length).tolist()), length // 3 + 1) for length in lengths
+    )
 
 
 def collect(checkpoint: Any, tensors: Any) -> Any:
@@ -55,7 +54,7 @@ def collect(checkpoint: Any, tensors: Any) -> Any:
     )
 
 
-def run_padded(model: Any, batch: list[Any], width: int) -> NDArray[np.float32]:
+def run_padded(model: Any, batch: TokenizedBatch, width: int) -> NDArray[np.float32]:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(
@@ -63,10 +62,10 @@ def run_padded(model: Any, batch: list[Any], width: int) -> NDArray[np.float32]:
     )
     ids = np.zeros((len(batch), width), np.int64)
     mask, types = np.zeros_like(ids), np.zeros_like(ids)
-    for row, pair in enumerate(batch):
-        ids[row, : len(pair.ids)] = pair.ids
-        mask[row, : len(pair.ids)] = 1
-        types[row, pair.first_segment : len(pair.ids)] = 1
+    for place, row in enumerate(rows_of(batch)):
+        ids[place, : len(row.ids)] = row.ids
+        mask[place, : len(row.ids)] = 1
+        types[place, row.first : len(row.ids)] = 1
     feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
     names = [item.name for item in session.get_inputs()]
     logits = session.run(["logits"], {name: feed[name] for name in names})[0]
@@ -82,8 +81,9 @@ def test_the_float_graph_equals_torch(checkpoint: Any, tensors: Any, reference: 
     assert expected.std() > 0.05, "the logits must differ for the comparison to mean anything"
     for width in (96,):
         np.testing.assert_allclose(run_padded(model, batch, width), expected, atol=2e-5)
-    for pair, logit in zip(batch, expected, strict=True):
-        np.testing.assert_allclose(run_padded(model, [pair], len(pair.ids)), logit, atol=2e-5)
+    for row, logit in zip(rows_of(batch), expected, strict=True):
+        alone = run_padded(model, batch_of([row]), len(row.ids))
+        np.testing.assert_allclose(alone, logit, atol=2e-5)
 
 
 def test_the_watched_forward_equals_torch(checkpoint: Any, tensors: Any, reference: Any) -> None:
@@ -129,9 +129,9 @@ def test_int8_rows_do_not_depend_on_their_neighbours(checkpoint: Any, tensors: A
         quantize_parameters(tensors, checkpoint.architecture), checkpoint.architecture, 96
     )
     batch = pairs(checkpoint, (20, 24, 31, 32))
-    alone = [run_padded(model, [pair], 32)[0] for pair in batch]
+    alone = [run_padded(model, batch.take([place]), 32)[0] for place in range(4)]
     assert run_padded(model, batch, 32).tolist() == alone
-    assert run_padded(model, batch[::-1], 32).tolist() == alone[::-1]
+    assert run_padded(model, batch.take([3, 2, 1, 0]), 32).tolist() == alone[::-1]
 
 
 def test_large_weights_lie_in_the_safetensors_file(

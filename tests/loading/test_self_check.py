@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from edge_rerank.artifact.folder import (
 )
 from edge_rerank.cli import main
 from edge_rerank.loading.self_check import check_at_load, telling_probes
-from edge_rerank.pairs import TokenizedPair
+from edge_rerank.pairs import TokenizedBatch
 from edge_rerank.tokenizing.choose import PairTokenizer
 from tests.conftest import tiny_manifest, word_tokenizer
 from tests.support.tampering import change_tensor, copy_of_builtin, record_again
@@ -35,7 +35,7 @@ class Faulty:
     def __init__(self, *arguments: object, **options: object) -> None:
         self.closed = False
 
-    def logits(self, pairs: Sequence[TokenizedPair]) -> Any:
+    def logits(self, pairs: TokenizedBatch) -> Any:
         return np.array([0.02, -0.03] * len(pairs), np.float32)[: len(pairs)]
 
     def describe(self) -> EngineInfo:

@@ -19,7 +19,8 @@ from edge_rerank.engines.native import NativeEngine
 from edge_rerank.engines.onnx.engine import OnnxEngine
 from edge_rerank.engines.protocol import Engine
 from edge_rerank.native_library import Library, UnavailableError
-from edge_rerank.pairs import TokenizedPair
+from edge_rerank.pairs import TokenizedBatch
+from tests.support.batches import Row, batch_of, random_rows
 
 MAX_LENGTH = 128
 Start = Callable[..., NativeEngine]
@@ -42,11 +43,10 @@ def start(library: Library, builtin: Artifact) -> Iterator[Start]:
         engine.close()
 
 
-def random_pairs(count: int, seed: int, artifact: Artifact) -> list[TokenizedPair]:
-    rng = np.random.default_rng(seed)
+def random_pairs(count: int, seed: int, artifact: Artifact) -> TokenizedBatch:
+    lengths = np.random.default_rng(seed).integers(1, MAX_LENGTH + 1, count)
     high = artifact.manifest.architecture.vocab_size
-    lengths = rng.integers(1, MAX_LENGTH + 1, count)
-    return [TokenizedPair(tuple(rng.integers(0, high, it).tolist()), 1, False) for it in lengths]
+    return batch_of(random_rows(lengths.tolist(), seed, high))
 
 
 def bits(logits: NDArray[np.float32]) -> list[int]:
@@ -71,10 +71,12 @@ def test_the_same_bits_in_any_company_order_and_number_of_threads(
     pairs = random_pairs(80, 2, builtin)
     one, two = start(), start(threads=2)
     together = bits(one.logits(pairs))
-    assert bits(one.logits(pairs[::-1])) == together[::-1]
-    assert [bits(one.logits([pair]))[0] for pair in pairs[:20]] == together[:20]
+    places = list(range(80))
+    assert bits(one.logits(pairs.take(places[::-1]))) == together[::-1]
+    alone = [bits(one.logits(pairs.part(place, place + 1))) for place in places[:20]]
+    assert [bit for (bit,) in alone] == together[:20]
     assert bits(two.logits(pairs)) == together
-    assert bits(two.logits(pairs * 3)) == together * 3
+    assert bits(two.logits(pairs.take(places * 3))) == together * 3
 
 
 def test_the_same_bits_with_every_kernel(start: Start, library: Library, builtin: Artifact) -> None:
@@ -93,18 +95,18 @@ def test_what_it_gave_is_not_written_over(start: Start, builtin: Artifact) -> No
 
 
 def test_nothing_in_nothing_out(start: Start) -> None:
-    empty = start().logits([])
+    empty = start().logits(batch_of([]))
     assert empty.shape == (0,)
     assert empty.dtype == np.float32
 
 
-@pytest.mark.parametrize("ids", [(), (1,) * (MAX_LENGTH + 1), (1, -1), (1, 2**31), (1, 10**30)])
+@pytest.mark.parametrize("ids", [(), (1,) * (MAX_LENGTH + 1), (1, -1), (1, 2**31 - 1)])
 def test_bad_ids_are_refused_in_the_same_words(
     start: Start, builtin: Artifact, ids: tuple[int, ...]
 ) -> None:
     engine = start()
     theirs = OnnxEngine(builtin, threads=1, max_length=MAX_LENGTH, why="a test")
-    pairs = [TokenizedPair((1, 2), 1, False), TokenizedPair(ids, 1, False)]
+    pairs = batch_of([Row((1, 2)), Row(ids)])
     said = []
     for one in (engine, theirs):
         with pytest.raises(InputError, match="pair 1 has ") as raised:
@@ -112,14 +114,14 @@ def test_bad_ids_are_refused_in_the_same_words(
         said.append(str(raised.value))
     theirs.close()
     assert said[0] == said[1]
-    assert engine.logits(pairs[:1]).shape == (1,)
+    assert engine.logits(pairs.part(0, 1)).shape == (1,)
 
 
 def test_closed_is_closed(start: Start) -> None:
     engine = start()
     engine.close()
     engine.close()
-    for use in (lambda: engine.logits([]), engine.describe):
+    for use in (lambda: engine.logits(batch_of([])), engine.describe):
         with pytest.raises(ClosedError):
             use()
 
@@ -196,7 +198,7 @@ def test_describe(start: Start, library: Library) -> None:
     assert info.details["why"] == "a test"
     assert info.details["max_length"] == MAX_LENGTH
     assert info.details["weights_bytes"] > 1_000_000
-    engine.logits([TokenizedPair((1, 5, 2), 1, False)] * 50)
+    engine.logits(batch_of([Row((1, 5, 2))] * 50))
     seconds = engine.describe().details["seconds"]
     assert seconds["products"] > info.details["seconds"]["products"]
 

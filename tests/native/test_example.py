@@ -17,6 +17,7 @@ from edge_rerank.native_library import FOLDER, Library
 from edge_rerank.tokenizing.choose import PairTokenizer
 from native.targets import TARGETS, Target
 from tests.native.conftest import HEADER
+from tests.support.batches import rows_of
 from tests.support.made_tokenizers import byte_level
 
 NATIVE = HEADER.parents[1]
@@ -66,7 +67,7 @@ def test_the_example_gives_the_bits_that_python_gives(rank: Path, builtin: Artif
     expected = engine.logits(pairs)
     engine.close()
     query, passages = PAIRS[0][0], [document for _, document in PAIRS]
-    words = [" ".join(map(str, pair.ids)) for pair in pairs]
+    words = [" ".join(map(str, row.ids)) for row in rows_of(pairs)]
     for arguments in ((str(builtin.path), query, *passages), ("--ids", str(builtin.path), *words)):
         done = run(rank, *arguments)
         assert done.returncode == 0, done.stderr

@@ -14,22 +14,25 @@ import pytest
 from edge_rerank.artifact.folder import Artifact
 from edge_rerank.engines.native import NativeEngine, _calls
 from edge_rerank.native_library import Library
-from edge_rerank.pairs import TokenizedPair
 from native.fuzz.seeds import XSMALL, write_artifact
+from tests.support.batches import batch_of, random_rows
 
 _LATEST = 1.0  # seconds; 0.2 on the two cores that this was written on
 _SCORE = """
 import sys, time
+import numpy as np
 from dataclasses import replace
 from pathlib import Path
 from edge_rerank.artifact.folder import load_artifact
 from edge_rerank.artifact.builtin import builtin_model
 from edge_rerank.engines.native import NativeEngine
-from edge_rerank.pairs import TokenizedPair
+from edge_rerank.pairs import TokenizedBatch
 
 artifact = replace(load_artifact(builtin_model(), verify=False), path=Path(sys.argv[1]))
 engine = NativeEngine(artifact, threads=int(sys.argv[2]), max_length=512, why="a test")
-pairs = [TokenizedPair(tuple(range(5, 517)), 1, False)] * 256
+ids = np.tile(np.arange(5, 517, dtype=np.int32), 256)
+first, truncated = np.ones(256, np.int32), np.zeros(256, np.bool_)
+pairs = TokenizedBatch(ids, np.arange(257, dtype=np.int64) * 512, first, truncated)
 try:
     print("scoring", flush=True)
     engine.logits(pairs)
@@ -72,11 +75,8 @@ def test_cuts_lie_where_the_library_cuts() -> None:
 def test_the_same_bits_however_many_calls_it_takes(
     library: Library, builtin: Artifact, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rng = np.random.default_rng(7)
-    pairs = [
-        TokenizedPair(tuple(rng.integers(0, 1000, length).tolist()), 1, False)
-        for length in rng.integers(1, 513, 60)
-    ]
+    lengths = np.random.default_rng(7).integers(1, 513, 60)
+    pairs = batch_of(random_rows(lengths.tolist(), 7, 1000))
     engine = NativeEngine(builtin, threads=1, max_length=512, why="a test")
     cut = engine.logits(pairs)
     monkeypatch.setattr("edge_rerank.engines.native._PIECES_A_CALL", 10_000)

@@ -21,7 +21,8 @@ from edge_rerank.artifact.builtin import builtin_model
 from edge_rerank.errors import ArtifactError
 from edge_rerank.native_library import Library, Text, UnavailableError
 from edge_rerank.tokenizing.choose import TOKENIZER_VARIABLE, PairTokenizer
-from edge_rerank.tokenizing.native import NativeEncoder
+from edge_rerank.tokenizing.native import NativeTokenizer
+from tests.support.batches import rows_of
 from tests.support.made_tokenizers import byte_level, deberta, deberta_content, unigram
 
 Change = Callable[[dict[str, Any]], Any]
@@ -121,7 +122,7 @@ def test_unknown_components_are_left_to_the_library(
 ) -> None:
     change, message = UNKNOWN[name]
     with pytest.raises(UnavailableError) as caught:
-        NativeEncoder(write(path, change), max_length=64)
+        NativeTokenizer(write(path, change), max_length=64)
     assert message in str(caught.value)
     assert str(caught.value).startswith(f"{path}: ")
     _same_as_the_library(path)
@@ -131,7 +132,7 @@ def test_unknown_components_are_left_to_the_library(
 def test_damage_is_named(name: str, library: Library, path: Path) -> None:
     change, message = DAMAGED[name]
     with pytest.raises(ArtifactError) as caught:
-        NativeEncoder(write(path, change), max_length=64).encode([("x", "x")])
+        NativeTokenizer(write(path, change), max_length=64).encode([("x", "x")])
     assert message in str(caught.value)
     assert str(path) in str(caught.value)
 
@@ -139,11 +140,11 @@ def test_damage_is_named(name: str, library: Library, path: Path) -> None:
 def _same_as_the_library(path: Path) -> None:
     """Where there is a choice, a file that the native one refuses is as if there were no such."""
     said = []
-    for encoder in ("tokenizers", "auto"):
+    for name in ("tokenizers", "auto"):
         try:
-            tokenizer = PairTokenizer(path, max_length=64, encoder=encoder)
+            tokenizer = PairTokenizer(path, max_length=64, tokenizer=name)
             assert tokenizer.name == "tokenizers"
-            said.append(str(tokenizer.encode(PAIRS)))
+            said.append(str(rows_of(tokenizer.encode(PAIRS))))
         except TokenizerError as error:
             said.append(str(error))
     assert said[0] == said[1]
@@ -155,12 +156,12 @@ def test_cut_anywhere_and_with_any_byte_changed(library: Library, path: Path) ->
     for size in [*range(40), *(rng.randrange(len(whole)) for _ in range(200))]:
         path.write_bytes(whole[:size])
         with pytest.raises(ArtifactError, match=r"not valid JSON at byte \d+: "):
-            NativeEncoder(path, max_length=64)
+            NativeTokenizer(path, max_length=64)
     for _ in range(1500):
         place = rng.randrange(len(whole))
         path.write_bytes(whole[:place] + rng.randbytes(1) + whole[place + 1 :])
         with contextlib.suppress(EdgeRerankError):
-            NativeEncoder(path, max_length=64).encode(PAIRS)
+            NativeTokenizer(path, max_length=64).encode(PAIRS)
 
 
 @pytest.mark.parametrize(
@@ -184,22 +185,22 @@ def test_files_that_are_no_tokenizer(
         damage(write(path).read_text("utf-8").replace("é", "e")).encode("latin-1", "replace")
     )
     with pytest.raises(ArtifactError) as caught:
-        NativeEncoder(path, max_length=64)
+        NativeTokenizer(path, max_length=64)
     assert str(caught.value).startswith(str(path))
 
 
 def test_which_one_and_why(library: Library, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     known = PairTokenizer(deberta(path), max_length=64)
     assert (known.name, known.why) == ("native", "it knows this file, and is the fastest")
-    asked = PairTokenizer(path, max_length=64, encoder="tokenizers")
+    asked = PairTokenizer(path, max_length=64, tokenizer="tokenizers")
     assert (asked.name, asked.why) == ("tokenizers", "it was asked for")
     monkeypatch.setenv(TOKENIZER_VARIABLE, "tokenizers")
     assert PairTokenizer(path, max_length=64).why == "EDGE_RERANK_TOKENIZER is set"
     monkeypatch.setenv(TOKENIZER_VARIABLE, "best")
     with pytest.raises(InputError, match="EDGE_RERANK_TOKENIZER is 'best'; expected one of auto"):
         PairTokenizer(path, max_length=64)
-    with pytest.raises(InputError, match="encoder is 'rust'; expected one of auto, native, tok"):
-        PairTokenizer(path, max_length=64, encoder="rust")
+    with pytest.raises(InputError, match="tokenizer is 'rust'; expected one of auto, native, tok"):
+        PairTokenizer(path, max_length=64, tokenizer="rust")
 
 
 @pytest.mark.parametrize("make", [byte_level, unigram])
@@ -210,7 +211,7 @@ def test_kinds_that_only_the_library_knows(
     assert tokenizer.name == "tokenizers"
     assert tokenizer.why.startswith("the native one cannot: ")
     with pytest.raises(TokenizerError, match=r"the native tokenizer cannot: .* is not known"):
-        PairTokenizer(path, max_length=64, encoder="native")
+        PairTokenizer(path, max_length=64, tokenizer="native")
 
 
 def test_a_reranker_says_which_and_with_each_engine(library: Library) -> None:
@@ -255,8 +256,8 @@ def test_calls_in_c(library: Library, path: Path) -> None:
         assert (ids == -7).all()
         assert (offsets == -7).all()
     assert encode(tokenizer, texts(b"the\0wing", None), texts(b"", b"x"), 2, *into) == 0
-    reference = PairTokenizer(path, max_length=16, encoder="tokenizers")
-    expected = [pair.ids for pair in reference.encode([("the\0wing", ""), ("", "x")])]
+    reference = PairTokenizer(path, max_length=16, tokenizer="tokenizers")
+    expected = [row.ids for row in rows_of(reference.encode([("the\0wing", ""), ("", "x")]))]
     got = ids.tolist()
     assert [tuple(got[a:b]) for a, b in pairwise(offsets)] == expected
     for missing in range(4):
@@ -271,8 +272,8 @@ def test_calls_in_c(library: Library, path: Path) -> None:
 @pytest.mark.parametrize("length", [-1, 0, 4, 1 << 21])
 def test_lengths_that_cannot_be(library: Library, path: Path, length: int) -> None:
     with pytest.raises(InputError, match=f"max_length is {length}; "):
-        NativeEncoder(deberta(path), max_length=length)
+        NativeTokenizer(deberta(path), max_length=length)
 
 
 def test_the_built_in_model_is_known(library: Library) -> None:
-    NativeEncoder(builtin_model() / "tokenizer.json", max_length=512)
+    NativeTokenizer(builtin_model() / "tokenizer.json", max_length=512)

@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 
 from edge_rerank import InputError, TokenizerError
 from edge_rerank.tokenizing.choose import PairTokenizer
-from edge_rerank.tokenizing.huggingface import HuggingFaceEncoder, longest_first
+from edge_rerank.tokenizing.huggingface import HuggingFaceTokenizer, longest_first
 from tests.conftest import word_tokenizer
+from tests.support.batches import rows_of
 from tests.support.made_tokenizers import byte_level, deberta, text, unigram
 
 PAIRS = 2500
@@ -65,14 +66,14 @@ def test_ids_are_those_of_hugging_face(tokenizer_path: Path, max_length: int) ->
     reference = transformers.PreTrainedTokenizerFast(tokenizer_file=str(tokenizer_path))
     rng, longest = random.Random(max_length), 10 * max_length
     pairs = [(text(rng, longest), text(rng, longest)) for _ in range(PAIRS // 4)]
-    ours = PairTokenizer(tokenizer_path, max_length=max_length).encode(pairs)
+    ours = rows_of(PairTokenizer(tokenizer_path, max_length=max_length).encode(pairs))
     for pair, (query, document) in zip(ours, pairs, strict=True):
         # Lists: for two strings, it takes an empty second one as none at all.
         cut = reference(
             [query], [document], truncation=True, max_length=max_length, return_token_type_ids=True
         )
         assert list(pair.ids) == cut["input_ids"][0], (query, document)
-        types = [0] * pair.first_segment + [1] * (len(pair.ids) - pair.first_segment)
+        types = [0] * pair.first + [1] * (len(pair.ids) - pair.first)
         assert types == cut["token_type_ids"][0], (query, document)
         whole = reference([query], [document])["input_ids"][0]
         assert pair.truncated == (len(whole) > max_length), (query, document)
@@ -84,7 +85,7 @@ def test_very_long_texts_too(tokenizer_path: Path) -> None:
     reference = transformers.PreTrainedTokenizerFast(tokenizer_file=str(tokenizer_path))
     long = "the wing of a naïve café \x00 中文 [SEP] 😀  " * 3000
     pairs = [("the wing", long), (long, ""), ("", long), (long, "flow")]
-    ours = PairTokenizer(tokenizer_path, max_length=256).encode(pairs)
+    ours = rows_of(PairTokenizer(tokenizer_path, max_length=256).encode(pairs))
     for pair, (query, document) in zip(ours, pairs, strict=True):
         expected = reference([query], [document], truncation=True, max_length=256)
         assert list(pair.ids) == expected["input_ids"][0]
@@ -92,21 +93,22 @@ def test_very_long_texts_too(tokenizer_path: Path) -> None:
 
 
 def test_two_very_long_texts_need_no_more_memory(unigram_path: Path) -> None:
-    (pair,) = PairTokenizer(unigram_path, max_length=12).encode([("the " * 50_000, "a " * 50_000)])
-    assert (len(pair.ids), pair.truncated) == (12, True)
+    pair = PairTokenizer(unigram_path, max_length=12).encode([("the " * 50_000, "a " * 50_000)])
+    assert (pair.lengths.tolist(), pair.truncated.tolist()) == ([12], [True])
 
 
 def test_company_and_threads_change_nothing(unigram_path: Path) -> None:
     rng = random.Random(5)
     pairs = [(text(rng), text(rng)) for _ in range(200)]
     tokenizer = PairTokenizer(unigram_path, max_length=64)
-    alone = [tokenizer.encode([pair])[0] for pair in pairs]
-    assert tokenizer.encode(pairs) == alone
-    pooled = HuggingFaceEncoder(unigram_path, max_length=64)
+    alone = [rows_of(tokenizer.encode([pair]))[0] for pair in pairs]
+    assert rows_of(tokenizer.encode(pairs)) == alone
+    pooled = HuggingFaceTokenizer(unigram_path, max_length=64)
     pooled._parallel = True
-    assert pooled.encode(pairs) == alone
+    assert rows_of(pooled.encode(pairs)) == alone
     with ThreadPoolExecutor(8) as pool:
-        assert all(got == alone for got in pool.map(lambda _: tokenizer.encode(pairs), range(16)))
+        got = list(pool.map(lambda _: tokenizer.encode(pairs), range(16)))
+    assert all(rows_of(it) == alone for it in got)
 
 
 @given(st.integers(0, 60), st.integers(0, 60), st.integers(2, 60))
@@ -124,10 +126,10 @@ def test_longest_first_fills_the_budget_and_cuts_the_longer(a: int, b: int, budg
 @given(st.text(), st.text())
 @settings(max_examples=200)
 def test_any_text_is_encoded(shared_unigram: PairTokenizer, query: str, document: str) -> None:
-    (pair,) = shared_unigram.encode([(query, document)])
+    (pair,) = rows_of(shared_unigram.encode([(query, document)]))
     assert 3 <= len(pair.ids) <= 40
     assert pair.ids[0] == 1
-    assert pair.ids[-1] == pair.ids[pair.first_segment - 1] == 2
+    assert pair.ids[-1] == pair.ids[pair.first - 1] == 2
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +138,7 @@ def shared_unigram(unigram_path: Path) -> PairTokenizer:
 
 
 def test_a_query_is_encoded_once(unigram_path: Path) -> None:
-    tokenizer = HuggingFaceEncoder(unigram_path, max_length=40)
+    tokenizer = HuggingFaceTokenizer(unigram_path, max_length=40)
     seen: list[str] = []
     inner = tokenizer._tokenizer
 
@@ -168,7 +170,7 @@ def test_bad_texts_are_named(unigram_path: Path, pair: Any, message: str) -> Non
 def test_no_room_for_text(unigram_path: Path, length: int) -> None:
     with pytest.raises(InputError, match=f"max_length is {length}; at least 5 are needed: 3 spec"):
         PairTokenizer(unigram_path, max_length=length)
-    assert PairTokenizer(unigram_path, max_length=5).encode([("a b", "c d")])[0].truncated
+    assert PairTokenizer(unigram_path, max_length=5).encode([("a b", "c d")]).truncated.all()
 
 
 def test_a_panic_in_the_library_is_a_typed_error(unigram_path: Path) -> None:
@@ -179,7 +181,7 @@ def test_a_panic_in_the_library_is_a_typed_error(unigram_path: Path) -> None:
         def encode(self, words: str, **keywords: Any) -> Any:
             raise PanicException("index out of bounds")
 
-    tokenizer = HuggingFaceEncoder(unigram_path, max_length=40)
+    tokenizer = HuggingFaceTokenizer(unigram_path, max_length=40)
     tokenizer._tokenizer = Panicking()
     with pytest.raises(TokenizerError, match="failed on a text: index out of bounds"):
         tokenizer.encode([("a", "b")])
@@ -190,7 +192,7 @@ def test_interrupts_pass_through(unigram_path: Path) -> None:
         def encode(self, words: str, **keywords: Any) -> Any:
             raise KeyboardInterrupt
 
-    tokenizer = HuggingFaceEncoder(unigram_path, max_length=40)
+    tokenizer = HuggingFaceTokenizer(unigram_path, max_length=40)
     tokenizer._tokenizer = Interrupting()
     with pytest.raises(KeyboardInterrupt):
         tokenizer.encode([("a", "b")])
@@ -227,3 +229,30 @@ def test_one_thread_starts_no_pool(unigram_path: Path) -> None:
         [sys.executable, "-c", code, str(unigram_path)], capture_output=True, text=True, check=True
     )
     assert (result.stdout, result.stderr) == ("0\n", "")
+
+
+@pytest.mark.parametrize("name", ["native", "tokenizers"])
+def test_queries_that_come_back_later_change_nothing(tmp_path: Path, name: str) -> None:
+    rng = random.Random(9)
+    queries = [text(rng) for _ in range(7)]
+    pairs = [(rng.choice(queries), text(rng)) for _ in range(700)]
+    tokenizer = PairTokenizer(deberta(tmp_path / "t.json"), max_length=64, tokenizer=name)
+    alone = [rows_of(tokenizer.encode([pair]))[0] for pair in pairs]
+    assert rows_of(tokenizer.encode(pairs)) == alone
+    assert rows_of(tokenizer.encode([])) == []
+
+
+def test_each_text_is_made_utf8_once(tmp_path: Path) -> None:
+    encoded: list[str] = []
+
+    class Counted(str):
+        __slots__ = ()
+
+        def encode(self, *arguments: Any) -> bytes:
+            encoded.append(str.__str__(self))
+            return super().encode(*arguments)
+
+    tokenizer = PairTokenizer(deberta(tmp_path / "t.json"), max_length=64, tokenizer="native")
+    queries = [Counted("größe"), Counted("wing")]
+    tokenizer.encode([(queries[place % 2], Counted(f"ö {place}")) for place in range(600)])
+    assert sorted(encoded) == sorted(["größe", "wing", *(f"ö {place}" for place in range(600))])

@@ -54,10 +54,11 @@ def _score(job: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _token_ids(reranker: Reranker, pairs: Sequence[Pair]) -> list[tuple[int, ...]]:
+def _token_ids(reranker: Reranker, pairs: Sequence[Pair]) -> list[list[int]]:
     file = reranker.artifact.file("tokenizer.json")
     tokenizer = PairTokenizer(file, max_length=reranker.max_length, threads=1)
-    return [pair.ids for pair in tokenizer.encode(pairs)]
+    batch = tokenizer.encode(pairs)
+    return [batch.ids_of(index).tolist() for index in range(len(batch))]
 
 
 if __name__ == "__main__":

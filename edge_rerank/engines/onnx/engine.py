@@ -8,7 +8,6 @@ are faster, keep each core's data in its own cache, and leave no thread spinning
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from queue import SimpleQueue
 
@@ -16,14 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank.artifact.folder import Artifact
-from edge_rerank.engines.checks import check_pairs
+from edge_rerank.engines.checks import check_batch
 from edge_rerank.engines.onnx.batching import TOKEN_BUDGET, Batch, plan_batches
 from edge_rerank.engines.onnx.memory import return_free_memory
 from edge_rerank.engines.onnx.session import open_session
 from edge_rerank.engines.onnx.worker import Worker
 from edge_rerank.engines.protocol import EngineInfo
 from edge_rerank.errors import ClosedError
-from edge_rerank.pairs import TokenizedPair
+from edge_rerank.pairs import TokenizedBatch
 
 
 class OnnxEngine:
@@ -66,21 +65,20 @@ class OnnxEngine:
         self._pool: ThreadPoolExecutor | None = ThreadPoolExecutor(threads, "edge-rerank")
         self._closing = threading.Lock()
 
-    def logits(self, pairs: Sequence[TokenizedPair]) -> NDArray[np.float32]:
-        """Give one float32 logit a pair, in input order; see the protocol for the errors."""
-        check_pairs(pairs, max_length=self._max_length, vocabulary=self._vocabulary)
-        lengths = [len(pair.ids) for pair in pairs]
-        batches = plan_batches(
-            lengths,
+    def logits(self, batch: TokenizedBatch) -> NDArray[np.float32]:
+        """Return one float32 logit a pair, in input order; see the protocol for the errors."""
+        check_batch(batch, max_length=self._max_length, vocabulary=self._vocabulary)
+        planned = plan_batches(
+            batch.lengths.tolist(),
             max_length=self._max_length,
             workers=self._threads,
             token_budget=self._budget,
         )
-        result = np.empty(len(pairs), np.float32)
-        running = [self._submit(pairs, batch) for batch in batches]
+        result = np.empty(len(batch), np.float32)
+        running = [self._submit(batch, some) for some in planned]
         try:
-            for batch, future in zip(batches, running, strict=True):
-                result[list(batch.indices)] = future.result()
+            for some, future in zip(planned, running, strict=True):
+                result[list(some.indices)] = future.result()
         except CancelledError:
             raise ClosedError("the engine was closed while it ran; load a new one") from None
         finally:
@@ -109,15 +107,15 @@ class OnnxEngine:
             self._idle.get()
         return_free_memory()
 
-    def _submit(self, pairs: Sequence[TokenizedPair], batch: Batch) -> Future[NDArray[np.float32]]:
+    def _submit(self, batch: TokenizedBatch, some: Batch) -> Future[NDArray[np.float32]]:
         with self._closing:
             if self._pool is None:
                 raise ClosedError("the engine is closed; load a new one")
-            return self._pool.submit(self._run, [pairs[index] for index in batch.indices], batch)
+            return self._pool.submit(self._run, batch, some)
 
-    def _run(self, pairs: Sequence[TokenizedPair], batch: Batch) -> NDArray[np.float32]:
+    def _run(self, batch: TokenizedBatch, some: Batch) -> NDArray[np.float32]:
         worker = self._idle.get()
         try:
-            return worker.run(pairs, batch.length)
+            return worker.run(batch.take(some.indices), some.length)
         finally:
             self._idle.put(worker)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 
 from edge_rerank.engines.onnx.session import IDS, LOGITS, MASK, TYPES, OpenedSession
 from edge_rerank.errors import EngineError
-from edge_rerank.pairs import TokenizedPair
+from edge_rerank.pairs import TokenizedBatch
 
 
 class Worker:
@@ -25,10 +24,10 @@ class Worker:
         self._buffers = {name: np.zeros(room, np.int64) for name in opened.inputs}
         self._out = np.zeros(room, np.float32)
 
-    def run(self, pairs: Sequence[TokenizedPair], length: int) -> NDArray[np.float32]:
-        """Give the logits of pairs padded to ``length``, as a copy; raises EngineError."""
-        rows = len(pairs)
-        self._fill(pairs, length)
+    def run(self, batch: TokenizedBatch, length: int) -> NDArray[np.float32]:
+        """Return the logits of pairs padded to ``length``, as a copy; raises EngineError."""
+        rows = len(batch)
+        self._fill(batch, length)
         self._bind(rows, length)
         logits = self._out[:rows]
         logits.fill(np.nan)  # whatever the graph fails to write is then found below
@@ -44,22 +43,20 @@ class Worker:
             )
         return logits.copy()
 
-    def _fill(self, pairs: Sequence[TokenizedPair], length: int) -> None:
+    def _fill(self, batch: TokenizedBatch, length: int) -> None:
         """Write the pairs into the buffers, padded, as rows of ``length``."""
-        ids, mask = self._rows(IDS, len(pairs), length), self._rows(MASK, len(pairs), length)
+        places = np.arange(length)
+        real = places < batch.lengths[:, None]
+        ids, mask = self._rows(IDS, len(batch), length), self._rows(MASK, len(batch), length)
         ids.fill(self._pad)
-        mask.fill(0)
-        for row, pair in enumerate(pairs):
-            ids[row, : len(pair.ids)] = pair.ids
-            mask[row, : len(pair.ids)] = 1
+        ids[real] = batch.ids
+        mask[...] = real
         if TYPES in self._buffers:
-            types = self._rows(TYPES, len(pairs), length)
-            types.fill(0)
-            for row, pair in enumerate(pairs):
-                types[row, pair.first_segment : len(pair.ids)] = 1
+            types = self._rows(TYPES, len(batch), length)
+            types[...] = real & (places >= batch.first_segments[:, None])
 
     def _rows(self, name: str, rows: int, length: int) -> NDArray[np.int64]:
-        """Give the start of a buffer as a matrix; a view, nothing is copied."""
+        """Return the start of a buffer as a matrix; a view, nothing is copied."""
         return self._buffers[name][: rows * length].reshape(rows, length)
 
     def _bind(self, rows: int, length: int) -> None:
