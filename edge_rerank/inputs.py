@@ -34,11 +34,14 @@ def max_length(value: SupportsIndex | None, most: int) -> int:
     return length
 
 
-def as_logits(scores: str) -> bool:
-    """Check ``scores``; True when logits are asked for."""
+def activation(scores: str | None, own: str) -> str:
+    """Check ``scores``, and name the activation that it asks for; None is the model's own."""
+    if scores is None:
+        return own
     if scores not in SCORES:
-        raise InputError(f"scores is {shown(scores)}; expected one of {', '.join(SCORES)}")
-    return scores == "logits"
+        expected = f"one of {', '.join(SCORES)}, or None for the model's own"
+        raise InputError(f"scores is {shown(scores)}; expected {expected}")
+    return "identity" if scores == "logits" else scores
 
 
 def checked_pairs(pairs: Iterable[Pair]) -> Iterator[Pair]:

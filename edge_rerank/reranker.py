@@ -21,7 +21,7 @@ from edge_rerank.loading.parts import open_parts
 from edge_rerank.loading.self_check import check_at_load
 from edge_rerank.machine.threads import resolve_threads
 from edge_rerank.pairs import Pair
-from edge_rerank.results import Document, RankedDocument, ScoredPair, sigmoid
+from edge_rerank.results import Document, RankedDocument, ScoredPair, activate
 from edge_rerank.tokenizing.choose import PairTokenizer
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ class Reranker:
         *,
         top_k: SupportsIndex | None = None,
         return_documents: bool = False,
-        scores: str = "sigmoid",
+        scores: str | None = None,
         text_field: str = "text",
         progress: Callable[[int], None] | None = None,
     ) -> list[RankedDocument]:
@@ -131,8 +131,9 @@ class Reranker:
             documents: strings, or mappings with the text under ``text_field``; any iterable.
             top_k: give only so many of the best; None is all.
             return_documents: put each document, the same object, into its result.
-            scores: ``sigmoid`` (0 to 1, as sentence-transformers' CrossEncoder gives for models
-                with one logit) or ``logits``.
+            scores: ``sigmoid`` (0 to 1) or ``logits``; None is what the model was made for, as
+                sentence-transformers' CrossEncoder gives it: the sigmoid, unless its checkpoint
+                asks for another activation.
             text_field: where the text of a mapping lies.
             progress: called with the number of documents scored so far, as it grows.
 
@@ -143,11 +144,11 @@ class Reranker:
             ClosedError: the reranker has been closed.
         """
         keep = inputs.top_k(top_k)
-        as_logits = inputs.as_logits(scores)
+        activation = self._activation(scores)
         waiting: dict[int, Document] | None = {} if return_documents else None
         pairs = inputs.query_pairs(query, documents, text_field, waiting)
         self._parts()
-        scored = enumerate(self._score(pairs, as_logits))
+        scored = enumerate(self._score(pairs, activation))
         ranked = (_ranked(index, pair, waiting) for index, pair in _watched(scored, progress))
         # Both keep the input order of equal logits; the second holds no more than it gives.
         if keep is None:
@@ -158,7 +159,7 @@ class Reranker:
         self,
         pairs: Iterable[Pair],
         *,
-        scores: str = "sigmoid",
+        scores: str | None = None,
         at_a_time: SupportsIndex = AT_A_TIME,
     ) -> Iterator[ScoredPair]:
         """Score (query, document) pairs as they come, in input order, in constant memory.
@@ -167,12 +168,12 @@ class Reranker:
         alone is answered at once. Raises what :meth:`rank` does, when the results are asked for;
         the parameters and a closed reranker are checked at once.
         """
-        as_logits, chunk = inputs.as_logits(scores), inputs.at_a_time(at_a_time)
+        activation, chunk = self._activation(scores), inputs.at_a_time(at_a_time)
         checked = inputs.checked_pairs(pairs)
         self._parts()
-        return self._score(checked, as_logits, chunk)
+        return self._score(checked, activation, chunk)
 
-    def predict(self, pairs: Iterable[Pair], *, scores: str = "sigmoid") -> NDArray[np.float32]:
+    def predict(self, pairs: Iterable[Pair], *, scores: str | None = None) -> NDArray[np.float32]:
         """Score (query, document) pairs; gives float32 of shape ``[len(pairs)]``, in input order.
 
         Raises what :meth:`rank` does.
@@ -212,14 +213,17 @@ class Reranker:
             )
         return self._tokenizer, self._engine
 
+    def _activation(self, scores: str | None) -> str:
+        return inputs.activation(scores, self._artifact.manifest.activation)
+
     def _score(
-        self, pairs: Iterator[Pair], as_logits: bool, at_a_time: int = AT_A_TIME
+        self, pairs: Iterator[Pair], activation: str, at_a_time: int = AT_A_TIME
     ) -> Iterator[ScoredPair]:
         while chunk := list(islice(pairs, at_a_time)):
             tokenizer, engine = self._parts()
             encoded = tokenizer.encode(chunk)
             logits = engine.logits(encoded)
-            shown = logits if as_logits else sigmoid(logits)
+            shown = activate(logits, activation)
             columns = (shown, logits, encoded.lengths, encoded.truncated)
             yield from map(ScoredPair, *(column.tolist() for column in columns))
 

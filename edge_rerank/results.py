@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ class ScoredPair:
     """What the model says about one query and document."""
 
     score: float
-    """The sigmoid of the logit, 0 to 1, or the logit itself where logits were asked for."""
+    """The model's activation of the logit, or the logit itself where logits were asked for."""
     logit: float
     """The model's raw output; float32, exactly."""
     tokens: int
@@ -35,7 +35,7 @@ class RankedDocument:
     index: int
     """The document's place in what was passed in, from 0."""
     score: float
-    """The sigmoid of the logit, 0 to 1, or the logit itself where logits were asked for."""
+    """The model's activation of the logit, or the logit itself where logits were asked for."""
     logit: float
     """The model's raw output; float32, exactly."""
     tokens: int
@@ -46,9 +46,29 @@ class RankedDocument:
     """The document itself, the same object, where it was asked for."""
 
 
+def activate(logits: NDArray[np.float32], activation: str) -> NDArray[np.float32]:
+    """Return scores: what ``activation``, one of ACTIVATIONS, makes of logits."""
+    return ACTIVATIONS[activation](logits)
+
+
 def sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     """Give 1 / (1 + exp(-x)), computed in float64 so that it cannot overflow, as float32."""
     import numpy as np
 
     wide = np.clip(logits.astype(np.float64), -700.0, 700.0)
     return (1.0 / (1.0 + np.exp(-wide))).astype(np.float32)
+
+
+def tanh(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the hyperbolic tangent, computed in float64 as :func:`sigmoid` is, as float32."""
+    import numpy as np
+
+    return np.tanh(logits.astype(np.float64)).astype(np.float32)
+
+
+ACTIVATIONS: Mapping[str, Callable[[NDArray[np.float32]], NDArray[np.float32]]] = {
+    "sigmoid": sigmoid,
+    "identity": lambda logits: logits,
+    "tanh": tanh,
+}
+"""What a model's logits may go through to become its scores; all keep the order."""

@@ -15,6 +15,7 @@ from edge_rerank.artifact.manifest import Architecture
 
 from .config import read_architecture, read_config
 from .errors import CheckpointError
+from .scoring import Scoring, read_scoring
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,13 +39,17 @@ class Checkpoint:
     architecture: Architecture
     weight_files: tuple[Path, ...]
     license: str | None
+    scoring: Scoring
 
     @property
     def max_length(self) -> int:
-        """Most tokens of a pair: the tokenizer's own limit where it has one, else the model's."""
-        limit = self.architecture.max_position_embeddings
-        stated = _stated_length(self.folder / "tokenizer_config.json")
-        return min(limit, stated) if stated else limit
+        """Most tokens of a pair: the least of the limits that the checkpoint states."""
+        limits = (
+            self.architecture.max_position_embeddings,
+            _stated_length(self.folder / "tokenizer_config.json"),
+            self.scoring.max_length,
+        )
+        return min(limit for limit in limits if limit)
 
     def sha256(self) -> str:
         """Give one SHA-256 for all weight files, in the order of their names."""
@@ -81,6 +86,7 @@ def open_checkpoint(
         architecture=architecture,
         weight_files=files,
         license=_stated_license(folder / "README.md"),
+        scoring=read_scoring(folder, config),
     )
 
 

@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from edge_rerank.artifact.manifest import PRECISIONS
+from edge_rerank.results import ACTIVATIONS
 
 from .pipeline import (
     FP32_LIMIT,
@@ -34,6 +35,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--name", help="name in the manifest (default: the model's)")
     parser.add_argument("--license", help="licence of the weights (default: the model card's)")
+    parser.add_argument(
+        "--activation",
+        choices=tuple(ACTIVATIONS),
+        help="what makes a logit the score (default: the checkpoint's own, or else sigmoid)",
+    )
     parser.add_argument(
         "--max-length", type=int, metavar="N", help="most tokens a pair (default: the model's)"
     )
@@ -66,6 +72,7 @@ def run(args: argparse.Namespace) -> int:
         revision=args.revision,
         name=args.name,
         license=args.license,
+        activation=args.activation,
         max_length=args.max_length,
         calibration=args.calibration,
         max_error=args.max_error,

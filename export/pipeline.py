@@ -55,6 +55,9 @@ class ExportOptions:
     """Name in the manifest; the checkpoint's own when None."""
     license: str | None = None
     """SPDX name of the weights' licence; the one in the model card when None."""
+    activation: str | None = None
+    """What makes a logit the score: ``sigmoid``, ``identity`` or ``tanh``; the checkpoint's own,
+    or else the sigmoid, when None."""
     max_length: int | None = None
     """Most tokens of a pair; the model's own limit when None."""
     calibration: str | os.PathLike[str] | None = None
@@ -120,6 +123,12 @@ class _Export:
         self.options = options
         self.calibration = calibration
         self.stages = stages
+        self.activation = checkpoint.scoring.activation(options.activation)
+        if prompts := ", ".join(checkpoint.scoring.prompts):
+            stages.note(
+                f"the checkpoint's prompts ({prompts}) are used on request alone: put them before "
+                "the queries where you call the model"
+            )
         self.max_length = _max_length(checkpoint, options.max_length)
         self.tokenizer = PairTokenizer(
             checkpoint.folder / "tokenizer.json", max_length=self.max_length
@@ -254,6 +263,7 @@ class _Export:
             quantization=self._recipe(),
             tools={"edge-rerank": __version__, **_tool_versions()},
             parity=parity,
+            activation=self.activation,
         )
 
 

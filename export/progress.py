@@ -19,6 +19,10 @@ class Stages:
         self._done = 0
         self._write = write or _to_standard_error
 
+    def note(self, text: str) -> None:
+        """Say something that the user should know, between stages."""
+        self._write(f"note: {text}\n")
+
     @contextmanager
     def stage(self, text: str) -> Iterator[None]:
         """Run one stage; its line is written when it begins, its time when it is done."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from .checkpoint import Checkpoint, open_checkpoint
 from .errors import CheckpointError, ExportError
+from .scoring import FILES
 
 PINNED_REVISIONS = {
     "mixedbread-ai/mxbai-rerank-xsmall-v1": "d1ba0a474aeed7c9fa96c3f57b128277580c5fae",
@@ -14,7 +15,7 @@ PINNED_REVISIONS = {
 """Commits that are taken for these names unless the user asks for another."""
 
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
-_WANTED = ["config.json", "tokenizer.json", "tokenizer_config.json", "README.md"]
+_WANTED = ["config.json", "tokenizer.json", "tokenizer_config.json", "README.md", *FILES]
 _WEIGHTS = ["model.safetensors", "model.safetensors.index.json", "model-*-of-*.safetensors"]
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from edge_rerank.artifact.fields import Fields
 from edge_rerank.errors import FormatVersionError, ManifestError, UnsafePathError, shown
+from edge_rerank.results import ACTIVATIONS
 
 FORMAT = "edge-rerank-artifact"
 FORMAT_VERSION = 1
@@ -140,6 +141,8 @@ class Manifest:
     parity: Mapping[str, Any]
     files: Mapping[str, FileRecord] = field(default_factory=dict)
     created: str = field(default_factory=utc_now)
+    activation: str = "sigmoid"
+    """What makes a logit the model's score: one of ACTIVATIONS; manifests from before have none."""
 
     def to_json(self) -> dict[str, Any]:
         """Give the manifest as the JSON object that :meth:`from_json` reads."""
@@ -168,6 +171,7 @@ class Manifest:
             tools=fields.text_map("tools"),
             parity=dict(fields.child("parity").value),
             files=_files(fields.child("files")),
+            activation=_activation(fields),
         )
         _check_length(manifest, fields)
         return manifest
@@ -213,6 +217,12 @@ def _files(fields: Fields) -> dict[str, FileRecord]:
     if missing:
         raise ManifestError(f"{fields.where}: does not list {', '.join(missing)}")
     return {name: FileRecord.parse(fields.child(name)) for name in fields.value}
+
+
+def _activation(fields: Fields) -> str:
+    if "activation" not in fields.value:
+        return "sigmoid"
+    return fields.choice("activation", tuple(ACTIVATIONS))
 
 
 def _optional_map(fields: Fields, key: str) -> dict[str, Any] | None:

@@ -54,7 +54,7 @@ def add_command(commands: Any) -> None:
     parser.add_argument("--jsonl", action="store_true", help="lines are objects, whatever the name")
     parser.add_argument("--text-field", default="text", metavar="NAME", help="default: text")
     parser.add_argument("--top-k", type=int, metavar="K", help="print only the K best")
-    parser.add_argument("--logits", action="store_true", help="show raw logits, not 0 to 1")
+    parser.add_argument("--logits", action="store_true", help="show raw logits, not scores")
     parser.add_argument("--json", action="store_true", help="print JSONL instead of a table")
     add_model_options(parser)
     parser.set_defaults(run=run)
@@ -71,7 +71,7 @@ def run(options: argparse.Namespace) -> int:
             _documents(options),
             top_k=options.top_k,
             return_documents=True,
-            scores="logits" if options.logits else "sigmoid",
+            scores="logits" if options.logits else None,
             text_field=options.text_field,
             progress=progress.show,
         )

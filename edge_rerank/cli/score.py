@@ -77,7 +77,7 @@ def run(options: argparse.Namespace) -> int:
     ):
         pairs = _pairs(lines, options, waiting, bad)
         scored = reranker.score(
-            pairs, scores="logits" if options.logits else "sigmoid", at_a_time=options.at_a_time
+            pairs, scores="logits" if options.logits else None, at_a_time=options.at_a_time
         )
         for count, pair in enumerate(scored, 1):
             value = waiting.popleft()
