@@ -92,7 +92,7 @@ def machine(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
     Virtual machines give processors of several generations the same name, hence the numbers.
     """
     try:
-        kernel = load_library().kernels[0]
+        kernel: str = load_library().kernels[0]
     except EngineError:
         kernel = "onnxruntime"
     cpu = read_cpu()

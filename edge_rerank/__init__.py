@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from edge_rerank._version import __version__
-from edge_rerank.engines.protocol import EngineInfo
+from edge_rerank.description import Description
 from edge_rerank.errors import (
     ArtifactError,
     ArtifactNotFoundError,
@@ -44,10 +44,10 @@ __all__ = [
     "ArtifactNotFoundError",
     "ChecksumError",
     "ClosedError",
+    "Description",
     "Document",
     "EdgeRerankError",
     "EngineError",
-    "EngineInfo",
     "FormatVersionError",
     "InputError",
     "ManifestError",

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from edge_rerank.engines.protocol import EngineInfo
+from edge_rerank.description import Description, EngineChoice, Kernel
 from edge_rerank.errors import InputError
 from edge_rerank.machine.cpu import Cpu, read_cpu
 from edge_rerank.machine.threads import resolve_threads, usable_threads
@@ -79,7 +79,7 @@ class Benchmark:
     size: int
     """Bytes of the artifact."""
     cpu: Cpu
-    engine: EngineInfo
+    engine: Description
     load_seconds: float
     """From nothing to a model that can score, checksums included."""
     words: int
@@ -101,7 +101,7 @@ class Benchmark:
             "precision": self.precision,
             "size": self.size,
             "cpu": {**asdict(self.cpu), "usable_threads": usable_threads()},
-            "engine": asdict(self.engine),
+            "engine": self.engine.to_json(),
             "load_seconds": self.load_seconds,
             "words": self.words,
             "threads": [asdict(row) for row in self.threads],
@@ -115,8 +115,8 @@ def benchmark(
     *,
     seconds: float = 20.0,
     threads: int | None = None,
-    engine: str = "auto",
-    kernel: str | None = None,
+    engine: EngineChoice = "auto",
+    kernel: Kernel | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Benchmark:
     """Measure a model for about so many seconds.

@@ -6,6 +6,7 @@ import operator
 from collections.abc import Iterable, Iterator, Mapping
 from typing import SupportsIndex
 
+from edge_rerank.description import Scores
 from edge_rerank.errors import InputError, shown
 from edge_rerank.pairs import Pair, check_text
 from edge_rerank.results import Document
@@ -34,7 +35,7 @@ def max_length(value: SupportsIndex | None, most: int) -> int:
     return length
 
 
-def activation(scores: str | None, own: str) -> str:
+def activation(scores: Scores | None, own: str) -> str:
     """Check ``scores``, and name the activation that it asks for; None is the model's own."""
     if scores is None:
         return own

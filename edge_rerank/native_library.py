@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_rerank._version import __version__
+from edge_rerank.description import Kernel
 from edge_rerank.errors import ArtifactError, EdgeRerankError, EngineError, InputError
 
 API_VERSION = 1
@@ -137,7 +138,7 @@ class Library:
                 f"{path}: is of release {self.version}, the package of {__version__}; "
                 "reinstall edge-rerank"
             )
-        self.kernels: tuple[str, ...] = tuple(self._functions["kernels"]().decode().split(","))
+        self.kernels: tuple[Kernel, ...] = tuple(self._functions["kernels"]().decode().split(","))
         """The kernels that this CPU runs, fastest first."""
 
     def open(self, folder: bytes, options: Options) -> ctypes.c_void_p:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import heapq
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from functools import partial
 from itertools import islice
 from types import TracebackType
@@ -14,8 +13,9 @@ from typing import TYPE_CHECKING, SupportsIndex
 from edge_rerank import inputs
 from edge_rerank.artifact.builtin import builtin_model
 from edge_rerank.artifact.folder import Artifact, load_artifact
+from edge_rerank.description import Description, EngineChoice, Kernel, Scores
 from edge_rerank.engines.choose import check_choice, create_engine
-from edge_rerank.engines.protocol import Engine, EngineInfo
+from edge_rerank.engines.protocol import Engine
 from edge_rerank.errors import ClosedError, EngineError
 from edge_rerank.loading.parts import open_parts
 from edge_rerank.loading.self_check import check_at_load
@@ -54,8 +54,8 @@ class Reranker:
         *,
         threads: SupportsIndex | None = None,
         max_length: SupportsIndex | None = None,
-        engine: str = "auto",
-        kernel: str | None = None,
+        engine: EngineChoice = "auto",
+        kernel: Kernel | None = None,
         verify: bool = True,
         self_check: bool = True,
     ) -> Reranker:
@@ -106,12 +106,10 @@ class Reranker:
         """Most tokens of a pair, special tokens included. Raises ClosedError after close."""
         return self._parts()[0].max_length
 
-    def describe(self) -> EngineInfo:
+    def describe(self) -> Description:
         """Say which engine and tokenizer run, and how. Raises ClosedError after close."""
         tokenizer, engine = self._parts()
-        info = engine.describe()
-        details = {"tokenizer": tokenizer.name, "tokenizer_why": tokenizer.why, **info.details}
-        return replace(info, details=details)
+        return Description.of(engine.describe(), tokenizer.name, tokenizer.why)
 
     def rank(
         self,
@@ -120,7 +118,7 @@ class Reranker:
         *,
         top_k: SupportsIndex | None = None,
         return_documents: bool = False,
-        scores: str | None = None,
+        scores: Scores | None = None,
         text_field: str = "text",
         progress: Callable[[int], None] | None = None,
     ) -> list[RankedDocument]:
@@ -159,7 +157,7 @@ class Reranker:
         self,
         pairs: Iterable[Pair],
         *,
-        scores: str | None = None,
+        scores: Scores | None = None,
         at_a_time: SupportsIndex = AT_A_TIME,
     ) -> Iterator[ScoredPair]:
         """Score (query, document) pairs as they come, in input order, in constant memory.
@@ -173,7 +171,9 @@ class Reranker:
         self._parts()
         return self._score(checked, activation, chunk)
 
-    def predict(self, pairs: Iterable[Pair], *, scores: str | None = None) -> NDArray[np.float32]:
+    def predict(
+        self, pairs: Iterable[Pair], *, scores: Scores | None = None
+    ) -> NDArray[np.float32]:
         """Score (query, document) pairs; gives float32 of shape ``[len(pairs)]``, in input order.
 
         Raises what :meth:`rank` does.
@@ -213,7 +213,7 @@ class Reranker:
             )
         return self._tokenizer, self._engine
 
-    def _activation(self, scores: str | None) -> str:
+    def _activation(self, scores: Scores | None) -> str:
         return inputs.activation(scores, self._artifact.manifest.activation)
 
     def _score(

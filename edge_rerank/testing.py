@@ -176,7 +176,7 @@ def _made_with(scorer: Scorer) -> dict[str, Any]:
         manifest, engine = scorer.artifact.manifest, scorer.describe()
         facts |= {"model": manifest.name, "precision": manifest.precision}
         facts |= {"checkpoint_sha256": manifest.source.checkpoint_sha256}
-        facts |= {"engine": f"{engine.name} {engine.version}"}
+        facts |= {"engine": f"{engine.engine} {engine.version}"}
     return facts | {name: _version(name) for name in _LIBRARIES}
 
 

@@ -269,7 +269,7 @@ def test_closed_means_closed(artifact_path: Path) -> None:
 def test_unknown_engine(artifact_path: Path) -> None:
     expected = "engine is 'tpu'; expected one of auto, native, onnxruntime"
     with pytest.raises(InputError, match=expected):
-        Reranker.load(artifact_path, engine="tpu")
+        Reranker.load(artifact_path, engine="tpu")  # type: ignore[arg-type]
 
 
 def test_many_threads_give_the_answers_of_one(reranker: Reranker) -> None:

@@ -33,7 +33,7 @@ def test_a_reranker_keeps_its_scores(reranker: Reranker, tmp_path: Path) -> None
     assert golden.pairs == tuple(PAIRS)
     assert golden.scores == tuple(reranker.predict(PAIRS, scores="logits").tolist())
     assert golden.made_with["model"] == "tiny"
-    assert golden.made_with["engine"].startswith(reranker.describe().name)
+    assert golden.made_with["engine"].startswith(reranker.describe().engine)
     assert GoldenScores.read(file) == golden
     assert assert_scores_match(reranker, file, tolerance_sigma=0).max_error == 0
     assert sorted(tmp_path.iterdir()) == [file]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
 from typing import Any
 
 from edge_rerank import Reranker
@@ -44,7 +43,7 @@ class OwnEngine:
             tokenizer.encode(self._last)
             times.append(time.perf_counter() - start)
         return {
-            "engine": asdict(self._reranker.describe()),
+            "engine": self._reranker.describe().to_json(),
             "tokenizing": sorted(times)[2],
         }
 

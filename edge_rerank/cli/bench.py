@@ -91,10 +91,10 @@ def _print(found: Benchmark) -> None:
     machine = {
         "processor": f"{cpu.model or 'unknown'} ({cpu.machine})",
         "features": features,
-        "engine": f"{engine.name} {engine.version}",
+        "engine": f"{engine.engine} {engine.version}",
     }
-    if "kernel" in engine.details:
-        machine["kernel"] = engine.details["kernel"]
+    if engine.kernel is not None:
+        machine["kernel"] = engine.kernel
     print_section("this machine", {**machine, "load": f"{_digits(found.load_seconds)} s"})
     print(f"passages of {found.words} words, by threads; speed is against the first line:")
     _print_rows(found.threads)

@@ -66,7 +66,7 @@ def gather(reranker: Reranker, *, verified: bool) -> dict[str, Any]:
         "size": total,
         "checksums": "verified" if verified else "not checked",
         "cpu": {**asdict(cpu), "saturates": cpu.saturates, "usable_threads": usable_threads()},
-        "engine": asdict(reranker.describe()),
+        "engine": reranker.describe().to_json(),
         "probes": None if check is None else asdict(check),
     }
 

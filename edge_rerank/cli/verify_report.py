@@ -29,8 +29,8 @@ def print_verification(report: Verification) -> None:
     features = "unknown" if cpu.features is None else " ".join(cpu.features) or "none of note"
     machine = {"processor": f"{cpu.model or 'unknown'} ({cpu.machine})", "features": features}
     if engine is not None:
-        machine |= {"engine": f"{engine.name} {engine.version}", "threads": str(engine.threads)}
-        machine |= readable(engine.details)
+        machine |= {"engine": f"{engine.engine} {engine.version}", "threads": str(engine.threads)}
+        machine |= readable(engine.to_json()["details"])
     print_section("this machine", machine)
     if report.limits is not None:
         print(f"limits: {report.limits.source}")

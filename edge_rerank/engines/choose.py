@@ -9,6 +9,7 @@ from edge_rerank.errors import EngineError, InputError
 
 if TYPE_CHECKING:
     from edge_rerank.artifact.folder import Artifact
+    from edge_rerank.description import EngineChoice, Kernel
     from edge_rerank.engines.protocol import Engine
 
 ENGINES = ("auto", "native", "onnxruntime")
@@ -18,10 +19,10 @@ _ASKED = "it was asked for"
 def create_engine(
     artifact: Artifact,
     *,
-    name: str = "auto",
+    name: EngineChoice = "auto",
     threads: int,
     max_length: int,
-    kernel: str | None = None,
+    kernel: Kernel | None = None,
 ) -> Engine:
     """Start the engine ``name`` on an artifact; ``auto`` takes the best there is.
 
@@ -49,7 +50,7 @@ def create_engine(
         return _onnxruntime(artifact, threads, max_length, f"the native engine cannot: {error}")
 
 
-def check_choice(name: str, kernel: str | None) -> None:
+def check_choice(name: EngineChoice, kernel: Kernel | None) -> None:
     """Raise InputError for an unknown engine, or a kernel for one that has none."""
     if name not in ENGINES:
         raise InputError(f"engine is {name!r}; expected one of {', '.join(ENGINES)}")
@@ -60,7 +61,7 @@ def check_choice(name: str, kernel: str | None) -> None:
         )
 
 
-def import_engine(name: str) -> None:
+def import_engine(name: EngineChoice) -> None:
     """Import what :func:`create_engine` will need first, so that it gets to work at once.
 
     What goes wrong is left for that to find again.

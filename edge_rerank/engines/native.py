@@ -11,14 +11,13 @@ import os
 import threading
 import weakref
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank.artifact.folder import Artifact
+from edge_rerank.description import EngineInfo, EngineName, Kernel, Memory, Timings
 from edge_rerank.engines.checks import check_batch
-from edge_rerank.engines.protocol import EngineInfo
 from edge_rerank.errors import ClosedError, EngineError, InputError
 from edge_rerank.native_library import Library, Options, UnavailableError, load_library
 from edge_rerank.pairs import TokenizedBatch
@@ -38,7 +37,7 @@ class NativeEngine:
     A process forked from the one that made it cannot use it: the engine's threads stay behind.
     """
 
-    name = "native"
+    name: EngineName = "native"
 
     def __init__(
         self,
@@ -46,7 +45,7 @@ class NativeEngine:
         *,
         threads: int,
         max_length: int,
-        kernel: str | None = None,
+        kernel: Kernel | None = None,
         why: str,
     ) -> None:
         """Open the artifact with a kernel; None is EDGE_RERANK_KERNEL's, or else the fastest.
@@ -108,20 +107,23 @@ class NativeEngine:
             info = self._library.describe(handle)
         finally:
             self._leave()
-        details: dict[str, Any] = {
-            "why": self._why,
-            "kernel": info.kernel.decode(),
-            "kernel_why": self._kernel_why,
-            "kernels": list(self._library.kernels),
-            "max_length": info.max_length,
-            "tokens_in_flight": info.tokens_in_flight,
-            "weights_bytes": info.weights_bytes,
-            "buffers_bytes": info.buffers_bytes,
-            "mapped_bytes": info.mapped_bytes,
-            "seconds": _seconds(info.times),
-            "multiply_adds": info.times.multiply_adds,
-        }
-        return EngineInfo(self.name, self._library.version, info.threads, details)
+        times = info.times
+        return EngineInfo(
+            engine=self.name,
+            version=self._library.version,
+            why=self._why,
+            threads=info.threads,
+            max_length=info.max_length,
+            kernel=info.kernel.decode(),
+            kernel_why=self._kernel_why,
+            kernels=self._library.kernels,
+            tokens_in_flight=info.tokens_in_flight,
+            memory=Memory(info.weights_bytes, info.buffers_bytes, info.mapped_bytes),
+            timings=Timings(
+                times.embedding, times.products, times.attention, times.rest, times.waiting
+            ),
+            multiply_adds=times.multiply_adds,
+        )
 
     def close(self) -> None:
         """Wait for running calls, end the threads, free weights and buffers."""
@@ -160,21 +162,23 @@ def _free(library: Library, handle: ctypes.c_void_p, process: int) -> None:
         library.close(handle)
 
 
-def _choose_kernel(library: Library, asked: str | None) -> tuple[str, str]:
-    """Give why a kernel is taken, and its name; raises InputError when this CPU lacks it."""
+def _choose_kernel(library: Library, asked: Kernel | None) -> tuple[str, Kernel]:
+    """Return why a kernel is taken, and its name; raises InputError when this CPU lacks it."""
     variable = os.environ.get(KERNEL_VARIABLE, "").strip()
+    name: str
     if asked is not None:
         why, name = "asked for", asked
     elif variable:
         why, name = f"{KERNEL_VARIABLE} is set", variable
     else:
         return "the fastest one for this CPU", library.kernels[0]
-    if name not in library.kernels:
+    known = {kernel: kernel for kernel in library.kernels}
+    if name not in known:
         where = "kernel" if asked is not None else KERNEL_VARIABLE
         raise InputError(
             f"{where} is {name!r}; expected one that this CPU runs: {', '.join(library.kernels)}"
         )
-    return why, name
+    return why, known[name]
 
 
 def _calls(offsets: NDArray[np.int64], capacity: int) -> Iterator[tuple[int, int]]:
@@ -191,8 +195,3 @@ def _calls(offsets: NDArray[np.int64], capacity: int) -> Iterator[tuple[int, int
             end = int(np.searchsorted(ends, used + capacity, side="right"))
         yield begin, end
         begin = end
-
-
-def _seconds(times: Any) -> dict[str, float]:
-    names = ("embedding", "products", "attention", "rest", "waiting")
-    return {name: getattr(times, name) for name in names}

@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from edge_rerank.description import EngineInfo, EngineName
     from edge_rerank.pairs import TokenizedBatch
-
-
-@dataclass(frozen=True, slots=True)
-class EngineInfo:
-    """What an engine is and how it was set up."""
-
-    name: str
-    version: str
-    threads: int
-    details: Mapping[str, Any]
-    """Why it is this engine, and settings of this engine alone, as plain JSON values."""
 
 
 class Engine(Protocol):
     """Computes logits. Every engine is safe to call from several threads at once."""
 
     @property
-    def name(self) -> str:
-        """The name it is asked for by, one of ENGINES."""
+    def name(self) -> EngineName:
+        """The name it is asked for by."""
 
     def logits(self, batch: TokenizedBatch) -> NDArray[np.float32]:
         """Return one float32 logit a pair, shape ``[len(batch)]``, in input order.

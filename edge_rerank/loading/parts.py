@@ -12,6 +12,7 @@ from collections.abc import Callable
 from functools import partial
 
 from edge_rerank.artifact.folder import Artifact, verify_checksums
+from edge_rerank.description import EngineChoice
 from edge_rerank.engines.choose import import_engine
 from edge_rerank.engines.protocol import Engine
 from edge_rerank.loading.background import Background, Outcome
@@ -26,7 +27,7 @@ def open_parts(
     start_engine: Callable[[], Engine],
     read_tokenizer: Callable[[], PairTokenizer],
     *,
-    engine: str,
+    engine: EngineChoice,
     verify: bool,
 ) -> tuple[PairTokenizer, Engine]:
     """Open both, and compare the files' checksums if they are to be verified.

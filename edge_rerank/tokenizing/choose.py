@@ -16,6 +16,7 @@ from edge_rerank.errors import ArtifactError, EngineError, InputError, Tokenizer
 from edge_rerank.pairs import Pair, TokenizedBatch, check_pairs
 
 if TYPE_CHECKING:
+    from edge_rerank.description import TokenizerChoice, TokenizerName
     from edge_rerank.tokenizing.protocol import Tokenizer
 
 TOKENIZER_VARIABLE = "EDGE_RERANK_TOKENIZER"
@@ -26,7 +27,12 @@ class PairTokenizer:
     """Encodes pairs with a ``tokenizer.json``. Safe to use from several threads at once."""
 
     def __init__(
-        self, path: Path, *, max_length: int, threads: int = 1, tokenizer: str | None = None
+        self,
+        path: Path,
+        *,
+        max_length: int,
+        threads: int = 1,
+        tokenizer: TokenizerChoice | None = None,
     ) -> None:
         """Read ``path``; no pair will have more than ``max_length`` tokens.
 
@@ -41,7 +47,7 @@ class PairTokenizer:
         self._tokenizer, self.why = _choose(path, max_length, threads, tokenizer)
 
     @property
-    def name(self) -> str:
+    def name(self) -> TokenizerName:
         """Which tokenizer is used; ``why`` says why."""
         return self._tokenizer.name
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_rerank.description import TokenizerName
 from edge_rerank.errors import InputError, TokenizerError
 from edge_rerank.machine.threads import usable_threads
 from edge_rerank.pairs import Pair, TokenizedBatch, offsets_of
@@ -84,7 +85,7 @@ class HuggingFaceTokenizer:
     own post-processor uses.
     """
 
-    name = "tokenizers"
+    name: TokenizerName = "tokenizers"
 
     def __init__(self, path: Path, *, max_length: int, threads: int = 1) -> None:
         """Read ``path``; no pair will have more than ``max_length`` tokens.

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_rerank.description import TokenizerName
 from edge_rerank.errors import ArtifactError, EngineError, TokenizerError
 from edge_rerank.native_library import load_library
 from edge_rerank.pairs import Pair, TokenizedBatch, offsets_of
@@ -27,7 +28,7 @@ _AT_A_TIME = 256
 class NativeTokenizer:
     """See :class:`edge_rerank.tokenizing.protocol.Tokenizer`."""
 
-    name = "native"
+    name: TokenizerName = "native"
 
     def __init__(self, path: Path, *, max_length: int) -> None:
         """Read ``path``; no pair will have more than ``max_length`` tokens.

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from edge_rerank.description import TokenizerName
     from edge_rerank.pairs import Pair, TokenizedBatch
 
 
@@ -13,8 +14,8 @@ class Tokenizer(Protocol):
     """Encodes pairs; safe to use from several threads at once."""
 
     @property
-    def name(self) -> str:
-        """The name it is asked for by, one of TOKENIZERS."""
+    def name(self) -> TokenizerName:
+        """The name it is asked for by."""
 
     def encode(self, pairs: Sequence[Pair]) -> TokenizedBatch:
         """Encode pairs of texts that hold no lone surrogates, in order.

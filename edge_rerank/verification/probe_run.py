@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from edge_rerank.artifact.folder import Artifact, Probe
-from edge_rerank.engines.protocol import EngineInfo
+from edge_rerank.description import Description
 from edge_rerank.errors import EngineError, InputError, TokenizerError
 from edge_rerank.pairs import Pair
 from edge_rerank.parity.agreement import Agreement, agree
@@ -44,7 +44,7 @@ class ProbeRun:
         self._pairs = [(probe.query, probe.document) for probe in probes]
         self._pairs.append(longest_pair(self._pairs, artifact.manifest.max_length))
         self.tokens = 0
-        self.engine: EngineInfo | None = None
+        self.engine: Description | None = None
         self.agreement: Agreement | None = None
         self.limits: Limits | None = None
 

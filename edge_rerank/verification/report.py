@@ -20,7 +20,7 @@ from typing import Any, SupportsIndex
 
 from edge_rerank.artifact.builtin import builtin_model
 from edge_rerank.artifact.folder import MANIFEST_NAME, load_artifact, load_probes, sha256_file
-from edge_rerank.engines.protocol import EngineInfo
+from edge_rerank.description import Description, EngineChoice, Kernel
 from edge_rerank.machine.cpu import Cpu, read_cpu
 from edge_rerank.parity.agreement import Agreement
 from edge_rerank.parity.limits import Limits
@@ -52,7 +52,7 @@ class Verification:
     """Of ``manifest.json``, which lists the other files' sums: compare it with the publisher's."""
     files: tuple[FileCheck, ...]
     cpu: Cpu
-    engine: EngineInfo | None
+    engine: Description | None
     """None where the model was not run, because its files are damaged."""
     limits: Limits | None
     agreement: Agreement | None
@@ -80,7 +80,7 @@ class Verification:
             "path": str(self.path),
             "files": [asdict(file) for file in self.files],
             "cpu": {**asdict(self.cpu), "saturates": self.cpu.saturates},
-            "engine": None if self.engine is None else asdict(self.engine),
+            "engine": None if self.engine is None else self.engine.to_json(),
             "limits": None if self.limits is None else asdict(self.limits),
             "agreement": None if self.agreement is None else self.agreement.to_json(),
             "checks": [check.to_json() for check in self.checks],
@@ -93,8 +93,8 @@ def verify(
     path: str | os.PathLike[str] | None = None,
     *,
     threads: SupportsIndex | None = None,
-    engine: str = "auto",
-    kernel: str | None = None,
+    engine: EngineChoice = "auto",
+    kernel: Kernel | None = None,
     checksums: bool = True,
 ) -> Verification:
     """Check an artifact, and this machine with it.

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -65,12 +66,12 @@ def weights_alone(folder: Path, root: Path) -> Path:
 @pytest.mark.parametrize("store", [hub_cache, scattered, weights_alone])
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_folder_of_links_scores_as_the_files_do(
-    tmp_path: Path, engine: str, store: Callable[[Path, Path], Path]
+    tmp_path: Path, engine: Any, store: Callable[[Path, Path], Path]
 ) -> None:
     folder = store(builtin_model(), tmp_path / "cache")
     with Reranker.load(engine=engine) as plain, Reranker.load(folder, engine=engine) as linked:
         assert linked.rank("how do plants eat", TEXTS) == plain.rank("how do plants eat", TEXTS)
-        assert linked.describe().name == engine
+        assert linked.describe().engine == engine
     report = verify(folder, engine=engine)
     assert report.holds, report.failures
 

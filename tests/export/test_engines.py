@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,13 +20,13 @@ from tests.native.conftest import missing
 LIMITS = {"fp32": 1e-4, "int8": 0.1}
 
 
-def logits(folder: Path, engine: str, kernel: str | None = None) -> NDArray[np.float32]:
+def logits(folder: Path, engine: Any, kernel: Any = None) -> NDArray[np.float32]:
     """Score the probe pairs and some of other lengths."""
     probes = load_probes(load_artifact(folder, verify=False))
     pairs = [(it.query, it.document) for it in probes]
     pairs += [("a", "water"), ("how do plants eat", "light " * 200)]
     with Reranker.load(folder, engine=engine, kernel=kernel, self_check=False) as reranker:
-        assert reranker.describe().name == engine
+        assert reranker.describe().engine == engine
         return reranker.predict(pairs, scores="logits")
 
 

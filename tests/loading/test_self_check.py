@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge_rerank import EngineInfo, ParityError, Reranker
+from edge_rerank import ParityError, Reranker
 from edge_rerank.artifact.builtin import builtin_model
 from edge_rerank.artifact.folder import (
     Probe,
@@ -20,6 +20,7 @@ from edge_rerank.artifact.folder import (
     write_probes,
 )
 from edge_rerank.cli import main
+from edge_rerank.description import EngineInfo
 from edge_rerank.loading.self_check import check_at_load, telling_probes
 from edge_rerank.pairs import TokenizedBatch
 from edge_rerank.tokenizing.choose import PairTokenizer
@@ -39,7 +40,9 @@ class Faulty:
         return np.array([0.02, -0.03] * len(pairs), np.float32)[: len(pairs)]
 
     def describe(self) -> EngineInfo:
-        return EngineInfo(self.name, "0", 1, {})
+        return EngineInfo(
+            engine="onnxruntime", version="0", why="a test", threads=1, max_length=512
+        )
 
     def close(self) -> None:
         self.closed = True

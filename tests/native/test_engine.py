@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,7 +32,7 @@ def start(library: Library, builtin: Artifact) -> Iterator[Start]:
     """Give a function that opens the built-in model; all are closed in the end."""
     opened: list[NativeEngine] = []
 
-    def act(artifact: Artifact = builtin, *, threads: int = 1, kernel: str | None = None) -> Engine:
+    def act(artifact: Artifact = builtin, *, threads: int = 1, kernel: Any = None) -> Engine:
         engine = NativeEngine(
             artifact, threads=threads, max_length=MAX_LENGTH, kernel=kernel, why="a test"
         )
@@ -192,25 +193,28 @@ def test_threads_end_with_the_engine(library: Library, builtin: Artifact) -> Non
 def test_describe(start: Start, library: Library) -> None:
     engine = start(threads=2)
     info = engine.describe()
-    assert (info.name, info.version, info.threads) == ("native", library.version, 2)
-    assert info.details["kernel"] == library.kernels[0]
-    assert info.details["kernel_why"] == "the fastest one for this CPU"
-    assert info.details["why"] == "a test"
-    assert info.details["max_length"] == MAX_LENGTH
-    assert info.details["weights_bytes"] > 1_000_000
+    assert (info.engine, info.version, info.threads) == ("native", library.version, 2)
+    assert info.kernel == library.kernels[0]
+    assert info.kernel_why == "the fastest one for this CPU"
+    assert info.why == "a test"
+    assert info.max_length == MAX_LENGTH
+    assert info.memory is not None
+    assert info.timings is not None
+    assert info.memory.weights_bytes > 1_000_000
     engine.logits(batch_of([Row((1, 5, 2))] * 50))
-    seconds = engine.describe().details["seconds"]
-    assert seconds["products"] > info.details["seconds"]["products"]
+    seconds = engine.describe().timings
+    assert seconds is not None
+    assert seconds.products > info.timings.products
 
 
 def test_kernels_can_be_chosen(
     start: Start, library: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("EDGE_RERANK_KERNEL", "scalar")
-    details = start().describe().details
-    assert (details["kernel"], details["kernel_why"]) == ("scalar", "EDGE_RERANK_KERNEL is set")
-    asked = start(kernel=library.kernels[0]).describe().details
-    assert (asked["kernel"], asked["kernel_why"]) == (library.kernels[0], "asked for")
+    details = start().describe()
+    assert (details.kernel, details.kernel_why) == ("scalar", "EDGE_RERANK_KERNEL is set")
+    asked = start(kernel=library.kernels[0]).describe()
+    assert (asked.kernel, asked.kernel_why) == (library.kernels[0], "asked for")
     monkeypatch.setenv("EDGE_RERANK_KERNEL", "abacus")
     with pytest.raises(InputError, match="EDGE_RERANK_KERNEL is 'abacus'; expected one that this"):
         start()

@@ -36,7 +36,7 @@ query, *texts = json.loads(sys.argv[1])
 with Reranker.load() as reranker:
     engine = reranker.describe()
     logits = [hit.logit.hex() for hit in reranker.rank(query, texts)]
-print(json.dumps([edge_rerank.__file__, engine.name, engine.details["why"], logits]))
+print(json.dumps([edge_rerank.__file__, engine.engine, engine.why, logits]))
 """
 
 

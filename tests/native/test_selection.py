@@ -31,15 +31,15 @@ def no_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_auto_takes_the_native_engine(library: Library) -> None:
     with Reranker.load() as reranker:
         info = reranker.describe()
-    assert info.name == "native"
-    assert info.details["why"] == "the fastest engine, and it runs this model here"
+    assert info.engine == "native"
+    assert info.why == "the fastest engine, and it runs this model here"
 
 
 def test_by_name(library: Library) -> None:
     for name in ("native", "onnxruntime"):
         with Reranker.load(engine=name) as reranker:
             info = reranker.describe()
-        assert (info.name, info.details["why"]) == (name, "it was asked for")
+        assert (info.engine, info.why) == (name, "it was asked for")
 
 
 @pytest.mark.usefixtures("no_library")
@@ -47,9 +47,9 @@ def test_without_a_library_auto_falls_back_and_says_why() -> None:
     with Reranker.load() as reranker:
         info = reranker.describe()
         assert len(reranker.rank(QUERY, TEXTS)) == 2
-    assert info.name == "onnxruntime"
-    assert "the native engine cannot: libedge_rerank" in info.details["why"]
-    assert "EDGE_RERANK_BUILD_NATIVE=1" in info.details["why"]
+    assert info.engine == "onnxruntime"
+    assert "the native engine cannot: libedge_rerank" in info.why
+    assert "EDGE_RERANK_BUILD_NATIVE=1" in info.why
 
 
 @pytest.mark.usefixtures("no_library")
@@ -62,8 +62,8 @@ def test_without_a_library_its_name_and_its_kernels_are_errors() -> None:
 def test_a_model_that_only_onnx_runtime_can_run(library: Library, artifact_path: Path) -> None:
     with Reranker.load(artifact_path) as reranker:
         info = reranker.describe()
-    assert info.name == "onnxruntime"
-    assert "has no model.safetensors" in info.details["why"]
+    assert info.engine == "onnxruntime"
+    assert "has no model.safetensors" in info.why
 
 
 def test_damaged_weights_are_no_reason_to_fall_back(library: Library, tmp_path: Path) -> None:

@@ -200,7 +200,7 @@ def test_which_one_and_why(library: Library, path: Path, monkeypatch: pytest.Mon
     with pytest.raises(InputError, match="EDGE_RERANK_TOKENIZER is 'best'; expected one of auto"):
         PairTokenizer(path, max_length=64)
     with pytest.raises(InputError, match="tokenizer is 'rust'; expected one of auto, native, tok"):
-        PairTokenizer(path, max_length=64, tokenizer="rust")
+        PairTokenizer(path, max_length=64, tokenizer="rust")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("make", [byte_level, unigram])
@@ -217,9 +217,9 @@ def test_kinds_that_only_the_library_knows(
 def test_a_reranker_says_which_and_with_each_engine(library: Library) -> None:
     for engine in ("native", "onnxruntime"):
         with Reranker.load(engine=engine) as reranker:
-            details = reranker.describe().details
-        assert details["tokenizer"] == "native"
-        assert details["tokenizer_why"] == "it knows this file, and is the fastest"
+            details = reranker.describe()
+        assert details.tokenizer == "native"
+        assert details.tokenizer_why == "it knows this file, and is the fastest"
 
 
 _COLD = """

@@ -232,7 +232,7 @@ def test_one_thread_starts_no_pool(unigram_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["native", "tokenizers"])
-def test_queries_that_come_back_later_change_nothing(tmp_path: Path, name: str) -> None:
+def test_queries_that_come_back_later_change_nothing(tmp_path: Path, name: Any) -> None:
     rng = random.Random(9)
     queries = [text(rng) for _ in range(7)]
     pairs = [(rng.choice(queries), text(rng)) for _ in range(700)]

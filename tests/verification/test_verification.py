@@ -13,7 +13,7 @@ import pytest
 from edge_rerank import Reranker, verify
 from edge_rerank.artifact.builtin import builtin_model
 from edge_rerank.artifact.folder import load_artifact, load_probes
-from edge_rerank.engines.protocol import EngineInfo
+from edge_rerank.description import Description
 from edge_rerank.machine.threads import usable_threads
 from edge_rerank.parity.limits import INT8_RMS, RECORDED, limits_for
 from edge_rerank.results import ScoredPair
@@ -47,7 +47,7 @@ def failed(**options: Any) -> set[str]:
 def test_the_built_in_model_holds() -> None:
     report = verify()
     assert report.holds, report.failures
-    assert isinstance(report.engine, EngineInfo)
+    assert isinstance(report.engine, Description)
     assert report.agreement is not None
     recorded = load_artifact(builtin_model()).manifest.parity[RECORDED]
     assert report.agreement.pairs == recorded["pairs"]

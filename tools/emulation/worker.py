@@ -44,7 +44,7 @@ def _score(job: dict[str, Any]) -> dict[str, Any]:
     with Reranker.load(job["model"], threads=1, engine=job["engine"], **forced) as reranker:
         logits = reranker.predict(pairs, scores="logits")
         ids = _token_ids(reranker, pairs)
-        engine = asdict(reranker.describe())
+        engine = reranker.describe().to_json()
     return {
         "cpu": asdict(read_cpu()),
         "engine": engine,

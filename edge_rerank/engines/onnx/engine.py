@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank.artifact.folder import Artifact
+from edge_rerank.description import EngineInfo, EngineName
 from edge_rerank.engines.checks import check_batch
 from edge_rerank.engines.onnx.batching import TOKEN_BUDGET, Batch, plan_batches
 from edge_rerank.engines.onnx.memory import return_free_memory
-from edge_rerank.engines.onnx.session import open_session
+from edge_rerank.engines.onnx.session import CAREFUL_PRODUCTS, open_session
 from edge_rerank.engines.onnx.worker import Worker
-from edge_rerank.engines.protocol import EngineInfo
 from edge_rerank.errors import ClosedError
 from edge_rerank.pairs import TokenizedBatch
 
@@ -33,7 +33,7 @@ class OnnxEngine:
     ``[batch, 1]`` or ``[batch]``.
     """
 
-    name = "onnxruntime"
+    name: EngineName = "onnxruntime"
 
     def __init__(
         self,
@@ -88,13 +88,15 @@ class OnnxEngine:
 
     def describe(self) -> EngineInfo:
         """Say which ONNX Runtime it is and how it was set up."""
-        details = {
-            "why": self._why,
-            **self._settings,
-            "token_budget": self._budget,
-            "max_length": self._max_length,
-        }
-        return EngineInfo(self.name, self._version, self._threads, details)
+        return EngineInfo(
+            engine=self.name,
+            version=self._version,
+            why=self._why,
+            threads=self._threads,
+            max_length=self._max_length,
+            token_budget=self._budget,
+            careful_products=CAREFUL_PRODUCTS in self._settings,
+        )
 
     def close(self) -> None:
         """Wait for running batches, free the session and the buffers, return their memory."""
