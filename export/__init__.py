@@ -6,8 +6,12 @@ that the command line can describe itself without them.
 
 from __future__ import annotations
 
+from edge_rerank.engines.onnx.runtime import disable_telemetry
+
 from .errors import CalibrationError, CheckpointError, ExportError, ParityError
 from .pipeline import ExportOptions, ExportReport, export_model
+
+disable_telemetry()  # Optimum imports onnxruntime by itself
 
 __all__ = [
     "CalibrationError",

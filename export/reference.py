@@ -76,8 +76,9 @@ class OnnxReference:
 
     def __init__(self, path: Path) -> None:
         """Open the graph."""
-        import onnxruntime
+        from edge_rerank.engines.onnx.runtime import import_onnxruntime
 
+        onnxruntime = import_onnxruntime("the exporter measures its graphs with it")
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC

@@ -76,8 +76,6 @@ def import_engine(name: EngineChoice) -> None:
 
 
 def _onnxruntime(artifact: Artifact, threads: int, max_length: int, why: str) -> Engine:
-    try:
-        from edge_rerank.engines.onnx.engine import OnnxEngine
-    except ImportError as error:
-        raise EngineError(f"onnxruntime cannot be imported: {error}; reinstall it") from error
+    from edge_rerank.engines.onnx.engine import OnnxEngine
+
     return OnnxEngine(artifact, threads=threads, max_length=max_length, why=why)

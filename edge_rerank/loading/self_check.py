@@ -44,12 +44,13 @@ def check_at_load(artifact: Artifact, tokenizer: PairTokenizer, engine: Engine) 
         logits = engine.logits(encoded).tolist()
     except InputError as error:  # ids that the model does not have
         raise ParityError(f"{artifact.path}: a probe pair cannot be scored: {error}") from error
+    used = engine.describe()
     limit = limits_for(artifact.manifest, sigma).max_in_sigma * sigma
     for probe, logit in zip(chosen, logits, strict=True):
         if not abs(logit - probe.logit) <= limit:
             raise ParityError(
-                f"{artifact.path}: the model does not give its scores here, with the "
-                f"{engine.name} engine: the probe pair {shown(probe.query)} has the logit "
+                f"{artifact.path}: the model does not give its scores here, with the engine "
+                f"{used.name} {used.version}: the probe pair {shown(probe.query)} has the logit "
                 f"{logit:.4f}, and {probe.logit:.4f} is stored (at most {limit:.4f} apart); "
                 f"{_REMEDY}"
             )

@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 
 from edge_rerank import Reranker
+from edge_rerank.engines.onnx.runtime import disable_telemetry
 from edge_rerank.native_library import UnavailableError, load_library
 from edge_rerank.pairs import Pair
 from edge_rerank.tokenizing.choose import PairTokenizer
 from edge_rerank.verification.comparison import Comparison, compare_by_query
 from tests.native.conftest import missing
 
+disable_telemetry()
 pytest.importorskip("torch")
 pytest.importorskip("optimum.onnxruntime")
 LISTS = 18

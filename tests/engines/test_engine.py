@@ -230,7 +230,7 @@ def test_careful_products_are_not_optimised_away(
     monkeypatch.setattr("edge_rerank.engines.onnx.session.read_cpu", lambda: cpu)
     folder = make_artifact()
     write_manifest(folder, replace(tiny_manifest(), precision="int8"))
-    options = open_session(load_artifact(folder)).session.get_session_options()
+    options = open_session(load_artifact(folder), "a test").session.get_session_options()
     # ONNX Runtime ignores the setting below this level.
     assert (options.graph_optimization_level.name == "ORT_ENABLE_EXTENDED") is saturates
 

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from edge_rerank.engines.onnx.runtime import disable_telemetry
 from tests.conftest import VOCABULARY, word_tokenizer
 
+disable_telemetry()
 pytest.importorskip("torch")
 pytest.importorskip("optimum.onnxruntime")
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from edge_rerank.engines.onnx.runtime import import_onnxruntime
 from edge_rerank.pairs import TokenizedBatch
 from tests.export.conftest import VARIANTS, Make
 from tests.support.batches import Row, batch_of, rows_of
@@ -55,8 +56,7 @@ def collect(checkpoint: Any, tensors: Any) -> Any:
 
 
 def run_padded(model: Any, batch: TokenizedBatch, width: int) -> NDArray[np.float32]:
-    import onnxruntime
-
+    onnxruntime = import_onnxruntime("a test")
     session = onnxruntime.InferenceSession(
         model.SerializeToString(), providers=["CPUExecutionProvider"]
     )

@@ -58,7 +58,7 @@ def test_garbage_is_an_error_with_a_remedy() -> None:
     with pytest.raises(ParityError) as caught:
         check(Faulty(), builtin_model())
     for piece in (
-        *(str(builtin_model()), "the onnxruntime engine", "has the logit 0.02", "is stored"),
+        *(str(builtin_model()), "the engine onnxruntime 0", "has the logit 0.02", "is stored"),
         *("edge-rerank verify", "another engine", "fp32 artifact", "self_check=False"),
     ):
         assert piece in str(caught.value)

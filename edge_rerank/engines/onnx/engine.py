@@ -54,7 +54,7 @@ class OnnxEngine:
         self._budget = token_budget
         self._why = why
         self._vocabulary = architecture.vocab_size
-        opened = open_session(artifact)
+        opened = open_session(artifact, why)
         self._version = opened.version
         self._settings = opened.settings
         room = max(token_budget, max_length)

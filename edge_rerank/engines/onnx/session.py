@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any
 
 from edge_rerank.artifact.folder import Artifact
 from edge_rerank.engines.onnx.external import external_data, lent_to
+from edge_rerank.engines.onnx.runtime import import_onnxruntime
 from edge_rerank.errors import EngineError
 from edge_rerank.machine.cpu import read_cpu
 
@@ -30,13 +30,13 @@ class OpenedSession:
     settings: dict[str, Any]
 
 
-def open_session(artifact: Artifact) -> OpenedSession:
-    """Open the artifact's graph.
+def open_session(artifact: Artifact, why: str) -> OpenedSession:
+    """Open the artifact's graph; ``why`` it is ONNX Runtime's turn.
 
     Raises EngineError when it cannot be run or is of another kind, UnsafePathError when it keeps
     weights in a file that is not the artifact's.
     """
-    runtime: Any = import_module("onnxruntime")
+    runtime = import_onnxruntime(why)
     weights = external_data(artifact)
     path = artifact.file("model.onnx")
     settings = session_settings(artifact)
