@@ -60,7 +60,7 @@ class OutputFile:
         """Open the file; raises OSError where it cannot be written."""
         self.path = Path(path)
         self._beside: Path | None = None
-        if self._must_be_written_in_place():
+        if written_in_place(self.path):
             self.stream: IO[bytes] = self.path.open("wb")
         else:
             self.path = Path(os.path.realpath(path))
@@ -77,10 +77,7 @@ class OutputFile:
         self.stream.close()
         if self._beside is None:
             return
-        try:
-            os.replace(self._beside, self.path)
-        except OSError as error:
-            self._copy_over(self._beside, error)
+        replace_or_copy(self._beside, self.path)
 
     def discard(self) -> None:
         """Give it up: the place stays as it was, unless it had to be written in place."""
@@ -88,13 +85,6 @@ class OutputFile:
             self.stream.close()
         if self._beside is not None:
             self._beside.unlink(missing_ok=True)
-
-    def _must_be_written_in_place(self) -> bool:
-        try:
-            mode = os.stat(self.path).st_mode
-        except OSError:  # not there yet, or opening it will say what is wrong
-            return False
-        return not stat.S_ISREG(mode) or _is_open_file(self.path)
 
     def _open_beside(self) -> IO[bytes]:
         """Open an unfinished file, or the file itself where no other can be created."""
@@ -110,30 +100,50 @@ class OutputFile:
             raise OSError(error.errno, error.strerror, str(self.path)) from error
         self._beside = beside
         if exists:
-            _copy_mode(self.path, beside)
+            copy_mode(self.path, beside)
         return stream
 
-    def _copy_over(self, beside: Path, error: OSError) -> None:
-        """Write into a file that exists and cannot be replaced, such as a mount point."""
-        try:
-            with beside.open("rb") as source, self.path.open("r+b") as target:
-                shutil.copyfileobj(source, target)
-                target.truncate()
-        except OSError:
-            raise OSError(
-                error.errno,
-                f"{error.strerror or error}; what was written is in {beside}",
-                self.path,
-            ) from error
-        beside.unlink()
+
+def written_in_place(path: Path) -> bool:
+    """Whether a path leads to what a rename cannot replace: a pipe, a device, an open file."""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:  # not there yet, or opening it will say what is wrong
+        return False
+    return not stat.S_ISREG(mode) or _is_open_file(path)
 
 
-def _copy_mode(source: Path, target: Path) -> None:
+def replace_or_copy(beside: Path, path: Path) -> None:
+    """Give a complete file its place: by a rename, or, on a mount point, by copying it over.
+
+    Where that fails, what was written stays under the name that the OSError gives.
+    """
+    try:
+        os.replace(beside, path)
+    except OSError as error:
+        _copy_over(beside, path, error)
+
+
+def copy_mode(source: Path, target: Path) -> None:
+    """Give ``target`` the mode of ``source``, and the owner where that is allowed."""
     found = source.stat()
     with contextlib.suppress(OSError, AttributeError):  # root alone may; not on Windows
         os.chown(target, found.st_uid, found.st_gid)
     with contextlib.suppress(OSError):  # a file system without modes
         target.chmod(stat.S_IMODE(found.st_mode))
+
+
+def _copy_over(beside: Path, path: Path, error: OSError) -> None:
+    """Write into a file that exists and cannot be replaced, such as a mount point."""
+    try:
+        with beside.open("rb") as source, path.open("r+b") as target:
+            shutil.copyfileobj(source, target)
+            target.truncate()
+    except OSError:
+        raise OSError(
+            error.errno, f"{error.strerror or error}; what was written is in {beside}", path
+        ) from error
+    beside.unlink()
 
 
 def _is_open_file(path: Path) -> bool:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_rerank.errors import InputError
-from edge_rerank.lines import open_lines, parse_object
 from edge_rerank.pairs import check_text
+from edge_rerank.reading.entries import Entry, open_entries
 
 from .errors import CalibrationError
 
@@ -57,10 +57,10 @@ def load_calibration(path: Path | None) -> Calibration:
 
 
 def read_pairs(path: Path) -> tuple[Pair, ...]:
-    """Read JSONL, one object with ``query`` and ``document`` a line; blank lines are skipped."""
+    """Read objects with ``query`` and ``document``: JSON Lines, a JSON array or a table."""
     try:
-        with open_lines(str(path)) as lines:
-            return tuple(_pair(line, place) for place, line in lines if line.strip())
+        with open_entries(str(path)) as entries:
+            return tuple(map(_pair, entries))
     except InputError as error:
         raise CalibrationError(f"{error}; expected lines such as {_EXAMPLE}") from error
 
@@ -81,9 +81,9 @@ def combined(texts: tuple[Pair, ...]) -> tuple[Pair, ...]:
     return tuple(pairs)
 
 
-def _pair(line: str, place: str) -> Pair:
-    value = parse_object(line, place)
-    query, document = (_text(value, field, place) for field in _FIELDS)
+def _pair(entry: Entry) -> Pair:
+    value = entry.record()
+    query, document = (_text(value, field, entry.place) for field in _FIELDS)
     return query, document
 
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import io
-import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from contextlib import ExitStack
 
 from edge_rerank import __version__
 from edge_rerank.cli import bench, export, info, rank, score, verify
-from edge_rerank.cli.common import EXIT_CODES, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, say
-from edge_rerank.errors import EdgeRerankError, InputError
+from edge_rerank.cli.failures import EXIT_CODES, EXIT_USAGE, report
+from edge_rerank.cli.parser import CommandParser, as_utf8
+from edge_rerank.cli.signals import ended_by_signals
+from edge_rerank.cli.streams import require_standard_output, silent_output, standard_streams
 
 _EPILOG = f"""\
 examples:
@@ -28,53 +27,74 @@ examples:
 {EXIT_CODES}
 
 environment:
-  EDGE_RERANK_THREADS  how many threads to use (default: all the process may use)
+  EDGE_RERANK_THREADS  threads, or auto (default: all the process may use)
   EDGE_RERANK_KERNEL   the native engine's kernel (default: the fastest for this CPU)
   EDGE_RERANK_TOKENIZER
                        native or tokenizers (default: native where it knows the file)
 """
 
 
-class _Parser(argparse.ArgumentParser):
-    """Ends bad usage with one line that says what is wrong, and where help is."""
-
-    def error(self, message: str) -> NoReturn:
-        say(f"{self.prog}: {message} (see {self.prog} --help)")
-        raise SystemExit(EXIT_USAGE)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and give its exit code; ``None`` takes the process's arguments."""
-    _speak_utf8()
-    words = [as_utf8(word) for word in sys.argv[1:]] if arguments is None else list(arguments)
+    """Run the command line and return its exit code; ``None`` takes the process's arguments.
+
+    Only a run of the process's own arguments touches its streams and signals.
+    """
+    with ExitStack() as stack:
+        try:
+            if arguments is not None:
+                return _run(list(arguments))
+            stack.enter_context(standard_streams())
+            stack.enter_context(ended_by_signals())
+            return _run(sys.argv[1:], process=True)
+        except BaseException as error:
+            return report(error)
+
+
+def _run(words: list[str], *, process: bool = False) -> int:
     try:
-        options = build_parser(exporting=words[:1] == ["export"]).parse_args(words)
-        run: Callable[[argparse.Namespace], int] = options.run
-        code = run(options)
-        sys.stdout.flush()
-        return code
+        options = _parsed(words)
     except SystemExit as error:  # argparse: --help, --version and bad usage
+        _flush()
         return error.code if isinstance(error.code, int) else EXIT_USAGE
-    except KeyboardInterrupt:
-        say("edge-rerank: interrupted")
-        return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        return _reader_has_gone()
-    except InputError as error:
-        say(f"edge-rerank: {error}")
-        return EXIT_USAGE
-    except (EdgeRerankError, OSError, MemoryError) as error:
-        say(f"edge-rerank: {str(error) or type(error).__name__}")
-        return EXIT_FAILED
+    if process:
+        _read_texts(options)
+    run: Callable[[argparse.Namespace], int] = options.run
+    with ExitStack() as stack:
+        if getattr(options, "prints", False):
+            require_standard_output()
+        elif sys.stdout is None:
+            stack.enter_context(silent_output())
+        code = run(options)
+        _flush()
+    return code
 
 
-def build_parser(*, exporting: bool = True) -> argparse.ArgumentParser:
-    """Make the parser of all commands; the exporter is imported only for ``exporting``."""
-    parser = _Parser(
+def _flush() -> None:
+    """Write what is printed, so that a full disk is an error and no success."""
+    if sys.stdout is not None:
+        sys.stdout.flush()
+
+
+def _parsed(words: list[str]) -> argparse.Namespace:
+    exporting = words[:1] == ["export"]
+    parser, commands = build_parser(exporting=exporting)
+    if words and words[0] in commands:
+        return commands[words[0]].parse_command(words[1:])
+    later = next((word for word in words if word in commands), None)
+    if later is not None and words[0] not in ("-h", "--help", "--version"):
+        parser.error(f"options come after the command: edge-rerank {later} {words[0]} ...")
+    return parser.parse_args(words)
+
+
+def build_parser(*, exporting: bool = True) -> tuple[CommandParser, dict[str, CommandParser]]:
+    """Make the parser, and those of the commands; the exporter's options for ``exporting`` alone.
+
+    They take an import that the other commands can do without.
+    """
+    parser = CommandParser(
         prog="edge-rerank",
         description="Rank passages for a query with a cross-encoder, on the CPU, offline.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"edge-rerank {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
@@ -84,26 +104,14 @@ def build_parser(*, exporting: bool = True) -> argparse.ArgumentParser:
     info.add_command(commands)
     verify.add_command(commands)
     bench.add_command(commands)
-    return parser
+    return parser, dict(commands.choices)
 
 
-def _speak_utf8() -> None:
-    """Write UTF-8 whatever the console's code page, and end lines with LF alone."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(encoding="utf-8", errors="replace", newline="\n")
-
-
-def as_utf8(word: str) -> str:
-    """Read an argument's bytes as UTF-8, where the locale's encoding could not read them."""
-    try:
-        return os.fsencode(word).decode("utf-8")
-    except UnicodeError:
-        return word
-
-
-def _reader_has_gone() -> int:
-    """End quietly after ``| head``; what is still in the buffer must not raise at exit either."""
-    with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return EXIT_FAILED
+def _read_texts(options: argparse.Namespace) -> None:
+    """Read the arguments that are texts as UTF-8; paths stay as the system has them."""
+    for name in getattr(options, "texts", ()):
+        value = getattr(options, name, None)
+        if isinstance(value, str):
+            setattr(options, name, as_utf8(value))
+        elif isinstance(value, list):
+            setattr(options, name, list(map(as_utf8, value)))

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from edge_rerank.cli.common import EXIT_CODES, EXIT_OK, add_engine_options
-from edge_rerank.cli.progress import Progress
+from edge_rerank.cli.common import (
+    add_engine_options,
+    add_model_argument,
+    model_of,
+    path_text,
+    to_json,
+)
+from edge_rerank.cli.failures import EXIT_CODES, EXIT_OK
+from edge_rerank.cli.parser import number, thread_count
+from edge_rerank.cli.progress import ProgressLine
 from edge_rerank.cli.sections import print_section
 
 if TYPE_CHECKING:
@@ -45,31 +52,33 @@ def add_command(commands: Any) -> None:
         help="measure how fast a model is on this machine",
         description="Measure how fast a model is on this machine, and say how best to call it.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("directory", nargs="?", metavar="DIR", help="default: the built-in model")
+    add_model_argument(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument(
         "--seconds",
-        type=float,
+        type=number,
         default=20.0,
         metavar="N",
         help="about how long to measure, 1 to 60 (default: %(default)g)",
     )
     parser.add_argument(
-        "--threads", type=int, metavar="N", help="with so many alone (default: 1, 2, 4 ... all)"
+        "--threads",
+        type=thread_count,
+        metavar="N",
+        help="measure with N threads alone, or with auto: all (default: 1, 2, 4 ... all)",
     )
     add_engine_options(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, prints=True)
 
 
 def run(options: argparse.Namespace) -> int:
     """Measure, and say what was found."""
     from edge_rerank.benchmark import benchmark  # the other commands start sooner without
 
-    with closing(Progress("calls", total=0)) as bar:
+    with closing(ProgressLine("calls")) as bar:
         found = benchmark(
-            options.directory,
+            model_of(options),
             seconds=options.seconds,
             threads=options.threads,
             engine=options.engine,
@@ -77,14 +86,14 @@ def run(options: argparse.Namespace) -> int:
             progress=bar.show,
         )
     if options.json:
-        print(json.dumps(found.to_json(), indent=2, ensure_ascii=False))
+        print(to_json({**found.to_json(), "path": path_text(found.path)}))
     else:
         _print(found)
     return EXIT_OK
 
 
 def _print(found: Benchmark) -> None:
-    facts = {"name": found.name, "folder": str(found.path), "precision": found.precision}
+    facts = {"name": found.name, "folder": path_text(found.path), "precision": found.precision}
     print_section("model", {**facts, "size": f"{found.size / 1e6:,.1f} MB"})
     cpu, engine = found.cpu, found.engine
     features = "unknown" if cpu.features is None else " ".join(cpu.features) or "none of note"
@@ -116,7 +125,7 @@ def _print_rows(rows: Sequence[Row]) -> None:
 
 
 def _digits(value: float) -> str:
-    """Give three significant digits."""
+    """Return three significant digits."""
     if value >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"

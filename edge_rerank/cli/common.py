@@ -1,46 +1,39 @@
-"""What the commands share: exit codes, options, results as JSON."""
+"""What the commands share: options, the model they open, results as strict JSON."""
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
+import math
 import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import IO
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from edge_rerank.cli.parser import thread_count, whole_number
 from edge_rerank.engines.choose import ENGINES
 from edge_rerank.errors import InputError
 from edge_rerank.reranker import Reranker
 
-EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
-EXIT_CODES = """\
-exit codes:
-  0    done
-  1    failed: the model is missing or damaged, the disk is full, the reader went away ...
-  2    wrong usage or bad input; one line on standard error says what and where
-  130  interrupted"""
+
+def add_model_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the model, as an argument and as an option: the other commands have the option."""
+    parser.add_argument("directory", nargs="?", metavar="DIR", help="default: the built-in model")
+    add_model_option(parser)
 
 
-def say(line: str) -> None:
-    """Write one line to standard error, whatever the message holds."""
-    with contextlib.suppress(OSError):  # nobody is listening
-        print(" ".join(line.splitlines()), file=sys.stderr, flush=True)
+def add_model_option(parser: argparse.ArgumentParser) -> None:
+    """Add the option that names the model."""
+    parser.add_argument("--model", metavar="DIR", help="model folder (default: the built-in model)")
 
 
-def add_model_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say which model runs, and how."""
+def add_loading_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how the model runs."""
+    add_threads_option(parser)
     parser.add_argument(
-        "--model", metavar="DIR", help="model folder (default: the model that comes with it)"
-    )
-    parser.add_argument(
-        "--threads", type=int, metavar="N", help="threads (default: all the process may use)"
-    )
-    parser.add_argument(
-        "--max-length", type=int, metavar="N", help="most tokens of a pair (default: the model's)"
+        "--max-length",
+        type=whole_number,
+        metavar="N",
+        help="most tokens of a pair (default: the model's)",
     )
     parser.add_argument(
         "--skip-verify", action="store_true", help="do not check the model files' SHA-256"
@@ -49,6 +42,16 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         "--skip-self-check", action="store_true", help="do not score two probe pairs at the start"
     )
     add_engine_options(parser)
+
+
+def add_threads_option(parser: argparse.ArgumentParser) -> None:
+    """Add the option that says how many threads compute."""
+    parser.add_argument(
+        "--threads",
+        type=thread_count,
+        metavar="N",
+        help="threads, or auto for all the process may use (default: EDGE_RERANK_THREADS, or auto)",
+    )
 
 
 def add_engine_options(parser: argparse.ArgumentParser) -> None:
@@ -66,10 +69,22 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def model_of(options: argparse.Namespace) -> str | None:
+    """Return the model that is named, by the argument or the option; None is the built-in one."""
+    directory: str | None = getattr(options, "directory", None)
+    model: str | None = options.model
+    if directory is not None and model is not None:
+        raise InputError("the model is named both by an argument and by --model; use one of them")
+    named = model if directory is None else directory
+    if named == "":
+        raise InputError("the model's name is empty; is the shell variable set?")
+    return named
+
+
 def open_reranker(options: argparse.Namespace) -> Reranker:
-    """Load the model that :func:`add_model_options` asked for."""
+    """Load the model that the options ask for."""
     return Reranker.load(
-        options.model,
+        model_of(options),
         threads=options.threads,
         max_length=options.max_length,
         engine=options.engine,
@@ -79,44 +94,28 @@ def open_reranker(options: argparse.Namespace) -> Reranker:
     )
 
 
-def count_lines(name: str) -> int | None:
-    """Count the lines of a file for a progress bar; None where it is no plain file."""
-    if not os.path.isfile(name):
-        return None
-    with open(name, "rb") as stream:
-        return sum(chunk.count(b"\n") for chunk in iter(lambda: stream.read(1 << 20), b""))
+def path_text(path: str | os.PathLike[str]) -> str:
+    """Return a path as text: its bytes read as UTF-8, whatever the locale makes of them."""
+    return os.fsencode(path).decode("utf-8", "replace")
 
 
-def to_json_line(value: object) -> str:
-    """Give ``value`` as one line of JSON.
-
-    A lone surrogate, which JSON can hold as an escape, is kept as an escape.
-    """
-    text = json.dumps(value, ensure_ascii=False)
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return json.dumps(value)
-    return text
+def to_json(value: object) -> str:
+    """Return ``value`` as indented, strict JSON: what is no finite number becomes null."""
+    return json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False)
 
 
-@contextmanager
-def open_output(name: str) -> Iterator[IO[str]]:
-    """Open standard output for ``-``, or a file that appears whole, or not at all."""
-    if name == "-":
-        yield sys.stdout
-        return
-    path = Path(name).resolve()  # so that a link stays, and what it points to is replaced
-    if path.is_dir():
-        raise InputError(f"{name}: is a folder; expected a file to write")
-    if path.exists() and not path.is_file():  # /dev/stdout, a named pipe
-        with path.open("w", encoding="utf-8", newline="\n") as stream:
-            yield stream
-        return
-    beside = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        with beside.open("x", encoding="utf-8", newline="\n") as stream:
-            yield stream
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+def _finite(value: object) -> object:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(member) for key, member in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
+        return [_finite(member) for member in value]
+    return value
+
+
+def with_members(source: str, members: Mapping[str, Any]) -> str:
+    """Return a JSON object's text with more members at its end; what it has stays as written."""
+    head = source[:-1].rstrip()
+    added = json.dumps(members, ensure_ascii=False, allow_nan=False)
+    return f"{head}{'' if head == '{' else ', '}{added[1:]}"

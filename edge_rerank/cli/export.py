@@ -6,7 +6,8 @@ import argparse
 from importlib import import_module
 from typing import Any
 
-from edge_rerank.cli.common import EXIT_CODES, EXIT_FAILED, say
+from edge_rerank.cli.failures import EXIT_CODES, EXIT_FAILED
+from edge_rerank.cli.streams import say
 
 _MISSING = (
     "edge-rerank export: {error}; the exporter is an extra, install it with: "
@@ -28,7 +29,6 @@ def add_command(commands: Any, *, with_options: bool = True) -> None:
         help="turn a DeBERTa-v2 checkpoint into a model folder",
         description="Turn a DeBERTa-v2 cross-encoder checkpoint into a model folder.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     if not with_options:
         return
@@ -37,11 +37,12 @@ def add_command(commands: Any, *, with_options: bool = True) -> None:
         exporter: Any = import_module("edge_rerank_export.cli")
     except ImportError as error:
         reason = str(error)
-        parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
-        parser.set_defaults(run=lambda options: _refuse(reason))
+        parser.set_defaults(run=lambda options: _refuse(reason), any_words=True)
         return
     exporter.add_arguments(parser)
-    parser.set_defaults(run=lambda options: _run(exporter, options))
+    parser.set_defaults(
+        run=lambda options: _run(exporter, options), texts=("revision", "name", "license")
+    )
 
 
 def _run(exporter: Any, options: argparse.Namespace) -> int:

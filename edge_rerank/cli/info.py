@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import argparse
-import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from edge_rerank.cli.common import EXIT_CODES, EXIT_OK, add_model_options, open_reranker
+from edge_rerank.cli.common import (
+    add_loading_options,
+    add_model_argument,
+    open_reranker,
+    path_text,
+    to_json,
+)
+from edge_rerank.cli.failures import EXIT_CODES, EXIT_OK
 from edge_rerank.cli.sections import print_section, readable
+from edge_rerank.cli.streams import say
 from edge_rerank.errors import InputError
 from edge_rerank.machine.cpu import read_cpu
-from edge_rerank.machine.threads import usable_threads
+from edge_rerank.machine.threads import ENVIRONMENT_VARIABLE, usable_threads
 from edge_rerank.reranker import Reranker
 from edge_rerank.verification.probe_check import check_probes
 
+_VARIABLES = (ENVIRONMENT_VARIABLE, "EDGE_RERANK_KERNEL", "EDGE_RERANK_TOKENIZER")
 _EPILOG = f"""\
 examples:
   edge-rerank info
@@ -32,28 +41,38 @@ def add_command(commands: Any) -> None:
         help="show what a model folder is and what this CPU will use",
         description="Show what a model folder is, check it, and show what this CPU will use.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("directory", nargs="?", metavar="DIR", help="default: the built-in model")
+    add_model_argument(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    add_model_options(parser)
-    parser.set_defaults(run=run)
+    add_loading_options(parser)
+    parser.set_defaults(run=run, prints=True)
 
 
 def run(options: argparse.Namespace) -> int:
     """Open the model, which checks it, and describe it."""
-    if options.directory is not None:
-        if options.model is not None:
-            raise InputError("the model is given both as an argument and by --model; use one")
-        options.model = options.directory
     options.skip_self_check = True  # all probe pairs are scored below, and shown
-    with open_reranker(options) as reranker:
+    environment = {name: os.environ[name] for name in _VARIABLES if os.environ.get(name)}
+    with _open_whatever_is_set(options) as reranker:
         facts = gather(reranker, verified=not options.skip_verify)
     if options.json:
-        print(json.dumps(facts, indent=2, ensure_ascii=False))
+        print(to_json({**facts, "environment": environment}))
     else:
         _print(facts)
+        print_section("environment", environment)
     return EXIT_OK
+
+
+def _open_whatever_is_set(options: argparse.Namespace) -> Reranker:
+    """Open the model; a variable that stops every other command is named, and left out here."""
+    for _ in _VARIABLES:
+        try:
+            return open_reranker(options)
+        except InputError as error:
+            name = str(error).partition(" ")[0]
+            if name not in _VARIABLES or os.environ.pop(name, None) is None:
+                raise
+            say(f"edge-rerank: {error}; shown here as if it were not set")
+    return open_reranker(options)
 
 
 def gather(reranker: Reranker, *, verified: bool) -> dict[str, Any]:
@@ -61,7 +80,7 @@ def gather(reranker: Reranker, *, verified: bool) -> dict[str, Any]:
     cpu, artifact, check = read_cpu(), reranker.artifact, check_probes(reranker)
     total = sum(record.size for record in artifact.manifest.files.values())
     return {
-        "path": str(artifact.path),
+        "path": path_text(artifact.path),
         "manifest": artifact.manifest.to_json(),
         "size": total,
         "checksums": "verified" if verified else "not checked",

@@ -8,8 +8,9 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from edge_rerank.cli.common import say
-from edge_rerank.cli.progress import Progress
+from edge_rerank.cli.common import model_of
+from edge_rerank.cli.progress import ProgressLine
+from edge_rerank.cli.streams import say
 from edge_rerank.errors import InputError
 from edge_rerank.pairs import Pair
 from edge_rerank.reranker import Reranker
@@ -55,7 +56,7 @@ class OwnFigures:
         return all(check.passed for check in self.checks)
 
     def to_json(self) -> dict[str, Any]:
-        """Give the figures as JSON values."""
+        """Return the figures as JSON values."""
         return {
             "comparison": self.comparison and self.comparison.to_json(),
             "evaluation": self.evaluation and self.evaluation.to_json(),
@@ -83,7 +84,7 @@ def read_own_texts(options: argparse.Namespace) -> OwnTexts | None:
 def measure(options: argparse.Namespace, own: OwnTexts) -> OwnFigures:
     """Compare on the pairs, evaluate on the collection; raises what loading and scoring do."""
     opened = open_both(
-        options.directory,
+        model_of(options),
         options.reference,
         threads=options.threads,
         engine=options.engine,
@@ -135,8 +136,8 @@ def _evaluate(
 
 @contextmanager
 def _progress(total: int) -> Iterator[tuple[Callable[[int], None], Callable[[str], None]]]:
-    """Give a counter of pairs, and a way to say what is being done, both on standard error."""
-    with closing(Progress("pairs", total=total)) as bar:
+    """Yield a counter of pairs, and a way to say what is being done, both on standard error."""
+    with closing(ProgressLine("pairs", total=total)) as bar:
 
         def tell(line: str) -> None:
             bar.close()

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 
-from edge_rerank.cli.common import count_lines
 
-
-class Progress:
+class ProgressLine:
     """A line on standard error that counts; silent unless that is a terminal."""
 
-    def __init__(self, what: str, *, file: str = "-", total: int | None = None) -> None:
-        """Count ``what``, as many as ``total`` or the lines of ``file``; shown after a while."""
+    def __init__(
+        self, what: str, *, total: int = 0, share: Callable[[], float | None] | None = None
+    ) -> None:
+        """Count ``what`` up to ``total``, or, where ``share`` tells it, by how much is done."""
         self._on = sys.stderr is not None and sys.stderr.isatty()
-        self._what, self._total = what, total
-        if self._on and total is None:
-            self._total = count_lines(file)
+        self._what, self._total, self._share = what, total, share
         self._count, self._width = 0, 0
         self._start = time.monotonic()
         self._next = self._start + 0.5
@@ -36,11 +35,13 @@ class Progress:
 
     def _show(self) -> None:
         rate = self._count / (time.monotonic() - self._start)
+        share = self._share() if self._share else None
         line = f"{self._count:,} {self._what}, {rate:,.0f} a second"
         if self._total:
-            done = min(20, 20 * self._count // self._total)
-            line = f"[{'#' * done:.<20}] {self._count:,} of {self._total:,} {self._what}"
-            line += f", {rate:,.0f} a second"
+            share = min(1.0, self._count / self._total)
+            line = f"{self._count:,} of {self._total:,} {self._what}, {rate:,.0f} a second"
+        if share is not None:
+            line = f"[{'#' * int(20 * share):.<20}] {int(100 * share)} %, {line}"
         self._write(line.ljust(self._width))
         self._width = max(self._width, len(line))
 

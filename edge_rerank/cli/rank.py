@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from typing import Any
 
-from edge_rerank.cli.common import (
-    EXIT_CODES,
-    EXIT_OK,
-    add_model_options,
-    open_reranker,
-    to_json_line,
-)
-from edge_rerank.cli.progress import Progress
+from edge_rerank.cli.common import add_loading_options, add_model_option, open_reranker
+from edge_rerank.cli.failures import EXIT_CODES, EXIT_OK
+from edge_rerank.cli.parser import whole_number
+from edge_rerank.cli.progress import ProgressLine
 from edge_rerank.cli.table import print_table
 from edge_rerank.errors import InputError
-from edge_rerank.lines import open_lines, parse_object, text_under
+from edge_rerank.reading.entries import FORMATS, JSON, JSONL, TEXT, Entries, Entry, open_entries
+from edge_rerank.reading.objects import Record, text_under
 from edge_rerank.results import Document, RankedDocument
 
 _EPILOG = f"""\
-Documents are the arguments after the query; or the lines of --file, each a document or, in a
-file that ends in .jsonl, an object with a text field; or the lines of standard input.
+Documents are the arguments after the query, or what --file or standard input (-) holds: lines of
+text, JSON Lines, a JSON array, or a table (.csv, .tsv) whose first row names the fields. The form
+goes by the file's name and by how it begins; --format says it where neither tells. Objects and
+tables have the text under --text-field. Files compressed with gzip, bz2 or xz are read too.
 
 examples:
   edge-rerank rank "how do plants eat?" "Photosynthesis ..." "Steel bridges ..."
@@ -44,36 +44,53 @@ def add_command(commands: Any) -> None:
         help="rank documents for a query",
         description="Rank documents by how well they answer a query, best first.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("query", metavar="QUERY", help="the question or search words")
-    parser.add_argument("documents", metavar="DOC", nargs="*", help="a document")
+    parser.add_argument("documents", metavar="DOC", nargs="*", help="a document; -: standard input")
+    parser.add_argument("--file", metavar="FILE", help="the documents; -: standard input")
     parser.add_argument(
-        "--file", metavar="FILE", help="one document a line; .jsonl: one object; -: standard input"
+        "--format",
+        choices=FORMATS,
+        help="of the file or standard input (default: auto, by the name and how it begins)",
     )
-    parser.add_argument("--jsonl", action="store_true", help="lines are objects, whatever the name")
+    parser.add_argument(
+        "--jsonl",
+        action="store_const",
+        dest="format",
+        const=JSONL,
+        help="the same as --format jsonl",
+    )
     parser.add_argument("--text-field", default="text", metavar="NAME", help="default: text")
-    parser.add_argument("--top-k", type=int, metavar="K", help="print only the K best")
+    parser.add_argument("--top-k", type=whole_number, metavar="K", help="print only the K best")
     parser.add_argument("--logits", action="store_true", help="show raw logits, not scores")
-    parser.add_argument("--json", action="store_true", help="print JSONL instead of a table")
-    add_model_options(parser)
-    parser.set_defaults(run=run)
+    parser.add_argument("--json", action="store_true", help="print JSON Lines instead of a table")
+    add_model_option(parser)
+    add_loading_options(parser)
+    parser.set_defaults(run=run, prints=True, texts=("query", "documents", "text_field"))
 
 
 def run(options: argparse.Namespace) -> int:
     """Rank and print."""
-    if options.documents and (options.file is not None or options.jsonl):
-        raise InputError("documents are given both as arguments and by --file or --jsonl; use one")
-    progress = Progress("documents", file=options.file or "-")
-    with open_reranker(options) as reranker, closing(progress):
+    if not options.query.strip():
+        raise InputError("the query is empty; is the shell variable set?")
+    name = _file_name(options)
+    with ExitStack() as stack:
+        entries = None
+        if name is not None:  # what cannot be read is refused before the model is loaded
+            entries = stack.enter_context(
+                open_entries(name, options.format or "auto", fallback=TEXT)
+            )
+        share = None if entries is None else entries.source.share
+        reranker = stack.enter_context(open_reranker(options))
+        bar = stack.enter_context(closing(ProgressLine("documents", share=share)))
         ranked = reranker.rank(
             options.query,
-            _documents(options),
+            options.documents if entries is None else _documents(entries, options.text_field),
             top_k=options.top_k,
             return_documents=True,
             scores="logits" if options.logits else None,
             text_field=options.text_field,
-            progress=progress.show,
+            progress=bar.show,
         )
     if options.json:
         _print_json(ranked)
@@ -82,24 +99,38 @@ def run(options: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-def _documents(options: argparse.Namespace) -> Iterator[Document]:
+def _file_name(options: argparse.Namespace) -> str | None:
+    """Return where documents are read from; None where they are arguments."""
+    if options.documents == ["-"] and options.file is None:
+        return "-"
+    if options.documents and (options.file is not None or options.format is not None):
+        raise InputError(
+            "documents are given both as arguments and by --file or --format; use one of them"
+        )
     if options.documents:
-        yield from options.documents
-        return
-    name = "-" if options.file is None else options.file
-    if options.file is None and sys.stdin is not None and sys.stdin.isatty():
-        raise InputError("no documents: give them as arguments, with --file, or on standard input")
-    with open_lines(name) as lines:
-        objects = options.jsonl or name.lower().endswith(".jsonl")
-        for place, line in lines:
-            if line.strip():
-                yield _object(line, place, options.text_field) if objects else line
+        return None
+    if options.file == "":
+        raise InputError("the file's name is empty; is the shell variable set?")
+    if options.file is None and (sys.stdin is None or sys.stdin.isatty()):
+        raise InputError(
+            "no documents: give them as arguments after the query, with --file FILE, or on "
+            "standard input"
+        )
+    return options.file or "-"
 
 
-def _object(line: str, place: str, field: str) -> dict[str, Any]:
-    value = parse_object(line, place)
-    text_under(value, field, place, "--text-field")
-    return value
+def _documents(entries: Entries, field: str) -> Iterator[Document]:
+    for entry in entries:
+        yield entry.line() if entries.form == TEXT else _object(entry, entries.form, field)
+
+
+def _object(entry: Entry, form: str, field: str) -> Document:
+    value = entry.value()
+    if form == JSON and isinstance(value, str):
+        return value
+    record = value if isinstance(value, Record) else entry.record()
+    text_under(record, field, entry.place, "--text-field")
+    return record
 
 
 def _print_json(ranked: list[RankedDocument]) -> None:
@@ -111,6 +142,15 @@ def _print_json(ranked: list[RankedDocument]) -> None:
             "logit": result.logit,
             "tokens": result.tokens,
             "truncated": result.truncated,
-            "document": result.document,
         }
-        print(to_json_line(line))
+        facts = json.dumps(line, ensure_ascii=False, allow_nan=False)
+        print(f'{facts[:-1]}, "document": {_source(result.document)}}}')
+
+
+def _source(document: Document | None) -> str:
+    """Return a document as JSON; an object as it was written."""
+    return (
+        document.source
+        if isinstance(document, Record)
+        else json.dumps(document, ensure_ascii=False)
+    )

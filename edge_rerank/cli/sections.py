@@ -14,20 +14,22 @@ def print_section(title: str, values: Mapping[str, Any]) -> None:
     print(f"{title}:")
     width = max(len(key) for key in values)
     for key, value in values.items():
-        print(f"  {key:<{width}}  {shown(value)}")
+        print(f"  {key:<{width}}  {readable_value(value)}")
 
 
 def readable(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the same values under names with blanks."""
+    """Return the same values, their names with blanks."""
     return {key.replace("_", " "): value for key, value in values.items()}
 
 
-def shown(value: object) -> str:
-    """Give a JSON value as a person reads it."""
+def readable_value(value: object) -> str:
+    """Return a JSON value as a person reads it."""
     if isinstance(value, str):
         return value
     if isinstance(value, float):
         return f"{value:.3g}"
     if isinstance(value, dict):
-        return ", ".join(f"{key.replace('_', ' ')} {shown(item)}" for key, item in value.items())
+        return ", ".join(
+            f"{key.replace('_', ' ')} {readable_value(item)}" for key, item in value.items()
+        )
     return json.dumps(value, ensure_ascii=False)

@@ -30,7 +30,7 @@ def print_table(ranked: Sequence[RankedDocument], *, text_field: str, logits: bo
 
 
 def fitted(text: str, width: int) -> str:
-    """Give ``text`` as one line of at most ``width`` columns, without control characters."""
+    """Return ``text`` as one line of at most ``width`` columns, without control characters."""
     # Far more characters than columns are looked at, as some take none; not all of a long text.
     line = " ".join("".join(map(_visible, text[: 8 * width])).split())
     if sum(map(columns, line)) <= width:
@@ -44,7 +44,7 @@ def fitted(text: str, width: int) -> str:
 
 
 def columns(char: str) -> int:
-    """Give how many terminal columns a character takes: 0, 1 or 2."""
+    """Return how many terminal columns a character takes: 0, 1 or 2."""
     if unicodedata.combining(char) or unicodedata.category(char) in ("Mn", "Me", "Cf"):
         return 0
     return 2 if unicodedata.east_asian_width(char) in "WF" else 1

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import json
 from typing import Any
 
 from edge_rerank.cli.common import (
-    EXIT_CODES,
-    EXIT_FAILED,
-    EXIT_OK,
     add_engine_options,
-    say,
+    add_model_argument,
+    add_threads_option,
+    model_of,
+    path_text,
+    to_json,
 )
+from edge_rerank.cli.failures import EXIT_CODES, EXIT_FAILED, EXIT_OK, in_options
+from edge_rerank.cli.parser import number, whole_number
+from edge_rerank.cli.streams import say
 from edge_rerank.errors import EdgeRerankError, InputError
 from edge_rerank.parity.limits import INT8_RMS
 
@@ -43,36 +46,37 @@ def add_command(commands: Any) -> None:
         help="prove that a model's scores hold on this machine",
         description="Prove that a model's scores hold on this machine.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("directory", nargs="?", metavar="DIR", help="default: the built-in model")
+    add_model_argument(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument(
-        "--threads", type=int, metavar="N", help="threads (default: all the process may use)"
-    )
+    add_threads_option(parser)
     parser.add_argument(
         "--skip-checksums", action="store_true", help="do not compute the model files' SHA-256"
     )
     add_engine_options(parser)
     _add_reference_options(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, prints=True, texts=("query_field", "text_field"))
 
 
 def _add_reference_options(parser: argparse.ArgumentParser) -> None:
     own = parser.add_argument_group("on texts of your own")
     own.add_argument("--reference", metavar="DIR", help="fp32 artifact to compare with")
-    own.add_argument("--pairs", metavar="FILE", help="JSONL with query and document")
+    own.add_argument("--pairs", metavar="FILE", help="pairs, as edge-rerank score reads them")
     own.add_argument("--query-field", default="query", metavar="NAME", help="default: query")
     own.add_argument("--text-field", default="document", metavar="NAME", help="default: document")
     own.add_argument(
         "--collection", metavar="DIR", help="corpus.jsonl, queries.jsonl and qrels.tsv"
     )
     own.add_argument(
-        "--depth", type=int, default=100, metavar="N", help="documents of a query (default: 100)"
+        "--depth",
+        type=whole_number,
+        default=100,
+        metavar="N",
+        help="documents of a query (default: 100)",
     )
     own.add_argument(
         "--tolerance",
-        type=float,
+        type=number,
         default=INT8_RMS,
         metavar="SIGMA",
         help="largest rms difference from the reference (default: %(default)s)",
@@ -87,8 +91,8 @@ def run(options: argparse.Namespace) -> int:
         raise
     except EdgeRerankError as error:
         if options.json:  # a program gets an object whatever is wrong with the model
-            failure = {"type": type(error).__name__, "message": str(error)}
-            print(json.dumps({"holds": False, "error": failure}, indent=2, ensure_ascii=False))
+            failure = {"type": type(error).__name__, "message": in_options(str(error))}
+            print(to_json({"holds": False, "error": failure}))
         raise
 
 
@@ -100,7 +104,7 @@ def _run(options: argparse.Namespace) -> int:
 
     own = read_own_texts(options)  # what is wrong with them is said before anything is computed
     report = verify(
-        options.directory,
+        model_of(options),
         threads=options.threads,
         engine=options.engine,
         kernel=options.kernel,
@@ -114,7 +118,7 @@ def _run(options: argparse.Namespace) -> int:
     holds = report.holds and (figures is None or figures.hold)
     if options.json:
         facts = {**report.to_json(), **(figures.to_json() if figures else {}), "holds": holds}
-        print(json.dumps(facts, indent=2, ensure_ascii=False))
+        print(to_json({**facts, "path": path_text(report.path)}))
     elif figures:
         print_figures(figures)
     return EXIT_OK if holds else EXIT_FAILED

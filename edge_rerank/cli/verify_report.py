@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from edge_rerank.cli.common import path_text
 from edge_rerank.cli.own_texts import OwnFigures
 from edge_rerank.cli.sections import print_section, readable
 from edge_rerank.verification.checks import Check
@@ -20,7 +21,7 @@ _MARKS = {True: "ok", False: "FAILED", None: "not tried"}
 def print_verification(report: Verification) -> None:
     """Print what was verified, where, each check, and the verdict."""
     manifest = f"SHA-256 {report.manifest_sha256}"
-    facts = {"name": report.name, "folder": str(report.path), "precision": report.precision}
+    facts = {"name": report.name, "folder": path_text(report.path), "precision": report.precision}
     print_section("model", {**facts, "manifest": manifest})
     states = {True: "ok", False: "DIFFERS", None: "not computed"}
     files = {file.name: f"SHA-256 {file.sha256}  {states[file.matches]}" for file in report.files}
@@ -42,7 +43,10 @@ def print_verification(report: Verification) -> None:
 
 def print_checks(checks: Iterable[Check]) -> None:
     """Print a line a check; what to do about each that failed."""
-    rows = [(_MARKS[it.passed], it.name.replace("_", " "), it.found, it.expected) for it in checks]
+    rows = [
+        (_MARKS[check.passed], check.name.replace("_", " "), check.found, check.expected)
+        for check in checks
+    ]
     mark, name, found = (max((len(row[i]) for row in rows), default=0) for i in range(3))
     for row, check in zip(rows, checks, strict=True):
         print(f"  {row[0]:<{mark}}  {row[1]:<{name}}  {row[2]:<{min(found, 50)}}  {row[3]}")
@@ -62,13 +66,13 @@ def print_figures(figures: OwnFigures) -> None:
 
 
 def _print_comparison(title: str, found: Comparison) -> None:
-    it = found.overall
+    overall = found.overall
     values = {
-        "pairs": f"{it.pairs:,}, sigma {it.sigma:.4f}",
-        "rms error": f"{it.rms_in_sigma:.4f} sigma ({it.rms_error:.4f} logits)",
-        "max error": f"{it.max_in_sigma:.4f} sigma ({it.max_error:.4f} logits)",
-        "kendall tau": f"{it.kendall_tau:.4f} over all pairs",
-        "top k overlap": f"{it.top_k_overlap:.2f} of {it.top_k} over all pairs",
+        "pairs": f"{overall.pairs:,}, sigma {overall.sigma:.4f}",
+        "rms error": f"{overall.rms_in_sigma:.4f} sigma ({overall.rms_error:.4f} logits)",
+        "max error": f"{overall.max_in_sigma:.4f} sigma ({overall.max_error:.4f} logits)",
+        "kendall tau": f"{overall.kendall_tau:.4f} over all pairs",
+        "top k overlap": f"{overall.top_k_overlap:.2f} of {overall.top_k} over all pairs",
     }
     if found.tau_by_query is not None and found.overlap_by_query is not None:
         values["by query"] = (
@@ -87,8 +91,8 @@ def _print_evaluation(found: Evaluation) -> None:
     print(f"  {'':<10}" + "".join(f"{measure:>9}" for measure in measures))
     for system, means in found.means.items():
         print(f"  {system:<10}" + "".join(f"{means[measure]:>9.4f}" for measure in measures))
-    for it in found.differences:
+    for test in found.differences:
         print(
-            f"  {it.measure}, {it.system} less {it.baseline}: {it.mean:+.4f} "
-            f"(95 % {it.low:+.4f} to {it.high:+.4f}), p = {it.p_value:.2g}, paired t-test"
+            f"  {test.measure}, {test.system} less {test.baseline}: {test.mean:+.4f} "
+            f"(95 % {test.low:+.4f} to {test.high:+.4f}), p = {test.p_value:.2g}, paired t-test"
         )

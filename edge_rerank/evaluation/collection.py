@@ -2,7 +2,8 @@
 
 ``corpus.jsonl`` has objects with ``_id``, ``text`` and, often, ``title``; ``queries.jsonl`` has
 ``_id`` and ``text``; ``qrels.tsv`` (or ``qrels/test.tsv``, as BEIR itself distributes it) has
-query id, document id and grade, separated by tabs, with or without a line of column names.
+query id, document id and grade, separated by tabs, with or without a line of column names. Each
+may be compressed with gzip, ``corpus.jsonl.gz``.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from edge_rerank.errors import InputError, shown
-from edge_rerank.lines import open_lines, parse_object
 from edge_rerank.pairs import check_text
+from edge_rerank.reading.entries import JSONL, open_entries
+from edge_rerank.reading.lines import open_lines
 
 _QRELS = ("qrels.tsv", "qrels/test.tsv")
 _LAYOUT = "a collection has corpus.jsonl, queries.jsonl and qrels.tsv (the BEIR layout)"
@@ -60,22 +62,25 @@ def read_collection(folder: str | Path) -> Collection:
 
 
 def _paths(root: Path) -> tuple[Path, Path, Path]:
-    qrels = next((root / name for name in _QRELS if (root / name).is_file()), root / _QRELS[0])
-    paths = (root / "corpus.jsonl", root / "queries.jsonl", qrels)
+    paths = tuple(_path(root, *names) for names in (("corpus.jsonl",), ("queries.jsonl",), _QRELS))
     missing = [path.name for path in paths if not path.is_file()]
     if missing:
         raise InputError(f"{root}: has no {' and no '.join(missing)}; {_LAYOUT}")
-    return paths
+    return paths[0], paths[1], paths[2]
+
+
+def _path(root: Path, *names: str) -> Path:
+    """Return the first of the files that is there, as it is or compressed; or else the first."""
+    paths = [root / f"{name}{ending}" for name in names for ending in ("", ".gz")]
+    return next((path for path in paths if path.is_file()), paths[0])
 
 
 def _texts(path: Path, *, title: bool) -> Iterator[tuple[str, str]]:
     """Give (id, text) of each line; ids must differ."""
     seen: set[str] = set()
-    with open_lines(str(path)) as lines:
-        for place, line in lines:
-            if not line.strip():
-                continue
-            value = parse_object(line, place)
+    with open_entries(str(path), JSONL) as entries:
+        for entry in entries:
+            value, place = entry.record(), entry.place
             name = _text(value, "_id", place)
             if name in seen:
                 raise InputError(f"{place}: the _id {shown(name)} is there a second time")

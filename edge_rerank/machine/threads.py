@@ -8,56 +8,80 @@ from __future__ import annotations
 
 import operator
 import os
+import sys
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import SupportsIndex
 
 from edge_rerank.errors import InputError
 
 ENVIRONMENT_VARIABLE = "EDGE_RERANK_THREADS"
+AUTO = "auto"
 _PROC_SELF = Path("/proc/self")
 
 
-def resolve_threads(requested: SupportsIndex | None = None) -> int:
-    """Give the number of threads to use, at least 1 and at most :func:`usable_threads`.
+def resolve_threads(requested: SupportsIndex | str | None = None) -> int:
+    """Return the number of threads to use, at least 1 and at most :func:`usable_threads`.
 
     ``requested`` comes first, then the environment variable EDGE_RERANK_THREADS, then all that
-    the process may use.
+    the process may use, which ``auto`` asks for as well.
 
-    Raises InputError for a value that is not a whole number from 1 to the limit. A number over
-    the limit is refused rather than lowered in silence.
+    Raises InputError for a value that is not a whole number from 1, and for a requested number
+    over the limit. The variable is often set for a larger machine than this one: it is lowered
+    to the limit, with a warning.
     """
-    if requested is not None:
-        return _checked(_whole(requested), "threads")
-    text = os.environ.get(ENVIRONMENT_VARIABLE, "").strip()
-    if not text:
+    if requested == AUTO:
         return usable_threads()
-    if not (text.isascii() and text.isdigit()):
-        raise InputError(f"{ENVIRONMENT_VARIABLE} is {text!r}; expected a whole number from 1")
-    return _checked(int(text), ENVIRONMENT_VARIABLE)
+    if requested is not None:
+        return _checked(_whole(requested))
+    text = os.environ.get(ENVIRONMENT_VARIABLE, "").strip()
+    if text in ("", AUTO):
+        return usable_threads()
+    if not (text.isascii() and text.isdigit() and text.strip("0")):
+        raise InputError(
+            f"{ENVIRONMENT_VARIABLE} is {text!r}; expected a whole number from 1, or {AUTO}"
+        )
+    limit = usable_threads()
+    if len(text) > len(str(sys.maxsize)) or int(text) > limit:
+        _warn_once(text, limit)
+        return limit
+    return int(text)
 
 
 def usable_threads() -> int:
-    """Give how many threads can run at once: affinity and cgroup quotas honoured, at least 1."""
+    """Return how many threads can run at once, by affinity and cgroup quotas; at least 1."""
     limits = [_affinity(), *cgroup_limits(_PROC_SELF)]
     return max(1, min(limits))
 
 
-def _whole(value: SupportsIndex) -> int:
+@lru_cache
+def _warn_once(text: str, limit: int) -> None:
+    import logging  # nothing else here needs it
+
+    logging.getLogger("edge_rerank").warning(
+        "%s is %s, and this process may use %d (CPU affinity and cgroup quota): it uses %d",
+        *(ENVIRONMENT_VARIABLE, text[:20], limit, limit),
+    )
+
+
+def _whole(value: SupportsIndex | str) -> int:
     try:
-        if isinstance(value, bool):
+        if isinstance(value, (bool, str)):
             raise TypeError
         return operator.index(value)
     except TypeError:
-        raise InputError(f"threads is {value!r}; expected a whole number from 1") from None
+        raise InputError(
+            f"threads is {value!r}; expected a whole number from 1, or {AUTO!r}"
+        ) from None
 
 
-def _checked(count: int, where: str) -> int:
+def _checked(count: int) -> int:
     limit = usable_threads()
     if 1 <= count <= limit:
         return count
     raise InputError(
-        f"{where} is {count}; this process may use 1 to {limit} (CPU affinity and cgroup quota): "
+        f"threads is {count}; this process may use 1 to {limit} (CPU affinity and cgroup quota): "
         "ask for fewer, leave it unset to use them all, or widen the process's limits"
     )
 

@@ -12,9 +12,10 @@ from typing import Any
 from edge_rerank.artifact.builtin import builtin_model
 from edge_rerank.artifact.folder import load_artifact
 from edge_rerank.errors import InputError
-from edge_rerank.lines import open_lines, parse_object, text_under
 from edge_rerank.pairs import Pair
 from edge_rerank.parity.agreement import Agreement, agree, kendall_tau, top_overlap, usual_top_k
+from edge_rerank.reading.entries import open_entries
+from edge_rerank.reading.objects import text_under
 from edge_rerank.reranker import AT_A_TIME, Reranker
 from edge_rerank.verification.checks import Check
 
@@ -45,17 +46,16 @@ class Comparison:
 
 
 def read_pairs(name: str, *, query_field: str, text_field: str) -> list[Pair]:
-    """Read pairs as ``edge-rerank score`` reads them: JSONL, an object a line.
+    """Read pairs as ``edge-rerank score`` reads them: JSON Lines, a JSON array or a table.
 
     Raises InputError, naming file and line, for what is no pair, and for a file without any.
     """
     pairs: list[Pair] = []
-    with open_lines(name) as lines:
-        for place, line in lines:
-            if line.strip():
-                value = parse_object(line, place)
-                query = text_under(value, query_field, place, "--query-field")
-                pairs.append((query, text_under(value, text_field, place, "--text-field")))
+    with open_entries(name) as entries:
+        for entry in entries:
+            record = entry.record()
+            query = text_under(record, query_field, entry.place, "query_field")
+            pairs.append((query, text_under(record, text_field, entry.place, "text_field")))
     if not pairs:
         raise InputError(f"{name}: has no pairs; expected lines such as {_EXAMPLE}")
     return pairs

@@ -62,7 +62,7 @@ def test_json(bench: Bench, artifact_path: Path) -> None:
 def test_seconds_out_of_range(bench: Bench, artifact_path: Path, seconds: str) -> None:
     code, out, err = bench(artifact_path, f"--seconds={seconds}")
     assert (code, out) == (2, "")
-    assert err == f"edge-rerank: seconds is {float(seconds):g}; expected 1 to 60\n"
+    assert err == f"edge-rerank: --seconds is {float(seconds):g}; expected 1 to 60\n"
 
 
 def test_a_missing_folder(bench: Bench, tmp_path: Path) -> None:

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from edge_rerank import Reranker, __version__
-from edge_rerank.cli import as_utf8, main
-from edge_rerank.cli.progress import Progress
+from edge_rerank.cli import main
+from edge_rerank.cli.parser import as_utf8
+from edge_rerank.cli.progress import ProgressLine
 from edge_rerank.cli.table import columns, fitted
 
 DOCUMENTS = ["plants eat light", "steel bridge", "water flow of rivers"]
@@ -126,11 +127,17 @@ def test_rank_of_nothing_prints_nothing(run: Run) -> None:
         ([], "no documents: give them as arguments"),
         (["a", "--file", "x"], "both as arguments and by --file"),
         (["--file", "nowhere.txt"], "nowhere.txt: cannot be read: "),
-        (["a", "--top-k", "0"], "top_k is 0; expected a whole number from 1"),
-        (["a", "--threads", "0"], "threads is 0; this process may use 1 to "),
-        (["a", "--max-length", "9999"], "max_length is 9999; expected a whole number of tok"),
-        (["a", "--top-k", "x"], "--top-k: invalid int value: 'x' (see edge-rerank rank --help)"),
-        (["a", "--nonsense"], "unrecognized arguments: --nonsense"),
+        (["a", "--top-k", "0"], "argument --top-k: '0' is not a whole number from 1 (see edge"),
+        (["a", "--threads", "0"], "--threads: '0' is not a whole number from 1, or auto (see edge"),
+        (
+            ["a", "--max-length", "9999"],
+            "edge-rerank: --max-length is 9999; expected a whole num",
+        ),
+        (
+            ["a", "--top-k", "x"],
+            "--top-k: 'x' is not a whole number from 1 (see edge-rerank rank --help)",
+        ),
+        (["a", "--nonsense"], "edge-rerank rank: unrecognized arguments: --nonsense"),
         (["a\udcff"], "document 0 holds the lone surrogate '\\udcff'"),
     ],
 )
@@ -161,7 +168,10 @@ def test_score_bad_lines(run: Run, tmp_path: Path, lines: list[object], message:
     assert run("score", "--input", file, "--output", str(output)) == 2
     assert run.err.startswith(f"edge-rerank: {file}{message}")
     assert (run.out, run.err.count("\n")) == ("", 1)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["pairs.jsonl"]
+    kept = [path for path in tmp_path.iterdir() if path.name != "pairs.jsonl"]
+    finished = next(place for place, line in enumerate(lines) if line != PAIR)
+    assert [len(path.read_text().splitlines()) for path in kept] == [finished] * bool(finished)
+    assert not output.exists()
 
 
 @pytest.mark.parametrize("bad", [b"{oops\n", b"\xff\n"])
@@ -196,7 +206,7 @@ def test_score_streams_in_order_and_passes_fields_through(run: Run, tmp_path: Pa
 
 
 def test_score_fields_and_logits(run: Run) -> None:
-    stdin = b'{"q": "eat", "d": "plants", "score": 9}\n\n{"q": "a", "d": "\\ud83d\\ude00"}'
+    stdin = b'{"q": "eat", "d": "plants", "place": 9}\n\n{"q": "a", "d": "\\ud83d\\ude00"}'
     arguments = ["--query-field", "q", "--text-field", "d", "--logits"]
     assert run("score", *arguments, stdin=stdin) == 0
     first, second = run.objects
@@ -208,7 +218,8 @@ def test_score_output_that_cannot_be_written(run: Run, tmp_path: Path) -> None:
     stdin = json.dumps(PAIR).encode()
     assert run("score", "--output", str(tmp_path), stdin=stdin) == 2
     assert "is a folder; expected a file to write" in run.err
-    assert run("score", "--output", str(tmp_path / "no" / "x"), stdin=stdin) == 1
+    assert run("score", "--output", str(tmp_path / "no" / "x"), stdin=stdin) == 2
+    assert "no/x: cannot be written: No such file or directory" in run.err
     assert run.err.count("\n") == 1
 
 
@@ -242,7 +253,7 @@ def test_a_damaged_model_is_a_failure(run: Run, make_artifact: Callable[..., Pat
 @pytest.mark.parametrize("command", [[], ["rank"], ["score"], ["info"], ["export"], ["verify"]])
 def test_help_has_examples_and_exit_codes(run: Run, command: list[str]) -> None:
     assert run(*command, "--help", model=False) == 0
-    for piece in ("examples:", "  edge-rerank ", "exit codes:", "  130  interrupted"):
+    for piece in ("examples:", "  edge-rerank ", "exit codes:", "  130  interrupted", "  143  "):
         assert piece in run.out
 
 
@@ -320,15 +331,14 @@ def test_fitted(text: str, width: int, shown: str) -> None:
     assert sum(map(columns, fitted(text, width))) <= width
 
 
-def test_progress_only_on_a_terminal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    file = write(tmp_path / "lines.txt", *["x"] * 40)
+def test_progress_only_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     for stream, shown in ((Terminal(), True), (io.StringIO(), False)):
         clock = iter(range(1000))
         monkeypatch.setattr("time.monotonic", lambda clock=clock: float(next(clock)))
         monkeypatch.setattr(sys, "stderr", stream)
-        progress = Progress("documents", file=file)
+        progress = ProgressLine("documents", total=40)
         for count in range(1, 21):
             progress.show(count)
         progress.close()
-        assert ("[##########..........] 20 of 40 documents" in stream.getvalue()) is shown
+        assert ("[##########..........] 50 %, 20 of 40 documents" in stream.getvalue()) is shown
         assert stream.getvalue().endswith(" \r" if shown else "")

@@ -103,8 +103,11 @@ def test_a_model_that_cannot_be_opened(verify: Verify, tmp_path: Path) -> None:
         (["--reference", "x", "--pairs", "nowhere"], "nowhere: cannot be read"),
         (["--collection", "nowhere"], "nowhere: has no corpus.jsonl and no queries.jsonl and no"),
         (["--tolerance", "0"], "--tolerance is 0.0; expected a number above 0"),
-        (["--threads", "0"], "threads is 0; this process may use 1 to"),
-        (["--thread", "x"], "invalid int value"),
+        (["--threads", "0"], "--threads: '0' is not a whole number from 1, or auto"),
+        (
+            ["--thread", "x"],
+            "verify: unrecognized arguments: --thread x; did you mean --threads? (",
+        ),
     ],
 )
 def test_wrong_usage(

@@ -164,7 +164,7 @@ GOOD = json.dumps({"query": "how do plants eat", "document": "plants eat light"}
         (GOOD + '{"query": " ", "document": "b"}\n', r"jsonl:2: 'query' is empty; remove"),
         (GOOD * 3, r"mine.jsonl: has 3 pairs; expected at least 16"),
         ("", r"has 0 pairs"),
-        (b"\xff\xfe" + GOOD.encode(), r"jsonl:1: not UTF-8"),
+        (b"\xff\xfe" + GOOD.encode(), r"jsonl: UTF-16 text; convert it first"),
         (None, r"mine.jsonl: cannot be read"),
     ],
 )

@@ -108,11 +108,32 @@ def test_bad_parameters(eight: None, value: int) -> None:
         resolve_threads(value)
 
 
-@pytest.mark.parametrize("value", ["0", "9", "two", "1.5", "-1", "\u0663"])
+@pytest.mark.parametrize("value", ["0", "00", "two", "1.5", "-1", "\u0663"])
 def test_bad_environment(eight: None, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     monkeypatch.setenv(ENVIRONMENT_VARIABLE, value)
     with pytest.raises(InputError, match=f"{ENVIRONMENT_VARIABLE} is .*{value}"):
         resolve_threads()
+
+
+@pytest.mark.parametrize("value", ["9", " 64 ", "9" * 5000])
+def test_a_variable_over_the_limit_is_lowered_with_one_warning(
+    eight: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, value: str
+) -> None:
+    monkeypatch.setenv(ENVIRONMENT_VARIABLE, value)
+    threads_module._warn_once.cache_clear()
+    assert [resolve_threads() for _ in range(3)] == [8, 8, 8]
+    (record,) = caplog.records
+    assert (record.name, record.levelname) == ("edge_rerank", "WARNING")
+    assert record.getMessage().startswith(
+        f"{ENVIRONMENT_VARIABLE} is {value.strip()[:20]}, and this"
+    )
+
+
+def test_auto_is_all_that_may_be_used(eight: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(ENVIRONMENT_VARIABLE, "3")
+    assert (resolve_threads(), resolve_threads("auto")) == (3, 8)
+    monkeypatch.setenv(ENVIRONMENT_VARIABLE, "auto")
+    assert resolve_threads() == 8
 
 
 def test_over_the_limit_names_limit_and_remedy(eight: None) -> None:

@@ -1,0 +1,220 @@
+"""The lines of ``edge-rerank score``: a pair each, or the reason why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from edge_rerank.cli.common import with_members
+from edge_rerank.cli.failures import in_options
+from edge_rerank.cli.streams import say
+from edge_rerank.errors import EngineError, InputError, TokenizerError
+from edge_rerank.pairs import Pair
+from edge_rerank.reading.entries import Entry
+from edge_rerank.reading.objects import Record, text_under
+from edge_rerank.reranker import Reranker
+from edge_rerank.results import ScoredPair
+
+STOP, SKIP, NULL = ON_ERROR = ("stop", "skip", "null")
+_MOST_CHARACTERS = 8 << 20
+"""Of the lines that are held at a time: fewer than ``at_a_time`` where they are long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """The names of what is added to each object."""
+
+    score: str
+    logit: str
+    tokens: str
+    truncated: str
+    error: str
+
+    @classmethod
+    def named(cls, score: str) -> Members:
+        """Name all by the score's name; raises InputError for one that is empty."""
+        if not score:
+            raise InputError("--score-field is empty; expected a name")
+        prefix = "" if score == "score" else f"{score}_"
+        others = ("logit", "tokens", "truncated", "error")
+        return cls(score, *(f"{prefix}{name}" for name in others))
+
+    def of(self, pair: ScoredPair) -> dict[str, Any]:
+        """Return what a scored pair's line gets."""
+        return {
+            self.score: pair.score,
+            self.logit: pair.logit,
+            self.tokens: pair.tokens,
+            self.truncated: pair.truncated,
+        }
+
+    def of_error(self, message: str) -> dict[str, Any]:
+        """Return what the line of a pair gets that could not be scored."""
+        nothing = dict.fromkeys((self.score, self.logit, self.tokens, self.truncated))
+        return {**nothing, self.error: message}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All of them."""
+        return (self.score, self.logit, self.tokens, self.truncated, self.error)
+
+    def check(self, record: Record, place: str) -> None:
+        """Raise :class:`ClashError` where an object has such a member already."""
+        taken = [name for name in self.names[:-1] if name in record]
+        if taken:
+            raise ClashError(
+                f"{place}: has the field {', '.join(map(repr, taken))} already, which is what "
+                "score adds; name the added fields otherwise with --score-field NAME"
+            )
+
+
+class ClashError(InputError):
+    """A field of the input would be replaced: not the line's fault, but the options'."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the input: its object, its pair, or what is wrong with it."""
+
+    place: str
+    size: int
+    """Characters."""
+    record: Record | None
+    pair: Pair
+    problem: InputError | None = None
+
+
+def lines_of(
+    entries: Iterable[Entry], *, query_field: str, text_field: str, members: Members
+) -> Iterator[Line]:
+    """Read the lines; raises ClashError, and what makes all that follows unreadable."""
+    for entry in entries:
+        record, problem = None, None
+        pair: Pair = ("", "")
+        try:
+            record = entry.record()
+            members.check(record, entry.place)
+            query = text_under(record, query_field, entry.place, "--query-field")
+            pair = query, text_under(record, text_field, entry.place, "--text-field")
+        except ClashError:
+            raise
+        except InputError as error:
+            problem = error
+        yield Line(entry.place, len(entry.text), record, pair, problem)
+
+
+class Scorer:
+    """Turns lines into lines with scores, and counts those for which there is none."""
+
+    def __init__(
+        self, reranker: Reranker, members: Members, *, logits: bool, on_error: str
+    ) -> None:
+        """Score with a reranker; ``on_error`` is one of ON_ERROR."""
+        self.members, self.on_error = members, on_error
+        self._reranker, self._scores = reranker, "logits" if logits else None
+        self._bad, self._good = 0, 0
+        self._first: InputError | None = None
+
+    def batches(self, lines: Iterator[Line], at_a_time: int) -> Iterator[list[str]]:
+        """Yield the finished lines, so many or so long at a time.
+
+        Raises the problem of a bad line, where ``on_error`` is to stop, after those before it;
+        and so what the reading of the lines raises.
+        """
+        batch: list[Line] = []
+        size = 0
+        problem: InputError | None = None
+        while True:
+            try:
+                line = next(lines, None)
+            except InputError as error:
+                line, problem = None, error
+            if line is not None and line.problem is not None and self.on_error == STOP:
+                problem, line = line.problem, None
+            if line is None:
+                break
+            batch.append(line)
+            size += line.size
+            if len(batch) >= at_a_time or size >= _MOST_CHARACTERS:
+                yield from self._finished(batch)
+                batch, size = [], 0
+        if batch:
+            yield from self._finished(batch)
+        if problem is not None:
+            raise problem
+
+    def score(self, line: Line) -> ScoredPair:
+        """Score one line."""
+        return next(self._reranker.score([line.pair], scores=self._scores))
+
+    def check_result(self, *, scored: int) -> None:
+        """Say how many lines were bad; raises InputError where not one was good."""
+        if self._first is None:
+            return
+        done = "written with a score of null" if self.on_error == NULL else "left out"
+        told = f"{self._bad:,} of {self._bad + self._good:,} lines could not be scored and were"
+        message = f"{told} {done}; the first: {self._first}"
+        if not self._good and scored <= self._bad:
+            raise InputError(message)
+        say(f"edge-rerank: {message}")
+
+    def _finished(self, batch: Sequence[Line]) -> Iterator[list[str]]:
+        good = [line for line in batch if line.problem is None]
+        try:
+            pairs = [line.pair for line in good]
+            scored = list(
+                self._reranker.score(pairs, scores=self._scores, at_a_time=len(pairs) or 1)
+            )
+        except (InputError, TokenizerError):
+            yield from self._one_by_one(batch)
+            return
+        results = iter(scored)
+        finished = [
+            self._scored(line, next(results)) if line.problem is None else self._failed(line)
+            for line in batch
+        ]
+        yield [text for text in finished if text is not None]
+
+    def _one_by_one(self, batch: Sequence[Line]) -> Iterator[list[str]]:
+        """Find the line that the model cannot take, and keep the others."""
+        for line in batch:
+            text: str | None
+            if line.problem is not None:
+                text = self._failed(line)
+            else:
+                try:
+                    text = self._scored(line, self.score(line))
+                except (InputError, TokenizerError) as error:
+                    problem = InputError(f"{line.place}: {error}")
+                    if self.on_error == STOP:
+                        raise problem from error
+                    text = self._failed(
+                        Line(line.place, line.size, line.record, line.pair, problem)
+                    )
+            if text is not None:
+                yield [text]
+
+    def _scored(self, line: Line, pair: ScoredPair) -> str:
+        assert line.record is not None
+        try:
+            text = with_members(line.record.source, self.members.of(pair))
+        except ValueError as error:
+            raise EngineError(f"{line.place}: the model's logit is {pair.logit}") from error
+        self._good += 1
+        return f"{text}\n"
+
+    def _failed(self, line: Line) -> str | None:
+        assert line.problem is not None
+        self._bad += 1
+        self._first = self._first or line.problem
+        if self.on_error == SKIP:
+            return None
+        record = line.record
+        if record is not None and self.members.error in record:
+            raise ClashError(
+                f"{line.place}: has the field {self.members.error!r} already, which is where the "
+                "reason would go; name the added fields otherwise with --score-field NAME"
+            ) from line.problem
+        source = "{}" if record is None else record.source
+        return with_members(source, self.members.of_error(in_options(str(line.problem)))) + "\n"
