@@ -50,7 +50,7 @@ def check_at_load(artifact: Artifact, tokenizer: PairTokenizer, engine: Engine) 
         if not abs(logit - probe.logit) <= limit:
             raise ParityError(
                 f"{artifact.path}: the model does not give its scores here, with the engine "
-                f"{used.name} {used.version}: the probe pair {shown(probe.query)} has the logit "
+                f"{used.engine} {used.version}: the probe pair {shown(probe.query)} has the logit "
                 f"{logit:.4f}, and {probe.logit:.4f} is stored (at most {limit:.4f} apart); "
                 f"{_REMEDY}"
             )
