@@ -13,7 +13,6 @@ here needs pytest.
 
 from __future__ import annotations
 
-import math
 import os
 import platform
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_rerank._version import __version__
-from edge_rerank.artifact.fields import Fields, json_text, read_json
+from edge_rerank.artifact.fields import LARGEST, Fields, json_text, read_json
 from edge_rerank.artifact.manifest import utc_now
 from edge_rerank.errors import ArtifactError, InputError, shown
 from edge_rerank.files import whole_file
@@ -161,10 +160,10 @@ def _scores(scorer: Scorer, pairs: Sequence[Pair]) -> list[float]:
     if isinstance(scorer, Reranker):
         return [pair.logit for pair in scorer.score(pairs, scores="logits")]
     scores = [float(score) for score in scorer(list(pairs))]
-    if len(scores) != len(pairs) or not all(map(math.isfinite, scores)):
+    if len(scores) != len(pairs) or not all(abs(score) <= LARGEST for score in scores):
         raise InputError(
             f"the function gave {len(scores)} scores for {len(pairs)} pairs; "
-            "expected one finite number each"
+            "expected one finite number each, within float32's range"
         )
     return scores
 

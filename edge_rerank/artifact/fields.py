@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +14,17 @@ from edge_rerank.errors import ArtifactNotFoundError, ManifestError, shown
 from edge_rerank.files import whole_file
 
 JsonObject = Mapping[str, Any]
+LARGEST = 3.5e38
+"""No number here is larger than a float32 can be; the squares of such are still numbers."""
+_MOST_DIGITS = 40
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def read_json(path: Path, *, limit: int) -> Any:
     """Parse a UTF-8 JSON file of at most ``limit`` bytes.
 
     Raises ArtifactNotFoundError when the file is absent or unreadable, ManifestError when it is
-    too large or not JSON (NaN and Infinity included: they are not JSON).
+    too large or not strict JSON: see :func:`parse_json`.
     """
     try:
         with path.open("rb") as stream:
@@ -28,14 +33,55 @@ def read_json(path: Path, *, limit: int) -> Any:
         raise ArtifactNotFoundError(f"{path}: cannot be read: {error.strerror or error}") from error
     if len(raw) > limit:
         raise ManifestError(f"{path}: larger than {limit} bytes, the most such a file may have")
+    return parse_json(raw, str(path))
+
+
+def parse_json(raw: bytes, where: str) -> Any:
+    """Parse UTF-8 JSON; raises ManifestError, naming ``where``, for all that is not strict JSON.
+
+    Refused as well: NaN and Infinity, numbers too large for a float, a member that is there twice,
+    characters that no UTF-8 file can hold.
+    """
     try:
-        return json.loads(raw.decode("utf-8"), parse_constant=_refuse_constant)
+        text = raw.decode("utf-8")
+        value = json.loads(
+            text,
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+            parse_int=_integer,
+            object_pairs_hook=_members,
+        )
+        if _SURROGATE.search(text):  # half a character is in it, or a whole one in two halves
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
     except (ValueError, RecursionError) as error:
-        raise ManifestError(f"{path}: not valid JSON: {error}") from error
+        raise ManifestError(f"{where}: not valid JSON: {error}") from error
+    return value
 
 
 def _refuse_constant(text: str) -> NoReturn:
     raise ValueError(f"{text} is not a JSON number")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{shown(text)} is too large a number")
+    return value
+
+
+def _integer(text: str) -> int:
+    if len(text) > _MOST_DIGITS:
+        raise ValueError(f"{shown(text)} is too large a number")
+    return int(text)
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{shown(twice)} is there twice")
+    return value
 
 
 def json_text(value: Mapping[str, object], where: str) -> str:
@@ -117,18 +163,18 @@ class Fields:
             self.fail(key, "one of " + ", ".join(allowed))
         return value
 
-    def integer(self, key: str, *, least: int) -> int:
-        """Take an integer of at least ``least``."""
+    def integer(self, key: str, *, least: int, most: int) -> int:
+        """Take an integer from ``least`` to ``most``."""
         value = self.value.get(key)
-        if type(value) is not int or value < least:
-            self.fail(key, f"an integer of at least {least}")
+        if type(value) is not int or not least <= value <= most:
+            self.fail(key, f"an integer from {least} to {most}")
         return value
 
-    def number(self, key: str) -> float:
-        """Take a finite number."""
+    def number(self, key: str, *, least: float = -LARGEST, most: float = LARGEST) -> float:
+        """Take a number from ``least`` to ``most``."""
         value = self.value.get(key)
-        if type(value) not in (int, float) or not math.isfinite(value):  # type: ignore[arg-type]
-            self.fail(key, "a finite number")
+        if type(value) not in (int, float) or not least <= value <= most:  # type: ignore[operator]
+            self.fail(key, f"a number from {least:g} to {most:g}")
         return float(value)  # type: ignore[arg-type]
 
     def flag(self, key: str) -> bool:

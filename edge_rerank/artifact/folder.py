@@ -8,16 +8,23 @@ size and by SHA-256, as any other.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from dataclasses import dataclass, replace
 from mmap import mmap
 from pathlib import Path
 
-from edge_rerank.artifact.fields import Fields, json_text, read_json, write_json
+from edge_rerank.artifact.config import config_conflicts
+from edge_rerank.artifact.fields import Fields, json_text, parse_json, read_json, write_json
 from edge_rerank.artifact.manifest import FileRecord, Manifest
 from edge_rerank.artifact.paths import model_folder, regular_file
-from edge_rerank.errors import ArtifactNotFoundError, ChecksumError, FormatVersionError, shown
+from edge_rerank.artifact.seal import seal_holds
+from edge_rerank.errors import (
+    ArtifactNotFoundError,
+    ChecksumError,
+    FormatVersionError,
+    ManifestError,
+    shown,
+)
 
 MANIFEST_NAME = "manifest.json"
 PROBES_VERSION = 1
@@ -34,6 +41,8 @@ class Artifact:
     path: Path
     """The folder, absolute, with links resolved."""
     manifest: Manifest
+    sealed: bool | None = None
+    """Whether the manifest's checksum of itself holds; None where it has none."""
 
     def file(self, name: str) -> Path:
         """Return the path of a file that the manifest lists; links stay as they are.
@@ -55,24 +64,40 @@ class Probe:
     logit: float
 
 
-def load_artifact(path: str | os.PathLike[str], *, verify: bool = True) -> Artifact:
-    """Open a model folder and check it against its manifest.
+def open_artifact(path: str | os.PathLike[str]) -> Artifact:
+    """Read a folder's manifest and compare the files' sizes, their contents unread.
 
-    Sizes are always checked; SHA-256 sums too unless ``verify`` is False. Files that are links
-    are checked in the same way, through the link.
-
-    Raises ArtifactNotFoundError, FormatVersionError, ManifestError, UnsafePathError or
-    ChecksumError, all of them ArtifactError.
+    Raises what :func:`load_artifact` does, but for contradictions that a report can list.
     """
     folder = model_folder(path)
     manifest_path = _manifest_path(folder)
     value = read_json(manifest_path, limit=_JSON_LIMIT)
     manifest = Manifest.from_json(value, where=str(manifest_path))
-    artifact = Artifact(folder, manifest)
+    artifact = Artifact(folder, manifest, seal_holds(value))
     for name, record in manifest.files.items():
         _check_size(regular_file(folder, name), record)
+    return artifact
+
+
+def load_artifact(path: str | os.PathLike[str], *, verify: bool = True) -> Artifact:
+    """Open a model folder and check it against its manifest.
+
+    Sizes are always checked; SHA-256 sums too unless ``verify`` is False. Files that are links
+    are checked in the same way, through the link. The manifest is always held to its own checksum,
+    where it has one, and to ``config.json``.
+
+    Raises ArtifactNotFoundError, FormatVersionError, ManifestError, UnsafePathError or
+    ChecksumError, all of them ArtifactError.
+    """
+    artifact = open_artifact(path)
+    if artifact.sealed is False:
+        raise ChecksumError(
+            f"{artifact.path / MANIFEST_NAME}: its values do not have the SHA-256 that it gives; "
+            "it is damaged or was edited: copy or export the artifact again"
+        )
     if verify:
         verify_checksums(artifact)
+    _check_config(artifact)
     return artifact
 
 
@@ -117,7 +142,8 @@ def write_manifest(folder: str | os.PathLike[str], manifest: Manifest) -> Manife
     root = model_folder(folder)
     written = replace(manifest, files=_hash_files(root))
     where = str(root / MANIFEST_NAME)
-    checked = Manifest.from_json(json.loads(json_text(written.to_json(), where)), where=where)
+    text = json_text(written.to_json(), where)
+    checked = Manifest.from_json(parse_json(text.encode("utf-8"), where), where=where)
     write_json(root / MANIFEST_NAME, checked.to_json())
     return checked
 
@@ -157,6 +183,15 @@ def _manifest_path(folder: Path) -> Path:
     if os.path.exists(folder / "config.json"):
         message += "; if it is a checkpoint, run: edge-rerank export FOLDER --output NEW_FOLDER"
     raise ArtifactNotFoundError(message)
+
+
+def _check_config(artifact: Artifact) -> None:
+    path = artifact.file("config.json")
+    if conflicts := config_conflicts(path, artifact.manifest.architecture):
+        raise ManifestError(
+            f"{artifact.path / MANIFEST_NAME}: differs from config.json: {'; '.join(conflicts)}; "
+            "one of the two is damaged or was edited: copy or export the artifact again"
+        )
 
 
 def _check_size(path: Path, record: FileRecord) -> None:

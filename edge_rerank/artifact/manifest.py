@@ -11,15 +11,20 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
+from functools import partial
 from typing import Any
 
 from edge_rerank.artifact.fields import Fields
+from edge_rerank.artifact.seal import sealed
 from edge_rerank.errors import FormatVersionError, ManifestError, UnsafePathError, shown
 from edge_rerank.results import ACTIVATIONS
 
 FORMAT = "edge-rerank-artifact"
 FORMAT_VERSION = 1
 PRECISIONS = ("int8", "fp32")
+# Far beyond any model, and as the native engine has them.
+_MOST_LAYERS, _MOST_WIDTH, _MOST_POSITIONS = 1024, 1 << 15, 1 << 20
+_MOST_WORDS, _MOST_LENGTH, _MOST_BYTES = 1 << 28, 1 << 16, 1 << 50
 REQUIRED_FILES = ("config.json", "model.onnx", "probes.json", "tokenizer.json")
 
 # A plain ASCII name means the same file on every system: no separators, drives, streams or dots
@@ -86,28 +91,29 @@ class Architecture:
     @classmethod
     def parse(cls, fields: Fields) -> Architecture:
         """Read the ``architecture`` object; raises ManifestError."""
+        positions = partial(fields.integer, most=_MOST_POSITIONS)
         return cls(
             model_type=fields.choice("model_type", ("deberta-v2",)),
-            layers=fields.integer("layers", least=1),
-            hidden_size=fields.integer("hidden_size", least=1),
-            heads=fields.integer("heads", least=1),
-            head_size=fields.integer("head_size", least=1),
-            intermediate_size=fields.integer("intermediate_size", least=1),
-            vocab_size=fields.integer("vocab_size", least=1),
-            position_buckets=fields.integer("position_buckets", least=-1),
-            max_relative_positions=fields.integer("max_relative_positions", least=-1),
-            max_position_embeddings=fields.integer("max_position_embeddings", least=1),
+            layers=fields.integer("layers", least=1, most=_MOST_LAYERS),
+            hidden_size=fields.integer("hidden_size", least=1, most=_MOST_WIDTH),
+            heads=fields.integer("heads", least=1, most=_MOST_WIDTH),
+            head_size=_head_size(fields),
+            intermediate_size=fields.integer("intermediate_size", least=1, most=_MOST_WIDTH),
+            vocab_size=fields.integer("vocab_size", least=1, most=_MOST_WORDS),
+            position_buckets=positions("position_buckets", least=-1),
+            max_relative_positions=positions("max_relative_positions", least=-1),
+            max_position_embeddings=positions("max_position_embeddings", least=1),
             relative_attention=fields.flag("relative_attention"),
             pos_att_type=fields.texts("pos_att_type"),
             share_att_key=fields.flag("share_att_key"),
             norm_rel_ebd=fields.any_text("norm_rel_ebd"),
             position_biased_input=fields.flag("position_biased_input"),
-            type_vocab_size=fields.integer("type_vocab_size", least=0),
+            type_vocab_size=positions("type_vocab_size", least=0),
             hidden_act=fields.text("hidden_act"),
             pooler_hidden_act=fields.text("pooler_hidden_act"),
-            layer_norm_eps=fields.number("layer_norm_eps"),
-            pad_token_id=fields.integer("pad_token_id", least=0),
-            embedding_size=fields.integer("embedding_size", least=1),
+            layer_norm_eps=fields.number("layer_norm_eps", least=1e-30, most=1),
+            pad_token_id=_pad_token_id(fields),
+            embedding_size=fields.integer("embedding_size", least=1, most=_MOST_WIDTH),
         )
 
 
@@ -121,7 +127,9 @@ class FileRecord:
     @classmethod
     def parse(cls, fields: Fields) -> FileRecord:
         """Read one entry of ``files``; raises ManifestError."""
-        return cls(sha256=_sha256(fields, "sha256"), size=fields.integer("size", least=0))
+        return cls(
+            sha256=_sha256(fields, "sha256"), size=fields.integer("size", least=0, most=_MOST_BYTES)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +153,13 @@ class Manifest:
     """What makes a logit the model's score: one of ACTIVATIONS; manifests from before have none."""
 
     def to_json(self) -> dict[str, Any]:
-        """Give the manifest as the JSON object that :meth:`from_json` reads."""
+        """Return the manifest as the JSON object that :meth:`from_json` reads, with its checksum.
+
+        Raises ManifestError for a value that JSON does not have.
+        """
         body = asdict(self)
         body["architecture"]["pos_att_type"] = list(self.architecture.pos_att_type)
-        return {"format": FORMAT, "format_version": FORMAT_VERSION, **body}
+        return sealed({"format": FORMAT, "format_version": FORMAT_VERSION, **body})
 
     @classmethod
     def from_json(cls, value: object, *, where: str = "manifest.json") -> Manifest:
@@ -165,7 +176,7 @@ class Manifest:
             source=Source.parse(fields.child("source")),
             license=fields.optional_text("license"),
             precision=fields.choice("precision", PRECISIONS),
-            max_length=fields.integer("max_length", least=1),
+            max_length=fields.integer("max_length", least=1, most=_MOST_LENGTH),
             architecture=Architecture.parse(fields.child("architecture")),
             quantization=_optional_map(fields, "quantization"),
             tools=fields.text_map("tools"),
@@ -198,6 +209,19 @@ def _check_format(fields: Fields) -> None:
             f"{fields.where}: format version is {shown(version)}; this release reads version "
             f"{FORMAT_VERSION}: upgrade edge-rerank, or export the model again with this release"
         )
+
+
+def _head_size(fields: Fields) -> int:
+    value = fields.integer("head_size", least=1, most=_MOST_WIDTH)
+    hidden = fields.value.get("hidden_size")
+    if value * fields.integer("heads", least=1, most=_MOST_WIDTH) != hidden:
+        fields.fail("head_size", "hidden_size divided by heads")
+    return value
+
+
+def _pad_token_id(fields: Fields) -> int:
+    words = fields.integer("vocab_size", least=1, most=_MOST_WORDS)
+    return fields.integer("pad_token_id", least=0, most=words - 1)
 
 
 def _check_length(manifest: Manifest, fields: Fields) -> None:

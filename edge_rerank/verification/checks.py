@@ -54,6 +54,15 @@ class FileCheck:
     """Whether the file has that sum; None where it was not computed."""
 
 
+def manifest_check(sealed: bool | None) -> Check:
+    """Report whether the manifest has its own checksum; see :attr:`Artifact.sealed`."""
+    name, expected = "manifest", "its own checksum holds"
+    if sealed is None:
+        return Check(name, None, "has no checksum of itself: of an older release", expected)
+    found = "its checksum holds" if sealed else "its checksum differs"
+    return Check(name, sealed, found, expected, f"it is damaged or was edited: {_COPY}")
+
+
 def file_checks(artifact: Artifact, *, checksums: bool) -> Iterator[FileCheck]:
     """Compare every file with the manifest; raises ArtifactNotFoundError for one that is gone."""
     for name, record in artifact.manifest.files.items():

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any, SupportsIndex
 
 from edge_rerank.artifact.builtin import builtin_model
-from edge_rerank.artifact.folder import MANIFEST_NAME, load_artifact, load_probes, sha256_file
+from edge_rerank.artifact.config import config_conflicts
+from edge_rerank.artifact.folder import MANIFEST_NAME, load_probes, open_artifact, sha256_file
 from edge_rerank.description import Description, EngineChoice, Kernel
 from edge_rerank.machine.cpu import Cpu, read_cpu
 from edge_rerank.parity.agreement import Agreement
@@ -30,13 +31,11 @@ from edge_rerank.verification.checks import (
     checksum_check,
     conflict_check,
     file_checks,
-)
-from edge_rerank.verification.consistency import (
-    config_conflicts,
-    parity_conflicts,
-    weights_conflicts,
+    manifest_check,
 )
 from edge_rerank.verification.probe_run import ProbeRun
+from edge_rerank.verification.recorded_parity import parity_conflicts
+from edge_rerank.verification.tensors import weights_conflicts
 
 __all__ = ["Check", "FileCheck", "Verification", "verify"]
 
@@ -113,18 +112,21 @@ def verify(
     the graph, a parameter is out of range.
     """
     started = time.perf_counter()
-    artifact = load_artifact(builtin_model() if path is None else path, verify=False)
+    artifact = open_artifact(builtin_model() if path is None else path)
     probes = load_probes(artifact)
     files = tuple(file_checks(artifact, checksums=checksums))
     options = {"threads": threads, "engine": engine, "kernel": kernel}
     run = ProbeRun(artifact, probes, options)
+    config = artifact.file("config.json")
     checks = [
+        manifest_check(artifact.sealed),
         checksum_check(files),
         conflict_check("weights", weights_conflicts(artifact)),
-        conflict_check("config", config_conflicts(artifact)),
-        conflict_check("recorded_parity", parity_conflicts(artifact.manifest, probes)),
+        conflict_check("config", config_conflicts(config, artifact.manifest.architecture)),
     ]
-    if all(check.passed is not False for check in checks[:2]):  # damaged files are not run
+    sound = all(check.passed is not False for check in checks)
+    checks.append(conflict_check("recorded_parity", parity_conflicts(artifact.manifest, probes)))
+    if sound:  # damaged files are not run
         checks += run.checks()
     return Verification(
         path=artifact.path,

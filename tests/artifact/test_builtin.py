@@ -94,5 +94,5 @@ def test_it_is_small() -> None:
 
 def test_its_licence_and_origin_are_recorded() -> None:
     manifest = json.loads((Path(builtin_model()) / "manifest.json").read_text("utf-8"))
-    assert manifest["license"] == "apache-2.0"
+    assert manifest["license"] == "Apache-2.0"
     assert manifest["precision"] == "int8"

@@ -138,7 +138,8 @@ def test_what_a_link_leads_to_is_checked_by_content(make_artifact: Make, name: s
     outside.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     with pytest.raises(ChecksumError, match=f"{name}: SHA-256 is"):
         load_artifact(folder)
-    assert load_artifact(folder, verify=False)  # sizes alone, as of any other file
+    if name != "config.json":  # which is read all the same
+        assert load_artifact(folder, verify=False)  # sizes alone, as of any other file
     outside.write_bytes(whole[:-1])
     with pytest.raises(ChecksumError, match="bytes, the manifest says"):
         load_artifact(folder, verify=False)

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank.artifact.builtin import builtin_model
-from edge_rerank.artifact.folder import load_artifact, write_manifest
+from edge_rerank.artifact.folder import MANIFEST_NAME, load_artifact, write_manifest
+from edge_rerank.artifact.seal import sealed
 
 TYPES: dict[str, Any] = {"F32": np.float32, "I8": np.int8, "I32": np.int32}
 Change = Callable[[NDArray[Any]], NDArray[Any]]
@@ -43,8 +44,11 @@ def swap_tensors(folder: Path, one: str, other: str) -> None:
 
 
 def edit_json(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """Change a JSON file; a manifest gets the checksum that fits."""
     value = json.loads(path.read_text("utf-8"))
     change(value)
+    if path.name == MANIFEST_NAME:
+        value = sealed(value)
     path.write_text(json.dumps(value, indent=2), "utf-8")
 
 

@@ -54,7 +54,15 @@ def test_the_built_in_model_holds() -> None:
     assert report.agreement.sigma == pytest.approx(recorded["sigma"], rel=1e-5)
     names = [check.name for check in report.checks]
     assert names == [
-        *("checksums", "weights", "config", "recorded_parity", "longest_pair", "rms_error"),
+        *(
+            "manifest",
+            "checksums",
+            "weights",
+            "config",
+            "recorded_parity",
+            "longest_pair",
+            "rms_error",
+        ),
         *("max_error", "kendall_tau", "top_k_overlap", "alone", "permuted", "duplicated"),
         "threads",
     ]

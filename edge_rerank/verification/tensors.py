@@ -1,0 +1,74 @@
+"""Whether the weights file is whole, and of the shape that the manifest says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from edge_rerank.artifact.folder import Artifact
+from edge_rerank.artifact.manifest import Manifest
+
+WEIGHTS = "model.safetensors"
+_HEADER_LIMIT = 100_000_000  # the format's own
+_Shapes = dict[str, tuple[object, ...]]
+"""Type and extents of each tensor."""
+
+
+def weights_conflicts(artifact: Artifact) -> list[str]:
+    """Say where the weights file's header, its size and the manifest differ; empty when nowhere.
+
+    The header of a safetensors file is a length (8 bytes, little-endian) and as many bytes of
+    JSON: for each tensor, its shape, and from which byte after the header to which it lies.
+    """
+    if WEIGHTS not in artifact.manifest.files:
+        return []
+    path = artifact.file(WEIGHTS)
+    size = path.stat().st_size
+    try:
+        with path.open("rb") as stream:
+            length = int.from_bytes(stream.read(8), "little")
+            header = json.loads(stream.read(min(length, _HEADER_LIMIT)))
+        tensors = {name: tensor for name, tensor in header.items() if name[:2] != "__"}
+        ends = {name: int(tensor["data_offsets"][1]) for name, tensor in tensors.items()}
+        shapes = {name: (tensor["dtype"], *tensor["shape"]) for name, tensor in tensors.items()}
+        last = max(ends, key=ends.__getitem__)
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
+        return [f"the header of {WEIGHTS} cannot be read: {error}"]
+    needed = 8 + length + ends[last]
+    if needed != size:
+        return [f"{WEIGHTS} has {size:,} bytes, and {last} ends at byte {needed:,}"]
+    return list(_shape_conflicts(shapes, artifact.manifest))
+
+
+def _shape_conflicts(found: _Shapes, manifest: Manifest) -> Iterator[str]:
+    for name, shape in _expected(manifest).items():
+        if name not in found:
+            yield f"{WEIGHTS} has no {name}, which the manifest's architecture needs"
+        elif found[name] != shape:
+            yield f"{name} is {_shown(found[name])}, by the manifest {_shown(shape)}"
+    layers = manifest.architecture.layers
+    if f"layers.{layers}.attention.query.weight" in found:
+        yield f"{WEIGHTS} has more layers than the manifest, which says {layers}"
+
+
+def _expected(manifest: Manifest) -> _Shapes:
+    """Return type and shape of a tensor for each number of the architecture."""
+    model = manifest.architecture
+    hidden, embedding = model.hidden_size, model.embedding_size
+    kind = "I8" if manifest.precision == "int8" else "F32"
+    shapes: _Shapes = {"embeddings.word.weight": (kind, model.vocab_size, embedding)}
+    for layer in range(model.layers):
+        shapes[f"layers.{layer}.attention.query.weight"] = (kind, hidden, hidden)
+        shapes[f"layers.{layer}.ffn.up.weight"] = (kind, hidden, model.intermediate_size)
+    if model.relative_attention and model.pos_att_type:
+        shapes["relative.bucket"] = ("I32", 2 * manifest.max_length)
+    if model.position_biased_input:
+        shapes["embeddings.position.weight"] = ("F32", model.max_position_embeddings, embedding)
+    if model.type_vocab_size:
+        shapes["embeddings.type.weight"] = ("F32", model.type_vocab_size, embedding)
+    return shapes
+
+
+def _shown(shape: tuple[object, ...]) -> str:
+    kind, *sizes = shape
+    return f"{kind} of {' x '.join(map(str, sizes))}"
