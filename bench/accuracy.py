@@ -33,10 +33,11 @@ from edge_rerank.pairs import TokenizedBatch
 from edge_rerank.tokenizing.choose import PairTokenizer
 from edge_rerank.verification.comparison import compare_by_query
 from edge_rerank_export import ExportOptions, export_model
-from edge_rerank_export.checkpoint import open_checkpoint, read_weights
+from edge_rerank_export.checkpoint import open_checkpoint
 from edge_rerank_export.forward import Forward
 from edge_rerank_export.parameters import Tensors, collect_parameters
 from edge_rerank_export.reference import OnnxReference
+from edge_rerank_export.weights import read_weights
 
 from .accuracy_pairs import LISTS, ranked_lists
 from .python_text import python_lists
@@ -97,7 +98,9 @@ def open_model(checkpoint: Path | None, artifact: Path | None, scratch: Path) ->
         artifact = export_model(str(checkpoint), scratch / "artifact", options).path
     opened = open_checkpoint(checkpoint)
     it = opened.architecture
-    return Model(collect_parameters(read_weights(opened), it, opened.max_length), it, artifact)
+    return Model(
+        collect_parameters(read_weights(opened.weight_files), it, opened.max_length), it, artifact
+    )
 
 
 def engines(artifact: Path, threads: int) -> Iterator[tuple[str, Scorer]]:

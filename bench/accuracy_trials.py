@@ -23,12 +23,13 @@ from edge_rerank.artifact.manifest import Architecture
 from edge_rerank.tokenizing.choose import PairTokenizer
 from edge_rerank.verification.comparison import compare_by_query
 from edge_rerank_export.calibration import load_calibration
-from edge_rerank_export.checkpoint import open_checkpoint, read_weights
+from edge_rerank_export.checkpoint import open_checkpoint
 from edge_rerank_export.forward import Forward
 from edge_rerank_export.parameters import Tensors, collect_parameters, smooth_name
 from edge_rerank_export.quantize import dequantize_parameters, quantize_parameters
 from edge_rerank_export.smoothing import smooth
 from edge_rerank_export.statistics import Statistics, collect_statistics
+from edge_rerank_export.weights import read_weights
 
 from .accuracy import say
 from .accuracy_pairs import ranked_lists
@@ -88,7 +89,7 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     opened = open_checkpoint(args.checkpoint)
     it = opened.architecture
-    tensors = collect_parameters(read_weights(opened), it, opened.max_length)
+    tensors = collect_parameters(read_weights(opened.weight_files), it, opened.max_length)
     tokenizer = PairTokenizer(args.checkpoint / "tokenizer.json", max_length=opened.max_length)
     # Another seed than the benchmark's: what is chosen here is measured on other pairs there.
     lists = ranked_lists(args.work, say, lists=args.lists, seed=1)

@@ -101,6 +101,11 @@ def _check_kind(config: Mapping[str, Any], where: str) -> None:
             f"{where}: the head gives {labels} logits; a reranker gives one (num_labels 1). "
             "A classifier with several labels cannot be exported"
         )
+    if config.get("quantization_config"):
+        raise CheckpointError(
+            f"{where}: has a quantization_config: the checkpoint is quantised already; export the "
+            "one that it was made from"
+        )
     if config.get("conv_kernel_size", 0):
         raise CheckpointError(
             f"{where}: conv_kernel_size is {config['conv_kernel_size']}; models with a "

@@ -17,6 +17,7 @@ from edge_rerank.artifact.manifest import Architecture
 
 from .config import relative_limit, relative_span
 from .errors import CheckpointError
+from .weights import why_missing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -187,7 +188,7 @@ class _Reader:
 
     def take(self, key: str, *shape: int) -> NDArray[np.float32]:
         if key not in self.weights:
-            raise CheckpointError(f"the weights lack {key}; the checkpoint is incomplete")
+            raise CheckpointError(why_missing(key, self.weights))
         found = self.weights[key]
         if found.shape != shape:
             raise CheckpointError(

@@ -14,18 +14,19 @@ from typing import TYPE_CHECKING, Any
 from edge_rerank._version import __version__
 from edge_rerank.artifact.folder import Probe, write_manifest, write_probes
 from edge_rerank.artifact.manifest import PRECISIONS, Manifest, Source
-from edge_rerank.pairs import TokenizedBatch
 from edge_rerank.parity.limits import FP32_MAX, INT8_RMS
 from edge_rerank.tokenizing.choose import PairTokenizer
 
 from .calibration import Calibration, load_calibration
-from .checkpoint import Checkpoint, read_weights
+from .checkpoint import Checkpoint
 from .errors import ExportError, ParityError
 from .output import Workplace, output_folder
 from .parity import Parity, compare
 from .probes import probe_pairs
 from .progress import Report, Stages
 from .source import fetch_checkpoint
+from .tokenizer import tokenizer_file
+from .weights import read_weights
 
 if TYPE_CHECKING:
     import numpy as np
@@ -105,7 +106,7 @@ def export_model(
     with output_folder(Path(output)) as place:
         with stages.stage(f"reading {model}"):
             checkpoint = fetch_checkpoint(model, revision=options.revision)
-        result = _Export(checkpoint, options, calibration, stages).write(place)
+        result = _Export(checkpoint, options, calibration, stages, place).write()
     return ExportReport(place.target, *result)
 
 
@@ -118,7 +119,9 @@ class _Export:
         options: ExportOptions,
         calibration: Calibration | None,
         stages: Stages,
+        place: Workplace,
     ) -> None:
+        self.place = place
         self.checkpoint = checkpoint
         self.options = options
         self.calibration = calibration
@@ -130,17 +133,16 @@ class _Export:
                 "the queries where you call the model"
             )
         self.max_length = _max_length(checkpoint, options.max_length)
-        self.tokenizer = PairTokenizer(
-            checkpoint.folder / "tokenizer.json", max_length=self.max_length
-        )
+        self.tokenizer_file = tokenizer_file(checkpoint, place.scratch)
+        self.tokenizer = PairTokenizer(self.tokenizer_file, max_length=self.max_length)
         self.probes = probe_pairs()
         self.tokens = self.tokenizer.encode(self.probes)
-        _check_ids(self.tokens, checkpoint)
 
-    def write(self, place: Workplace) -> tuple[Manifest, Parity, Parity | None]:
+    def write(self) -> tuple[Manifest, Parity, Parity | None]:
         """Write all files of the artifact."""
         from .reference import TorchReference
 
+        place = self.place
         # Before torch sees the weights: what is wrong with them is then said plainly, and soon.
         tensors = self._parameters()
         place.check_room(self._room(tensors))
@@ -183,7 +185,7 @@ class _Export:
         from .parameters import collect_parameters
 
         with self.stages.stage("computing what depends on weights alone"):
-            weights = read_weights(self.checkpoint)
+            weights = read_weights(self.checkpoint.weight_files)
             return collect_parameters(weights, self.checkpoint.architecture, self.max_length)
 
     def _write_fp32(self, graph: Path, tensors: Tensors, folder: Path) -> None:
@@ -211,7 +213,6 @@ class _Export:
         it = self.checkpoint.architecture
         with self.stages.stage(f"calibrating on {len(calibration.pairs)} pairs"):
             pairs = self.tokenizer.encode(calibration.pairs)
-            _check_ids(pairs, self.checkpoint)
             statistics = collect_statistics(tensors, it, pairs)
         with self.stages.stage("quantising, and building the int8 graph"):
             write_int8_graph(folder, tensors, it, self.max_length, statistics)
@@ -241,7 +242,7 @@ class _Export:
     ) -> Manifest:
         it = self.checkpoint
         with self.stages.stage("writing the tokenizer, the probes and the manifest"):
-            shutil.copyfile(it.folder / "tokenizer.json", folder / "tokenizer.json")
+            shutil.copyfile(self.tokenizer_file, folder / "tokenizer.json")
             text = json.dumps(dict(it.config), indent=2, ensure_ascii=False) + "\n"
             (folder / "config.json").write_text(text, encoding="utf-8", newline="\n")
             probes = zip(self.probes, logits, strict=True)
@@ -284,16 +285,6 @@ def _max_length(checkpoint: Checkpoint, wanted: int | None) -> int:
     if not 8 <= wanted <= limit:
         raise ExportError(f"max_length is {wanted}; expected 8 to {limit}, the model's limit")
     return wanted
-
-
-def _check_ids(tokens: TokenizedBatch, checkpoint: Checkpoint) -> None:
-    size = checkpoint.architecture.vocab_size
-    largest = int(tokens.ids.max())
-    if largest >= size:
-        raise ExportError(
-            f"{checkpoint.folder}: the tokenizer gives id {largest}, but the model has {size} "
-            "words: tokenizer.json is another model's"
-        )
 
 
 def _check_libraries() -> None:

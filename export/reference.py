@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import logging
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +9,7 @@ import numpy as np
 
 from .checkpoint import Checkpoint
 from .errors import CheckpointError, ExportError
+from .quiet import quiet
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,17 +27,24 @@ class TorchReference:
         from transformers import DebertaV2ForSequenceClassification
 
         try:
-            with _quiet():
-                self.model: Any = DebertaV2ForSequenceClassification.from_pretrained(
+            with quiet():
+                model, found = DebertaV2ForSequenceClassification.from_pretrained(
                     checkpoint.folder,
                     local_files_only=True,
                     use_safetensors=True,
                     torch_dtype="float32",
+                    output_loading_info=True,
                 )
         except (OSError, ValueError, RuntimeError, KeyError) as error:
             raise CheckpointError(
                 f"{checkpoint.folder}: transformers cannot load it: {error}"
             ) from error
+        if missing := sorted(found["missing_keys"]):
+            raise CheckpointError(
+                f"{checkpoint.folder}: transformers does not find the weight {missing[0]}, and "
+                "would take random numbers"
+            )
+        self.model: Any = model
         self.model.eval()
         self._typed = checkpoint.architecture.type_vocab_size > 0
 
@@ -65,7 +69,7 @@ class TorchReference:
             "onnx", model=self.model, task="text-classification", library_name="transformers"
         )
         try:
-            with _quiet():
+            with quiet():
                 export(self.model, kind(self.model.config), path, opset=_OPSET)
         except Exception as error:  # whatever the tracer raises, the user needs to know where
             raise ExportError(f"Optimum cannot export the fp32 graph: {error}") from error
@@ -102,19 +106,3 @@ def _feed(batch: TokenizedBatch, index: int, typed: bool) -> dict[str, NDArray[n
         types[:, batch.first_segments[index] :] = 1
         feed["token_type_ids"] = types
     return feed
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the libraries' warnings off the user's screen: none of them asks for an action."""
-    names = ("transformers", "optimum", "torch.onnx")
-    levels = {name: logging.getLogger(name).level for name in names}
-    try:
-        for name in names:
-            logging.getLogger(name).setLevel(logging.ERROR)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for name, level in levels.items():
-            logging.getLogger(name).setLevel(level)

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from .checkpoint import Checkpoint, open_checkpoint
 from .errors import CheckpointError, ExportError
-from .scoring import FILES
+from .scoring import FILES as SCORING_FILES
+from .tokenizer import FILES as TOKENIZER_FILES
+from .weights import FILES as WEIGHT_FILES
 
 PINNED_REVISIONS = {
     "mixedbread-ai/mxbai-rerank-xsmall-v1": "d1ba0a474aeed7c9fa96c3f57b128277580c5fae",
@@ -15,8 +17,7 @@ PINNED_REVISIONS = {
 """Commits that are taken for these names unless the user asks for another."""
 
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
-_WANTED = ["config.json", "tokenizer.json", "tokenizer_config.json", "README.md", *FILES]
-_WEIGHTS = ["model.safetensors", "model.safetensors.index.json", "model-*-of-*.safetensors"]
+_WANTED = ["config.json", "README.md", *TOKENIZER_FILES, *SCORING_FILES, *WEIGHT_FILES]
 
 
 def fetch_checkpoint(model: str, *, revision: str | None = None) -> Checkpoint:
@@ -49,7 +50,7 @@ def _download(name: str, revision: str | None) -> Checkpoint:
         commit = revision
         if commit is None or not re.fullmatch(r"[0-9a-f]{40}", commit):
             commit = HfApi().model_info(name, revision=revision).sha
-        folder = snapshot_download(name, revision=commit, allow_patterns=[*_WANTED, *_WEIGHTS])
+        folder = snapshot_download(name, revision=commit, allow_patterns=_WANTED)
     except Exception as error:  # which ones depends on the hub library's own transport
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise CheckpointError(

@@ -36,6 +36,7 @@ from edge_rerank.verification.checks import (
 from edge_rerank.verification.probe_run import ProbeRun
 from edge_rerank.verification.recorded_parity import parity_conflicts
 from edge_rerank.verification.tensors import weights_conflicts
+from edge_rerank.verification.vocabulary import vocabulary_conflicts
 
 __all__ = ["Check", "FileCheck", "Verification", "verify"]
 
@@ -125,6 +126,7 @@ def verify(
         conflict_check("config", config_conflicts(config, artifact.manifest.architecture)),
     ]
     sound = all(check.passed is not False for check in checks)
+    checks.append(conflict_check("vocabulary", vocabulary_conflicts(artifact)))
     checks.append(conflict_check("recorded_parity", parity_conflicts(artifact.manifest, probes)))
     if sound:  # damaged files are not run
         checks += run.checks()

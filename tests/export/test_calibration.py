@@ -36,14 +36,15 @@ def plant_outliers(folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def planted(make_checkpoint: Make) -> Any:
-    from edge_rerank_export.checkpoint import open_checkpoint, read_weights
+    from edge_rerank_export.checkpoint import open_checkpoint
     from edge_rerank_export.parameters import collect_parameters
     from edge_rerank_export.reference import TorchReference
+    from edge_rerank_export.weights import read_weights
 
     folder = make_checkpoint()
     plant_outliers(folder)
     checkpoint = open_checkpoint(folder)
-    tensors = collect_parameters(read_weights(checkpoint), checkpoint.architecture, 96)
+    tensors = collect_parameters(read_weights(checkpoint.weight_files), checkpoint.architecture, 96)
     return checkpoint, tensors, TorchReference(checkpoint)
 
 

@@ -132,6 +132,17 @@ def spoil(folder: Path, how: str) -> None:
         index = {"weight_map": {"a": "model-00001-of-00001.safetensors"}}
         (folder / "model.safetensors.index.json").write_text(json.dumps(index))
         weights.unlink()
+    elif how == "no index":
+        weights.rename(folder / "model-00001-of-00002.safetensors")
+    elif how == "other name":
+        weights.rename(folder / "model.fp16.safetensors")
+    elif how == "adapter beside":
+        (folder / "adapter_config.json").write_text("{}")
+    elif how == "quantised":
+        edit_config(folder, quantization_config={"quant_method": "bitsandbytes"})
+    elif how == "empty index":
+        (folder / "model.safetensors.index.json").write_text('{"weight_map": {}}')
+        weights.unlink()
     elif how == "shard outside":
         index = {"weight_map": {"a": "../model.safetensors"}}
         (folder / "model.safetensors.index.json").write_text(json.dumps(index))
@@ -146,6 +157,24 @@ def rewrite(weights: Path, how: str) -> None:
     tensors = load_file(str(weights))
     if how == "missing weight":
         del tensors["deberta.encoder.layer.1.output.dense.weight"]
+    elif how == "no head":
+        del tensors["pooler.dense.weight"], tensors["classifier.weight"]
+    elif how == "encoder alone":
+        tensors = {name.removeprefix("deberta."): it for name, it in tensors.items()}
+    elif how in ("module.", "_orig_mod.", "model.", "base_model.model."):
+        tensors = {how + name: it for name, it in tensors.items()}
+    elif how == "compiled inside":
+        tensors = {
+            name.replace("deberta.", "deberta._orig_mod."): it for name, it in tensors.items()
+        }
+    elif how == "adapter inside":
+        name = "deberta.encoder.layer.0.attention.self.query_proj"
+        tensors[f"{name}.base_layer.weight"] = tensors.pop(f"{name}.weight")
+    elif how == "int8 inside":
+        name = "deberta.encoder.layer.0.output.dense.weight"
+        tensors[name] = tensors[name].astype(np.int8)
+    elif how == "no vocabulary":
+        del tensors["deberta.embeddings.word_embeddings.weight"]
     elif how == "other shape":
         tensors["classifier.weight"] = np.zeros((1, 32), np.float32)
     elif how == "not finite":
@@ -164,15 +193,30 @@ def rewrite(weights: Path, how: str) -> None:
         ("convolution", "conv_kernel_size is 3"),
         ("activation", "hidden_act is 'swish'; known are gelu"),
         ("size", "hidden_size is '64'; expected a whole number"),
-        ("no tokenizer", r"has no tokenizer.json.*save_pretrained"),
+        ("no tokenizer", r"has neither tokenizer.json nor spm.model"),
         ("no weights", "no weights to export"),
         ("pickled", r"pickled \(pytorch_model.bin\).*Convert them to safetensors"),
         ("truncated", "not a sound safetensors file.*download or copy it again"),
         ("corrupt", "not a sound safetensors file"),
         ("empty", "not a sound safetensors file"),
         ("missing shard", "shard model-00001-of-00001.safetensors is missing"),
+        ("no index", "model-00001-of-00002.safetensors and no model.safetensors.index.json"),
+        ("other name", "model.fp16.safetensors, but no model.safetensors: rename it"),
+        ("adapter beside", r"has an adapter .*merge_and_unload"),
+        ("quantised", "has a quantization_config: .*quantised already"),
+        ("empty index", "names no shards"),
         ("shard outside", "'../model.safetensors', which is not a file's name"),
         ("missing weight", "lack deberta.encoder.layer.1.output.dense.weight"),
+        ("no head", "lack pooler.dense.weight: the checkpoint has no classification head"),
+        ("encoder alone", "those of an encoder alone"),
+        ("module.", r"have module\.deberta.* in place of deberta.*model.module or model._orig_mod"),
+        ("_orig_mod.", r"have _orig_mod\.deberta.* saved from a wrapper"),
+        ("model.", r"have model\.deberta.* saved from a wrapper"),
+        ("base_model.model.", r"have base_model\.model\.deberta.* saved from a wrapper"),
+        ("compiled inside", r"have deberta\._orig_mod\..* saved from a wrapper"),
+        ("adapter inside", "hold a LoRA adapter; merge it first"),
+        ("int8 inside", "output.dense.weight is stored as int8: .*quantised already"),
+        ("no vocabulary", "lack deberta.embeddings.word_embeddings.weight; .*incomplete"),
         ("other shape", r"classifier.weight has the shape \[1, 32\].*asks for \[1, 64\]"),
         ("not finite", "pooler.dense.bias holds values that are not finite"),
     ],
@@ -211,7 +255,7 @@ def test_missing_libraries_are_named_first(tmp_path: Path, monkeypatch: pytest.M
 def test_another_models_tokenizer_is_refused(make_checkpoint: Make, tmp_path: Path) -> None:
     from edge_rerank_export import ExportError
 
-    with pytest.raises(ExportError, match="the model has 50 words: tokenizer"):
+    with pytest.raises(ExportError, match="the model has 50 embeddings: the tokenizer"):
         export(make_checkpoint({"vocab_size": 50}), tmp_path / "model")
 
 
@@ -261,3 +305,35 @@ class TestNames:
                 fetch_checkpoint(name)
         with pytest.raises(ExportError, match="--revision main is for a model on the hub"):
             fetch_checkpoint(str(tmp_path), revision="main")
+
+
+def test_names_and_tensors_that_transformers_takes_are_taken(
+    make_checkpoint: Make, tmp_path: Path
+) -> None:
+    """TensorFlow's names of norms, a buffer and another head's weights give the same model."""
+    from safetensors.numpy import load_file, save_file
+
+    from edge_rerank_export.checkpoint import open_checkpoint
+    from edge_rerank_export.weights import read_weights
+
+    folder = make_checkpoint()
+    weights = folder / "model.safetensors"
+    expected = read_weights(open_checkpoint(folder).weight_files)
+    before = export(folder, tmp_path / "before", precision="fp32").manifest.files
+    old = {"LayerNorm.weight": "LayerNorm.gamma", "LayerNorm.bias": "LayerNorm.beta"}
+    tensors = {}
+    for name, tensor in load_file(str(weights)).items():
+        for new, former in old.items():
+            name = name.replace(new, former)
+        tensors[name] = tensor
+    assert any(name.endswith("LayerNorm.gamma") for name in tensors)
+    tensors["deberta.embeddings.position_ids"] = np.arange(96)[None]
+    tensors["cls.predictions.bias"] = np.zeros(160, np.float32)
+    save_file(tensors, str(weights))
+    found = read_weights(open_checkpoint(folder).weight_files)
+    assert set(found) - set(expected) == {"cls.predictions.bias"}
+    for name, tensor in expected.items():
+        np.testing.assert_array_equal(found[name], tensor)
+    after = export(folder, tmp_path / "after", precision="fp32").manifest.files
+    for name in ("model.safetensors", "probes.json"):
+        assert after[name] == before[name]

@@ -26,10 +26,10 @@ def checkpoint(request: pytest.FixtureRequest, make_checkpoint: Make) -> Any:
 
 @pytest.fixture(scope="module")
 def tensors(checkpoint: Any) -> Any:
-    from edge_rerank_export.checkpoint import read_weights
     from edge_rerank_export.parameters import collect_parameters
+    from edge_rerank_export.weights import read_weights
 
-    return collect_parameters(read_weights(checkpoint), checkpoint.architecture, 96)
+    return collect_parameters(read_weights(checkpoint.weight_files), checkpoint.architecture, 96)
 
 
 @pytest.fixture(scope="module")

@@ -59,6 +59,7 @@ def test_the_built_in_model_holds() -> None:
             "checksums",
             "weights",
             "config",
+            "vocabulary",
             "recorded_parity",
             "longest_pair",
             "rms_error",
