@@ -18,7 +18,7 @@ from edge_rerank.engines.choose import check_choice, create_engine
 from edge_rerank.engines.protocol import Engine
 from edge_rerank.errors import ClosedError, EngineError
 from edge_rerank.loading.parts import open_parts
-from edge_rerank.loading.self_check import check_at_load
+from edge_rerank.loading.self_check import check_at_load, check_rounding
 from edge_rerank.machine.threads import resolve_threads
 from edge_rerank.pairs import Pair
 from edge_rerank.results import Document, RankedDocument, ScoredPair, activate
@@ -83,6 +83,8 @@ class Reranker:
         """
         count = resolve_threads(threads)
         check_choice(engine, kernel)
+        if self_check:
+            check_rounding()
         artifact = load_artifact(builtin_model() if path is None else path, verify=False)
         length = inputs.max_length(max_length, artifact.manifest.max_length)
         start = partial(

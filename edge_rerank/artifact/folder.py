@@ -25,9 +25,11 @@ from edge_rerank.errors import (
     ManifestError,
     shown,
 )
+from edge_rerank.machine.floats import rounding_fault
 
 MANIFEST_NAME = "manifest.json"
 PROBES_VERSION = 1
+_COPY = "copy or export the artifact again"
 _JSON_LIMIT = 4 * 1024 * 1024
 # Hashed at a time, without the interpreter's lock. Each return to Python may have to wait for it,
 # for five milliseconds when another thread is busy.
@@ -93,7 +95,7 @@ def load_artifact(path: str | os.PathLike[str], *, verify: bool = True) -> Artif
     if artifact.sealed is False:
         raise ChecksumError(
             f"{artifact.path / MANIFEST_NAME}: its values do not have the SHA-256 that it gives; "
-            "it is damaged or was edited: copy or export the artifact again"
+            + (rounding_fault() or f"it is damaged or was edited: {_COPY}")
         )
     if verify:
         verify_checksums(artifact)
@@ -190,7 +192,7 @@ def _check_config(artifact: Artifact) -> None:
     if conflicts := config_conflicts(path, artifact.manifest.architecture):
         raise ManifestError(
             f"{artifact.path / MANIFEST_NAME}: differs from config.json: {'; '.join(conflicts)}; "
-            "one of the two is damaged or was edited: copy or export the artifact again"
+            f"one of the two is damaged or was edited: {_COPY}"
         )
 
 
@@ -199,7 +201,7 @@ def _check_size(path: Path, record: FileRecord) -> None:
     if size != record.size:
         raise ChecksumError(
             f"{path}: has {size} bytes, the manifest says {record.size}; "
-            "the copy is incomplete or altered: copy or export the artifact again"
+            f"the copy is incomplete or altered: {_COPY}"
         )
 
 
@@ -211,7 +213,7 @@ def _check_sum(path: Path, record: FileRecord) -> None:
     if found != record.sha256:
         raise ChecksumError(
             f"{path}: SHA-256 is {found}, the manifest says {record.sha256}; "
-            "the file is damaged or altered: copy or export the artifact again"
+            f"the file is damaged or altered: {_COPY}"
         )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from edge_rerank.artifact.folder import Artifact, Probe, load_probes
 from edge_rerank.errors import InputError, ParityError, shown
+from edge_rerank.machine.floats import rounding_fault
 from edge_rerank.parity.agreement import spread
 from edge_rerank.parity.limits import limits_for
 
@@ -19,6 +20,15 @@ _REMEDY = (
     "run edge-rerank verify on the folder to see all checks; another engine (engine=, --engine) or "
     "an fp32 artifact may be right here; self_check=False (--skip-self-check) runs it all the same"
 )
+
+
+def check_rounding() -> None:
+    """Raise ParityError where this thread does not round to nearest, as those that it starts.
+
+    Denormal numbers taken for zero are let pass: no logit depends on numbers so small.
+    """
+    if fault := rounding_fault():
+        raise ParityError(fault)
 
 
 def check_at_load(artifact: Artifact, tokenizer: PairTokenizer, engine: Engine) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edge_rerank.artifact.folder import Artifact, sha256_file
+from edge_rerank.machine.floats import denormal_fault, rounding_fault
 from edge_rerank.parity.agreement import Agreement
 from edge_rerank.parity.limits import Limits
 
@@ -17,6 +18,7 @@ _SCORES = (
     "this machine does not give the model's scores, or the artifact's weights, scales or tokenizer "
     f"are not its own: compare its checksums, {_COPY}, or try another engine (--engine)"
 )
+_FLOATS = "another library in this process changed it: set the default, or run in another process"
 _BITS = "this engine does not keep a score the same here: report it, and try another (--engine)"
 
 
@@ -52,6 +54,13 @@ class FileCheck:
     """As the manifest lists it."""
     matches: bool | None
     """Whether the file has that sum; None where it was not computed."""
+
+
+def floating_point_check() -> Check:
+    """Report how this thread rounds; those of an engine that it starts inherit it."""
+    fault = rounding_fault() or denormal_fault()
+    expected = "to nearest, denormals kept"
+    return Check("floating_point", fault is None, fault or "the default", expected, _FLOATS)
 
 
 def manifest_check(sealed: bool | None) -> Check:

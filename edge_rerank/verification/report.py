@@ -14,13 +14,20 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, SupportsIndex
 
 from edge_rerank.artifact.builtin import builtin_model
 from edge_rerank.artifact.config import config_conflicts
-from edge_rerank.artifact.folder import MANIFEST_NAME, load_probes, open_artifact, sha256_file
+from edge_rerank.artifact.folder import (
+    MANIFEST_NAME,
+    Artifact,
+    load_probes,
+    open_artifact,
+    sha256_file,
+)
 from edge_rerank.description import Description, EngineChoice, Kernel
 from edge_rerank.machine.cpu import Cpu, read_cpu
 from edge_rerank.parity.agreement import Agreement
@@ -31,6 +38,7 @@ from edge_rerank.verification.checks import (
     checksum_check,
     conflict_check,
     file_checks,
+    floating_point_check,
     manifest_check,
 )
 from edge_rerank.verification.probe_run import ProbeRun
@@ -120,7 +128,7 @@ def verify(
     run = ProbeRun(artifact, probes, options)
     config = artifact.file("config.json")
     checks = [
-        manifest_check(artifact.sealed),
+        *_manifest_checks(artifact),
         checksum_check(files),
         conflict_check("weights", weights_conflicts(artifact)),
         conflict_check("config", config_conflicts(config, artifact.manifest.architecture)),
@@ -128,7 +136,7 @@ def verify(
     sound = all(check.passed is not False for check in checks)
     checks.append(conflict_check("vocabulary", vocabulary_conflicts(artifact)))
     checks.append(conflict_check("recorded_parity", parity_conflicts(artifact.manifest, probes)))
-    if sound:  # damaged files are not run
+    if sound:  # damaged files are not run, nor is anything that rounds in another way
         checks += run.checks()
     return Verification(
         path=artifact.path,
@@ -144,3 +152,10 @@ def verify(
         tokens=run.tokens,
         seconds=time.perf_counter() - started,
     )
+
+
+def _manifest_checks(artifact: Artifact) -> Iterator[Check]:
+    floats = floating_point_check()
+    yield floats
+    if floats.passed:  # or else its numbers, and so its checksum, are read as others
+        yield manifest_check(artifact.sealed)
