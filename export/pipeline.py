@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from edge_rerank._version import __version__
 from edge_rerank.artifact.folder import Probe, write_manifest, write_probes
 from edge_rerank.artifact.manifest import PRECISIONS, Manifest, Source
+from edge_rerank.parity.agreement import ALIKE, spread
 from edge_rerank.parity.limits import FP32_MAX, INT8_RMS
 from edge_rerank.tokenizing.choose import PairTokenizer
 
@@ -178,6 +179,11 @@ class _Export:
             self._refuse(
                 f"the fp32 graph differs from torch by up to {fp32.max_error:.2g} logits on the "
                 f"probe pairs; the limit is {FP32_LIMIT:g}"
+            )
+        if spread(logits.tolist()) < ALIKE:
+            self._refuse(
+                f"all {len(logits)} probe pairs have the same logit, {logits[0]:.4g}, whatever "
+                "their texts: the head is not trained"
             )
         return fp32, logits
 

@@ -53,7 +53,7 @@ class OwnFigures:
     @property
     def hold(self) -> bool:
         """True when no check failed."""
-        return all(check.passed for check in self.checks)
+        return all(check.passed is not False for check in self.checks)
 
     def to_json(self) -> dict[str, Any]:
         """Return the figures as JSON values."""

@@ -68,7 +68,8 @@ def print_figures(figures: OwnFigures) -> None:
 def _print_comparison(title: str, found: Comparison) -> None:
     overall = found.overall
     values = {
-        "pairs": f"{overall.pairs:,}, sigma {overall.sigma:.4f}",
+        "pairs": f"{overall.pairs:,}, sigma {overall.sigma:.4f}"
+        + (" (of the probe pairs: these all score alike)" if overall.alike else ""),
         "rms error": f"{overall.rms_in_sigma:.4f} sigma ({overall.rms_error:.4f} logits)",
         "max error": f"{overall.max_in_sigma:.4f} sigma ({overall.max_error:.4f} logits)",
         "kendall tau": f"{overall.kendall_tau:.4f} over all pairs",

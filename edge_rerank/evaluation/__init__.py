@@ -16,7 +16,7 @@ from edge_rerank.evaluation.first_stage import bm25_rankings
 from edge_rerank.evaluation.measures import MEASURES, Difference, difference, per_query
 from edge_rerank.pairs import Pair
 from edge_rerank.reranker import Reranker
-from edge_rerank.verification.comparison import Comparison, compare_by_query, logits_of
+from edge_rerank.verification.comparison import Comparison, compare_by_query, logits_of, usual_sigma
 
 __all__ = [
     "Collection",
@@ -91,7 +91,9 @@ def evaluate(
     comparison = None
     if reference is not None:
         asked = [query for query, _ in pairs]
-        comparison = compare_by_query(asked, logits[MODEL], logits[REFERENCE])
+        comparison = compare_by_query(
+            asked, logits[MODEL], logits[REFERENCE], usual_sigma=usual_sigma(reference)
+        )
     return _figures(collection, depth, rankings, len(pairs), comparison)
 
 

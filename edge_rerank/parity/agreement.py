@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 TOP_K = 10
+ALIKE = 1e-3
+"""Logits of a smaller standard deviation are all alike: fp32 engines may differ by as much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +27,16 @@ class Agreement:
     rms_error: float
     """Root of the mean squared difference, in logits."""
     sigma: float
-    """Standard deviation of the reference logits: the unit in which an error matters."""
+    """The unit in which an error matters: the standard deviation of the reference logits, or, where
+    they are all alike, of others that the same model gave; 0 where there is none."""
     kendall_tau: float
     """See :func:`kendall_tau`."""
     top_k: int
     """How many of the best :attr:`top_k_overlap` is about."""
     top_k_overlap: float
     """See :func:`top_overlap`."""
+    alike: bool = False
+    """Whether the reference logits are all alike, so that they give no unit of their own."""
 
     @property
     def rms_in_sigma(self) -> float:
@@ -52,23 +57,34 @@ class Agreement:
         }
 
 
-def agree(logits: Sequence[float], reference: Sequence[float]) -> Agreement:
-    """Compare logits of the same pairs, in the same order; at least one pair."""
+def agree(
+    logits: Sequence[float], reference: Sequence[float], *, usual_sigma: float | None = None
+) -> Agreement:
+    """Compare logits of the same pairs, in the same order; at least one pair.
+
+    ``usual_sigma`` is the unit where the reference logits are all alike, as those of one pair are:
+    the standard deviation of what the model gives for pairs that differ.
+    """
+    sigma = spread(reference)
+    alike = sigma < ALIKE
+    if alike and usual_sigma is not None:
+        sigma = usual_sigma
     errors = [one - other for one, other in zip(logits, reference, strict=True)]
     top_k = usual_top_k(len(errors))
     return Agreement(
         pairs=len(errors),
         max_error=max(map(abs, errors)),
         rms_error=math.sqrt(math.fsum(error * error for error in errors) / len(errors)),
-        sigma=spread(reference),
+        sigma=sigma,
         kendall_tau=kendall_tau(logits, reference),
         top_k=top_k,
         top_k_overlap=top_overlap(logits, reference, top_k),
+        alike=alike,
     )
 
 
 def in_sigma(error: float, sigma: float) -> float:
-    """Give an error as a fraction of sigma; infinite when all reference logits are equal."""
+    """Give an error as a fraction of sigma; infinite where there is no unit to measure it in."""
     if sigma == 0:
         return 0.0 if error == 0 else math.inf
     return error / sigma

@@ -10,10 +10,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from edge_rerank.artifact.builtin import builtin_model
-from edge_rerank.artifact.folder import load_artifact
+from edge_rerank.artifact.folder import load_artifact, load_probes
 from edge_rerank.errors import InputError
 from edge_rerank.pairs import Pair
-from edge_rerank.parity.agreement import Agreement, agree, kendall_tau, top_overlap, usual_top_k
+from edge_rerank.parity.agreement import (
+    ALIKE,
+    Agreement,
+    agree,
+    kendall_tau,
+    spread,
+    top_overlap,
+    usual_top_k,
+)
 from edge_rerank.reading.entries import open_entries
 from edge_rerank.reading.objects import text_under
 from edge_rerank.reranker import AT_A_TIME, Reranker
@@ -115,13 +123,30 @@ def compare_rerankers(
         raise InputError("there are no pairs to compare on")
     exact = logits_of(reference, pairs, progress)
     found = logits_of(reranker, pairs, progress, done=len(pairs))
-    return compare_by_query([query for query, _ in pairs], found, exact)
+    queries = [query for query, _ in pairs]
+    return compare_by_query(queries, found, exact, usual_sigma=usual_sigma(reference))
+
+
+def usual_sigma(reranker: Reranker) -> float | None:
+    """Return the standard deviation of the probe pairs' logits, which differ; None without any."""
+    probes = load_probes(reranker.artifact)
+    return spread([probe.logit for probe in probes]) if probes else None
 
 
 def comparison_check(name: str, found: Comparison, tolerance: float) -> Check:
-    """Hold the rms error over all pairs to ``tolerance``, in sigma of the reference's logits."""
-    ratio = found.overall.rms_in_sigma
-    shown = f"{ratio:.4f} sigma ({found.overall.rms_error:.4f} logits)"
+    """Hold the rms error over all pairs to ``tolerance``, in sigma of the reference's logits.
+
+    Pairs that all score alike have no sigma: that of the reference's probe pairs is the unit then,
+    and where those are alike too there is nothing to judge an error by.
+    """
+    overall = found.overall
+    ratio = overall.rms_in_sigma
+    shown = f"{ratio:.4f} sigma ({overall.rms_error:.4f} logits)"
+    if overall.alike:
+        shown += "; the pairs all score alike, so sigma is that of the reference's probe pairs"
+    if overall.alike and overall.sigma < ALIKE:
+        shown = f"{overall.rms_error:.4f} logits; neither the pairs nor the probe pairs differ"
+        return Check(name, None, shown, f"at most {tolerance:.4g} sigma")
     remedy = "int8 costs more on these texts than is allowed: see the parity at export, or use fp32"
     expected = f"at most {tolerance:.4g} sigma"
     return Check(name, ratio <= tolerance, shown, expected, remedy, ratio, tolerance)
@@ -140,9 +165,16 @@ def logits_of(
 
 
 def compare_by_query(
-    queries: Sequence[str], logits: Sequence[float], reference: Sequence[float]
+    queries: Sequence[str],
+    logits: Sequence[float],
+    reference: Sequence[float],
+    *,
+    usual_sigma: float | None = None,
 ) -> Comparison:
-    """Compare logits of the same pairs, in the same order; equal queries belong together."""
+    """Compare logits of the same pairs, in the same order; equal queries belong together.
+
+    ``usual_sigma`` is the unit of errors where the reference logits are all alike.
+    """
     places: dict[str, list[int]] = {}
     for place, query in enumerate(queries):
         places.setdefault(query, []).append(place)
@@ -152,7 +184,8 @@ def compare_by_query(
             one, other = [logits[i] for i in group], [reference[i] for i in group]
             taus.append(kendall_tau(one, other))
             overlaps.append(top_overlap(one, other, usual_top_k(len(group))))
-    return Comparison(agree(logits, reference), len(taus), _mean(taus), _mean(overlaps))
+    overall = agree(logits, reference, usual_sigma=usual_sigma)
+    return Comparison(overall, len(taus), _mean(taus), _mean(overlaps))
 
 
 def _mean(values: Sequence[float]) -> float | None:

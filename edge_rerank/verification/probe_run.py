@@ -29,7 +29,10 @@ from edge_rerank.verification.checks import (
 SAMPLE = 6
 _SCORING = (EngineError, InputError, TokenizerError)
 """What scoring a probe raises when the engine, or the tokenizer, is not the model's."""
-_NO_PROBES = "export the model again: the exporter writes them"
+_NO_PROBES = (
+    "export the model again: the exporter writes them; a model that gives one logit to all texts "
+    "is not trained, and cannot be verified"
+)
 
 
 class ProbeRun:
@@ -51,7 +54,7 @@ class ProbeRun:
     def checks(self) -> Iterator[Check]:
         """Load the model, score and compare. Raises what :meth:`Reranker.load` does."""
         if len(set(self._exact)) < 2:
-            found = f"{len(self._exact)} probe pairs"
+            found = f"{len(self._exact)} probe pairs, {len(set(self._exact))} different logits"
             yield Check("probes", False, found, "at least 2, of different logits", _NO_PROBES)
             return
         with self._load() as reranker:

@@ -93,6 +93,23 @@ def test_poor_parity_is_refused_unless_asked_for(make_checkpoint: Make, tmp_path
     export(folder, tmp_path / "model", max_error=1e-6, allow_poor_parity=True)
 
 
+def test_a_model_of_one_logit_is_refused_unless_asked_for(
+    make_checkpoint: Make, tmp_path: Path
+) -> None:
+    from safetensors.numpy import load_file, save_file
+
+    from edge_rerank_export import ParityError
+
+    folder = make_checkpoint()
+    weights = load_file(str(folder / "model.safetensors"))
+    weights["classifier.weight"][:] = 0
+    save_file(weights, str(folder / "model.safetensors"))
+    with pytest.raises(ParityError, match=r"all 34 probe pairs have the same logit, .*not trained"):
+        export(folder, tmp_path / "model")
+    assert list(tmp_path.iterdir()) == []
+    export(folder, tmp_path / "model", allow_poor_parity=True)
+
+
 def edit_config(folder: Path, **changes: Any) -> None:
     path = folder / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))

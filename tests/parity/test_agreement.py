@@ -47,6 +47,14 @@ def test_errors_are_in_logits_and_in_sigma() -> None:
 
 def test_a_reference_without_spread_has_no_unit() -> None:
     assert agree([2.0, 2.0], [2.0, 2.0]).rms_in_sigma == 0
+    assert agree([2.0, 2.5], [2.0, 2.0]).alike
+    assert not agree([2.0, 2.5], [2.0, 2.1]).alike
+    for logits, reference in (([2.0, 2.1], [2.0, 2.0]), ([2.1], [2.0]), ([2, 2.1], [2, 2.0001])):
+        usual = agree(logits, reference, usual_sigma=2.0)
+        assert usual.alike
+        assert usual.sigma == 2.0
+        assert usual.max_in_sigma == pytest.approx(0.05, rel=2e-3)
+    assert agree([2.0, 3.5], [2.0, 3.0], usual_sigma=9.0).sigma == 0.5
     figures = agree([2.0, 2.5], [2.0, 2.0])
     assert figures.rms_in_sigma == math.inf
     assert figures.to_json()["rms_in_sigma"] is None

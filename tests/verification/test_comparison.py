@@ -9,6 +9,8 @@ import pytest
 
 from edge_rerank import InputError, Reranker
 from edge_rerank.artifact.builtin import builtin_model
+from edge_rerank.artifact.folder import Probe, write_manifest, write_probes
+from edge_rerank.cli import main
 from edge_rerank.verification.comparison import (
     compare_by_query,
     compare_rerankers,
@@ -17,6 +19,7 @@ from edge_rerank.verification.comparison import (
     read_pairs,
     same_checkpoint,
 )
+from tests.conftest import PROBES, build_artifact, tiny_manifest
 
 
 def test_figures_by_query() -> None:
@@ -75,3 +78,58 @@ def test_a_file_without_pairs(tmp_path: Path) -> None:
     (tmp_path / "pairs.jsonl").write_text("\n\n")
     with pytest.raises(InputError, match=r"has no pairs; expected lines such as \{"):
         read_pairs(str(tmp_path / "pairs.jsonl"), query_field="query", text_field="document")
+
+
+def shifted(folder: Path, by: float) -> Path:
+    """Make an artifact whose logits are ``by`` larger for a pair, give or take its positions."""
+    import onnx
+
+    build_artifact(folder)
+    model = onnx.load(str(folder / "model.onnx"))
+    (weights,) = (it for it in model.graph.initializer if it.name == "weights")
+    values = onnx.numpy_helper.to_array(weights) + np.float32(by)
+    weights.CopyFrom(onnx.numpy_helper.from_array(values, "weights"))
+    onnx.save(model, str(folder / "model.onnx"))
+    write_manifest(folder, tiny_manifest())
+    with Reranker.load(folder, self_check=False) as reranker:
+        logits = reranker.predict(PROBES, scores="logits").tolist()
+    probes = (Probe(*pair, logit) for pair, logit in zip(PROBES, logits, strict=True))
+    write_probes(folder, tuple(probes))
+    write_manifest(folder, tiny_manifest())
+    return folder
+
+
+@pytest.mark.parametrize("pairs", [[("lift", "wing")], [("lift", "wing"), ("lift", "wing")] * 20])
+def test_pairs_that_all_score_alike(
+    pairs: list[tuple[str, str]], artifact_path: Path, tmp_path: Path
+) -> None:
+    """One pair, or many alike, give no sigma: that of the probe pairs is the unit."""
+    near, far = shifted(tmp_path / "near", 0.01), shifted(tmp_path / "far", 0.5)
+    for reference, passed in ((near, True), (far, False)):
+        with open_both(artifact_path, reference) as (model, exact):
+            assert exact is not None
+            found = compare_rerankers(model, exact, pairs)
+        check = comparison_check("rms", found, 0.1)
+        assert check.passed is passed
+        assert "sigma is that of the reference's probe pairs" in check.found
+        assert found.overall.sigma > 0.1
+        assert 0 < found.overall.rms_in_sigma < 2
+
+
+def test_where_not_even_the_probe_pairs_differ_nothing_is_judged() -> None:
+    found = compare_by_query(["a", "a"], [1.0, 1.25], [1.0, 1.0], usual_sigma=0.0)
+    check = comparison_check("rms", found, 0.1)
+    assert check.passed is None
+    assert "neither the pairs nor the probe pairs differ" in check.found
+
+
+def test_verify_of_pairs_that_all_score_alike_holds(
+    artifact_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reference, pairs = shifted(tmp_path / "near", 0.01), tmp_path / "pairs.jsonl"
+    pairs.write_text('{"query": "lift", "document": "wing"}\n' * 5)
+    own = ["--reference", str(reference), "--pairs", str(pairs)]
+    assert main(["verify", str(artifact_path), *own]) == 0
+    shown = capsys.readouterr().out
+    assert "inf" not in shown
+    assert "these all score alike" in shown
