@@ -94,23 +94,23 @@ def offsets_of(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
     return offsets
 
 
-def check_text(text: object, what: str, index: int | None = None) -> None:
-    """Raise InputError unless ``text`` is a string of real characters.
+def check_text(text: object, what: str, index: int | None = None) -> str:
+    """Return ``text``; raises InputError unless it is a string of real characters.
 
-    ``what`` names it, and ``index`` is the place of its pair or document.
+    ``what`` names it, and ``index`` is the place of its pair or document. A string of another
+    type, such as numpy's or an enumeration's, is returned as a plain one.
     """
     if not isinstance(text, str):
         raise InputError(f"{what} is {shown(text)}; expected a string", index=index)
-    if text.isascii():
-        return
     # Not by encoding it: the tokenizer does that, once.
-    found = _LONE_SURROGATE.search(text)
+    found = None if text.isascii() else _LONE_SURROGATE.search(text)
     if found is not None:
         raise InputError(
             f"{what} holds the lone surrogate {found[0]!a} at character {found.start()}, "
             "which is not text; decode the source with errors='replace'",
             index=index,
         )
+    return text if type(text) is str else str.__str__(text)
 
 
 def check_pairs(pairs: Sequence[Pair]) -> None:

@@ -4,29 +4,34 @@ from __future__ import annotations
 
 import heapq
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from itertools import islice
 from types import TracebackType
-from typing import TYPE_CHECKING, SupportsIndex
+from typing import TYPE_CHECKING, Any, SupportsIndex, TypeVar, overload
 
-from edge_rerank import inputs
 from edge_rerank.artifact.builtin import builtin_model
 from edge_rerank.artifact.folder import Artifact, load_artifact
 from edge_rerank.description import Description, EngineChoice, Kernel, Scores
 from edge_rerank.engines.choose import check_choice, create_engine
 from edge_rerank.engines.protocol import Engine
-from edge_rerank.errors import ClosedError, EngineError
+from edge_rerank.errors import ClosedError, EngineError, InputError, shown
+from edge_rerank.inputs import parameters, texts
 from edge_rerank.loading.parts import open_parts
 from edge_rerank.loading.self_check import check_at_load, check_rounding
+from edge_rerank.loading.settings import Settings
 from edge_rerank.machine.threads import resolve_threads
-from edge_rerank.pairs import Pair
-from edge_rerank.results import Document, RankedDocument, ScoredPair, activate
+from edge_rerank.pairs import Pair, check_text
+from edge_rerank.results import Document, RankedDocument, ScoredPair
+from edge_rerank.scoring import score_stream
 from edge_rerank.tokenizing.choose import PairTokenizer
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+D = TypeVar("D")
+DocumentT = TypeVar("DocumentT", bound=Document)
 
 AT_A_TIME = 256
 """Pairs tokenised and scored at a time: enough for full batches, few enough that a million
@@ -40,12 +45,16 @@ class Reranker:
     ``with`` statement, to free its memory early.
     """
 
-    def __init__(self, artifact: Artifact, tokenizer: PairTokenizer, engine: Engine) -> None:
-        """Join parts that are already open; :meth:`load` is what most callers want."""
-        self._artifact = artifact
-        self._tokenizer: PairTokenizer | None = tokenizer
-        self._engine: Engine | None = engine
-        self._process = os.getpid()
+    _artifact: Artifact
+    _settings: Settings
+    _open: tuple[PairTokenizer, Engine] | None
+    """Read and replaced as one, so that another thread's :meth:`close` is seen whole."""
+    _process: int
+
+    def __init__(self, *arguments: object, **keywords: object) -> None:
+        """Refuse: a model is opened with :meth:`load`."""
+        given = [*map(shown, arguments), *(f"{key}={shown(it)}" for key, it in keywords.items())]
+        raise InputError(f"a model is opened with Reranker.load({', '.join(given)})")
 
     @classmethod
     def load(
@@ -86,7 +95,7 @@ class Reranker:
         if self_check:
             check_rounding()
         artifact = load_artifact(builtin_model() if path is None else path, verify=False)
-        length = inputs.max_length(max_length, artifact.manifest.max_length)
+        length = parameters.max_length(max_length, artifact.manifest.max_length)
         start = partial(
             create_engine, artifact, name=engine, threads=count, max_length=length, kernel=kernel
         )
@@ -96,7 +105,18 @@ class Reranker:
         tokenizer, running = open_parts(artifact, start, read, engine=engine, verify=verify)
         if self_check:
             _check_or_close(artifact, tokenizer, running)
-        return cls(artifact, tokenizer, running)
+        self = cls.__new__(cls)
+        self._artifact, self._open, self._process = artifact, (tokenizer, running), os.getpid()
+        self._settings = Settings(
+            path=None if path is None else artifact.path,
+            threads=None if threads is None else count,
+            max_length=None if max_length is None else length,
+            engine=engine,
+            kernel=kernel,
+            verify=verify,
+            self_check=self_check,
+        )
+        return self
 
     @property
     def artifact(self) -> Artifact:
@@ -113,47 +133,93 @@ class Reranker:
         tokenizer, engine = self._parts()
         return Description.of(engine.describe(), tokenizer.name, tokenizer.why)
 
+    @overload
     def rank(
         self,
         query: str,
-        documents: Iterable[Document],
+        documents: Iterable[DocumentT],
         *,
         top_k: SupportsIndex | None = None,
         return_documents: bool = False,
         scores: Scores | None = None,
         text_field: str = "text",
+        text_of: None = None,
         progress: Callable[[int], None] | None = None,
-    ) -> list[RankedDocument]:
+    ) -> list[RankedDocument[DocumentT]]: ...
+
+    @overload
+    def rank(
+        self,
+        query: str,
+        documents: Iterable[D],
+        *,
+        top_k: SupportsIndex | None = None,
+        return_documents: bool = False,
+        scores: Scores | None = None,
+        text_of: Callable[[D], str],
+        progress: Callable[[int], None] | None = None,
+    ) -> list[RankedDocument[D]]: ...
+
+    def rank(
+        self,
+        query: str,
+        documents: Iterable[D],
+        *,
+        top_k: SupportsIndex | None = None,
+        return_documents: bool = False,
+        scores: Scores | None = None,
+        text_field: str = "text",
+        text_of: Callable[[D], str] | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> list[RankedDocument[D]]:
         """Rank documents by how well they answer a query, best first, ties by input order.
+
+        Documents that show nothing, being empty, blank or of invisible characters, come last,
+        whatever the model makes of them.
 
         Args:
             query: the question or search words.
-            documents: strings, or mappings with the text under ``text_field``; any iterable.
+            documents: strings, or mappings with the text under ``text_field``, or anything that
+                ``text_of`` takes the text of. Lists and all else that has a length are checked
+                before anything is computed.
             top_k: give only so many of the best; None is all.
             return_documents: put each document, the same object, into its result.
             scores: ``sigmoid`` (0 to 1) or ``logits``; None is what the model was made for, as
                 sentence-transformers' CrossEncoder gives it: the sigmoid, unless its checkpoint
                 asks for another activation.
             text_field: where the text of a mapping lies.
+            text_of: a function that gives a document's text; then there is no ``text_field``.
             progress: called with the number of documents scored so far, as it grows.
 
         Raises:
             InputError: the query or a document is not usable text, or a parameter is out of
-                range; the message says which.
-            EngineError: the model failed.
+                range; the message says which, and ``index`` has the document's place.
+            TokenizerError: the tokenizer failed on a document; with its ``index``.
+            EngineError: the model failed; with the ``index`` of the document at fault.
             ClosedError: the reranker has been closed.
         """
-        keep = inputs.top_k(top_k)
+        keep = parameters.top_k(top_k)
         activation = self._activation(scores)
-        waiting: dict[int, Document] | None = {} if return_documents else None
-        pairs = inputs.query_pairs(query, documents, text_field, waiting)
+        query = check_text(query, "the query")
+        checked = texts.checked_documents(documents, text_field, text_of)
         self._parts()
-        scored = enumerate(self._score(pairs, activation))
-        ranked = (_ranked(index, pair, waiting) for index, pair in _watched(scored, progress))
+        waiting: deque[tuple[D | None, bool]] = deque()
+
+        def pairs() -> Iterator[Pair]:
+            for document, text in checked:
+                waiting.append((document if return_documents else None, texts.is_blank(text)))
+                yield query, text
+
+        scored = score_stream(
+            pairs(), self._parts, activation=activation, at_a_time=AT_A_TIME, noun="document"
+        )
+        ranked = (
+            _placed(index, pair, *waiting.popleft())
+            for index, pair in _watched(enumerate(scored), progress)
+        )
         # Both keep the input order of equal logits; the second holds no more than it gives.
-        if keep is None:
-            return sorted(ranked, key=_best_first)
-        return heapq.nsmallest(keep, ranked, key=_best_first)
+        best = sorted(ranked, key=_place) if keep is None else heapq.nsmallest(keep, ranked, _place)
+        return [result for _, result in best]
 
     def score(
         self,
@@ -164,14 +230,20 @@ class Reranker:
     ) -> Iterator[ScoredPair]:
         """Score (query, document) pairs as they come, in input order, in constant memory.
 
-        So many pairs are taken before the first of them is given back: more are faster, one
-        alone is answered at once. Raises what :meth:`rank` does, when the results are asked for;
-        the parameters and a closed reranker are checked at once.
+        A pair is any two strings in order, such as a row of an array. ``at_a_time`` pairs are
+        taken before the first of them is given back: more are faster, one alone is answered at
+        once.
+
+        Parameters, a closed reranker, and pairs that have a length, such as a list, are checked
+        at once. Of a stream, all pairs before a bad one, or before whatever the stream itself
+        raises, are given first. Raises what :meth:`rank` does.
         """
-        activation, chunk = self._activation(scores), inputs.at_a_time(at_a_time)
-        checked = inputs.checked_pairs(pairs)
+        activation, chunk = self._activation(scores), parameters.at_a_time(at_a_time)
         self._parts()
-        return self._score(checked, activation, chunk)
+        checked = texts.checked_pairs(pairs)
+        return score_stream(
+            checked, self._parts, activation=activation, at_a_time=chunk, noun="pair"
+        )
 
     def predict(
         self, pairs: Iterable[Pair], *, scores: Scores | None = None
@@ -186,9 +258,27 @@ class Reranker:
 
     def close(self) -> None:
         """Free the model. A second call does nothing; any other use raises ClosedError."""
-        engine, self._engine, self._tokenizer = self._engine, None, None
-        if engine is not None:
-            engine.close()
+        parts, self._open = self._open, None
+        if parts is not None:
+            parts[1].close()
+
+    def __repr__(self) -> str:
+        """Say which model it is, and what runs it."""
+        artifact, parts = self._artifact, self._open
+        model = f"{artifact.manifest.name} ({artifact.manifest.precision}) at {artifact.path}"
+        if parts is None:
+            return f"<Reranker {model}: closed>"
+        tokenizer, engine = parts
+        return f"<Reranker {model}: engine {engine.name}, at most {tokenizer.max_length} tokens>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Load the same folder with the same settings, where a copy is made or arrives.
+
+        That is what pickle, deepcopy and multiprocessing take: a copy has an engine of its own.
+        """
+        if self._open is None:
+            raise ClosedError("this reranker is closed; only one that is open can be copied")
+        return _loaded_again, (type(self), self._settings)
 
     def __enter__(self) -> Reranker:
         """Give the reranker itself; it is closed at the end of the ``with`` block."""
@@ -205,7 +295,8 @@ class Reranker:
         self.close()
 
     def _parts(self) -> tuple[PairTokenizer, Engine]:
-        if self._tokenizer is None or self._engine is None:
+        parts = self._open
+        if parts is None:
             raise ClosedError("this reranker is closed; load a new one with Reranker.load()")
         if self._process != os.getpid():
             # A fork copies memory but no threads: the engine would wait for its own for ever.
@@ -213,21 +304,22 @@ class Reranker:
                 f"this reranker was loaded in process {self._process}, and this is {os.getpid()}, "
                 "forked from it; load one in each process"
             )
-        return self._tokenizer, self._engine
+        return parts
 
     def _activation(self, scores: Scores | None) -> str:
-        return inputs.activation(scores, self._artifact.manifest.activation)
+        return parameters.activation(scores, self._artifact.manifest.activation)
 
-    def _score(
-        self, pairs: Iterator[Pair], activation: str, at_a_time: int = AT_A_TIME
-    ) -> Iterator[ScoredPair]:
-        while chunk := list(islice(pairs, at_a_time)):
-            tokenizer, engine = self._parts()
-            encoded = tokenizer.encode(chunk)
-            logits = engine.logits(encoded)
-            shown = activate(logits, activation)
-            columns = (shown, logits, encoded.lengths, encoded.truncated)
-            yield from map(ScoredPair, *(column.tolist() for column in columns))
+
+def _loaded_again(kind: type[Reranker], settings: Settings) -> Reranker:
+    return kind.load(
+        settings.path,
+        threads=settings.threads,
+        max_length=settings.max_length,
+        engine=settings.engine,
+        kernel=settings.kernel,
+        verify=settings.verify,
+        self_check=settings.self_check,
+    )
 
 
 def _check_or_close(artifact: Artifact, tokenizer: PairTokenizer, engine: Engine) -> None:
@@ -236,11 +328,6 @@ def _check_or_close(artifact: Artifact, tokenizer: PairTokenizer, engine: Engine
     except BaseException:
         engine.close()
         raise
-
-
-def _best_first(result: RankedDocument) -> float:
-    # By logit: the sigmoid of large logits is 1.0 for all of them.
-    return -result.logit
 
 
 def _watched(
@@ -252,6 +339,14 @@ def _watched(
         yield index, pair
 
 
-def _ranked(index: int, pair: ScoredPair, waiting: dict[int, Document] | None) -> RankedDocument:
-    document = None if waiting is None else waiting.pop(index)
-    return RankedDocument(index, pair.score, pair.logit, pair.tokens, pair.truncated, document)
+def _placed(
+    index: int, pair: ScoredPair, document: D | None, blank: bool
+) -> tuple[tuple[bool, float], RankedDocument[D]]:
+    """Return a result, and what it is sorted by."""
+    result = RankedDocument(index, pair.score, pair.logit, pair.tokens, pair.truncated, document)
+    # By logit: the sigmoid of large logits is 1.0 for all of them.
+    return (blank, -pair.logit), result
+
+
+def _place(ranked: tuple[tuple[bool, float], RankedDocument[D]]) -> tuple[bool, float]:
+    return ranked[0]

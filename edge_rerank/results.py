@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+D = TypeVar("D")
 
 Document = str | Mapping[str, Any]
 """A text, or a mapping that has one under the text field."""
@@ -29,7 +31,7 @@ class ScoredPair:
 
 
 @dataclass(frozen=True, slots=True)
-class RankedDocument:
+class RankedDocument(Generic[D]):
     """One document of a ranking."""
 
     index: int
@@ -42,7 +44,7 @@ class RankedDocument:
     """How many tokens the model read, special tokens included."""
     truncated: bool
     """True when the texts did not fit whole into the maximum length."""
-    document: Document | None = None
+    document: D | None = None
     """The document itself, the same object, where it was asked for."""
 
 

@@ -26,7 +26,7 @@ from edge_rerank.artifact.fields import LARGEST, Fields, json_text, read_json
 from edge_rerank.artifact.manifest import utc_now
 from edge_rerank.errors import ArtifactError, InputError, shown
 from edge_rerank.files import whole_file
-from edge_rerank.inputs import checked_pairs
+from edge_rerank.inputs.texts import checked_pairs
 from edge_rerank.pairs import Pair
 from edge_rerank.parity.agreement import Agreement, agree
 from edge_rerank.reranker import Reranker

@@ -157,7 +157,8 @@ def test_documents_come_back_as_the_same_objects(reranker: Reranker) -> None:
 
 def test_text_field_and_plain_text_score_alike(reranker: Reranker) -> None:
     plain = reranker.rank(QUERY, ["water flow", "steel"])
-    assert reranker.rank(QUERY, [{"body": "water flow"}, "steel"], text_field="body") == plain
+    documents: list[Document] = [{"body": "water flow"}, "steel"]
+    assert reranker.rank(QUERY, documents, text_field="body") == plain
 
 
 def test_no_documents_no_results(reranker: Reranker) -> None:
@@ -221,7 +222,7 @@ def test_bad_input_is_named(reranker: Reranker, arguments: dict[str, Any], messa
 
 def test_bad_document_deep_in_the_list_is_named_by_its_own_index(reranker: Reranker) -> None:
     with pytest.raises(InputError, match="document 1300 is 7"):
-        reranker.rank(QUERY, ["water"] * 1300 + [7])  # type: ignore[list-item]
+        reranker.rank(QUERY, ["water"] * 1300 + [7])  # type: ignore[type-var]
 
 
 @pytest.mark.parametrize("pair", ["ab", ("a",), ("a", "b", "c"), ("a", 1), None])
@@ -232,7 +233,7 @@ def test_bad_pairs_are_named(reranker: Reranker, pair: object) -> None:
 
 def test_unknown_keywords_are_refused(reranker: Reranker) -> None:
     with pytest.raises(TypeError):
-        reranker.rank(QUERY, [], topk=3)  # type: ignore[call-arg]
+        reranker.rank(QUERY, [], topk=3)  # type: ignore[call-overload]
 
 
 @pytest.mark.parametrize("length", [0, -1, 4, MAX_LENGTH + 1, "x", True])
@@ -253,14 +254,15 @@ def test_closed_means_closed(artifact_path: Path) -> None:
     next(stream)
     loaded.close()
     loaded.close()
-    for use in (
+    uses: tuple[Callable[[], object], ...] = (
         lambda: loaded.rank(QUERY, []),
         lambda: loaded.predict([]),
         lambda: loaded.score([]),
         lambda: loaded.__enter__(),
         lambda: loaded.describe(),
         lambda: list(stream),
-    ):
+    )
+    for use in uses:
         with pytest.raises(ClosedError):
             use()
     assert loaded.artifact.manifest.name == "tiny"
@@ -277,7 +279,7 @@ def test_many_threads_give_the_answers_of_one(reranker: Reranker) -> None:
     in_turn = [reranker.rank(*job) for job in jobs]
     barrier = threading.Barrier(8)
 
-    def work(job: tuple[str, list[str]]) -> list[RankedDocument]:
+    def work(job: tuple[str, list[str]]) -> list[RankedDocument[str]]:
         if jobs.index(job) < 8:
             barrier.wait(timeout=30)
         return reranker.rank(*job)

@@ -8,12 +8,15 @@ import stat
 from pathlib import Path
 
 from edge_rerank.artifact.manifest import check_file_name
-from edge_rerank.errors import ArtifactError, ArtifactNotFoundError
+from edge_rerank.errors import ArtifactError, ArtifactNotFoundError, InputError, shown
 
 
 def model_folder(path: str | os.PathLike[str]) -> Path:
-    """Return a folder's absolute path, its links resolved; raises ArtifactNotFoundError."""
-    folder = Path(path)
+    """Return a folder's absolute path, its links resolved; raises ArtifactNotFoundError.
+
+    A ``~`` at the start is the user's home, as in a shell. Raises InputError for what is no path.
+    """
+    folder = _expanded(path)
     try:
         found = None if stat.S_ISDIR(folder.stat().st_mode) else "not a folder"
     except (OSError, ValueError) as error:  # ValueError: a null character
@@ -23,6 +26,22 @@ def model_folder(path: str | os.PathLike[str]) -> Path:
             f"{folder}: {found}; expected a model folder, as edge-rerank export makes"
         )
     return folder.resolve()
+
+
+def _expanded(path: str | os.PathLike[str]) -> Path:
+    try:
+        folder = Path(path)
+    except TypeError:
+        raise InputError(
+            f"the model is {shown(path)}; expected the path of its folder as a string or a Path, "
+            "or None for the built-in model"
+        ) from None
+    if not folder.parts[:1] or not folder.parts[0].startswith("~") or os.path.lexists(folder):
+        return folder
+    try:
+        return folder.expanduser()
+    except RuntimeError:  # no such user, or no home
+        return folder
 
 
 def regular_file(folder: Path, name: str) -> Path:

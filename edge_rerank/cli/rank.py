@@ -133,7 +133,7 @@ def _object(entry: Entry, form: str, field: str) -> Document:
     return record
 
 
-def _print_json(ranked: list[RankedDocument]) -> None:
+def _print_json(ranked: list[RankedDocument[Document]]) -> None:
     for place, result in enumerate(ranked, 1):
         line = {
             "rank": place,

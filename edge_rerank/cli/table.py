@@ -7,12 +7,14 @@ import sys
 import unicodedata
 from collections.abc import Sequence
 
-from edge_rerank.results import RankedDocument
+from edge_rerank.results import Document, RankedDocument
 
 _PIPED_WIDTH = 100  # where the output is no terminal
 
 
-def print_table(ranked: Sequence[RankedDocument], *, text_field: str, logits: bool) -> None:
+def print_table(
+    ranked: Sequence[RankedDocument[Document]], *, text_field: str, logits: bool
+) -> None:
     """Print results, best first, a line each; ``*`` marks texts that did not fit whole."""
     rows = [("rank", "logit" if logits else "score", "document")]
     for place, result in enumerate(ranked, 1):
@@ -59,7 +61,7 @@ def _visible(char: str) -> str:
     return "" if category in ("Cs", "Cf") and char != "\u200d" else char
 
 
-def _text(result: RankedDocument, text_field: str) -> str:
+def _text(result: RankedDocument[Document], text_field: str) -> str:
     document = result.document
     if document is None or isinstance(document, str):
         return document or ""

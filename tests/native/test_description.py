@@ -19,7 +19,7 @@ from edge_rerank.description import (
     TokenizerChoice,
 )
 from edge_rerank.engines.choose import ENGINES
-from edge_rerank.inputs import SCORES
+from edge_rerank.inputs.parameters import SCORES
 from edge_rerank.native_library import Library
 from edge_rerank.tokenizing.choose import TOKENIZERS
 from native.toolchain import ROOT
