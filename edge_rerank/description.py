@@ -9,6 +9,7 @@ EngineName = Literal["native", "onnxruntime"]
 EngineChoice = Literal["auto", "native", "onnxruntime"]
 TokenizerName = Literal["native", "tokenizers"]
 TokenizerChoice = Literal["auto", "native", "tokenizers"]
+ThreadsChoice = Literal["auto"]
 Scores = Literal["sigmoid", "logits"]
 Kernel = Literal[
     "avx512_vnni", "avx_vnni", "avx2", "sse41", "neon_i8mm", "neon_dotprod", "neon", "scalar"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, SupportsIndex, TypeVar, overload
 
 from edge_rerank.artifact.builtin import builtin_model
 from edge_rerank.artifact.folder import Artifact, load_artifact
-from edge_rerank.description import Description, EngineChoice, Kernel, Scores
+from edge_rerank.description import Description, EngineChoice, Kernel, Scores, ThreadsChoice
 from edge_rerank.engines.choose import check_choice, create_engine
 from edge_rerank.engines.protocol import Engine
 from edge_rerank.errors import ClosedError, EngineError, InputError, shown
@@ -20,7 +20,7 @@ from edge_rerank.inputs import parameters, texts
 from edge_rerank.loading.parts import open_parts
 from edge_rerank.loading.self_check import check_at_load, check_rounding
 from edge_rerank.loading.settings import Settings
-from edge_rerank.machine.threads import resolve_threads
+from edge_rerank.machine.threads import AUTO, resolve_threads
 from edge_rerank.pairs import Pair, check_text
 from edge_rerank.results import Document, RankedDocument, ScoredPair
 from edge_rerank.scoring import score_stream
@@ -61,7 +61,7 @@ class Reranker:
         cls,
         path: str | os.PathLike[str] | None = None,
         *,
-        threads: SupportsIndex | None = None,
+        threads: SupportsIndex | ThreadsChoice | None = None,
         max_length: SupportsIndex | None = None,
         engine: EngineChoice = "auto",
         kernel: Kernel | None = None,
@@ -71,9 +71,9 @@ class Reranker:
         """Open an artifact's folder, or the model that comes with this package.
 
         Args:
-            path: the folder; None is the built-in model.
+            path: the folder; None is the built-in model. ``~`` is the user's home.
             threads: how many to use; None is the environment variable EDGE_RERANK_THREADS, or
-                else all that this process may use.
+                else all that this process may use, which is what ``auto`` says.
             max_length: most tokens of a pair, special tokens included; None is the model's own.
             engine: ``native``, ``onnxruntime``, or ``auto``: the native engine where it was built
                 and can run the model, ONNX Runtime elsewhere; :meth:`describe` says why.
@@ -109,7 +109,7 @@ class Reranker:
         self._artifact, self._open, self._process = artifact, (tokenizer, running), os.getpid()
         self._settings = Settings(
             path=None if path is None else artifact.path,
-            threads=None if threads is None else count,
+            threads=None if threads in (None, AUTO) else count,
             max_length=None if max_length is None else length,
             engine=engine,
             kernel=kernel,

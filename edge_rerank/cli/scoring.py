@@ -9,6 +9,7 @@ from typing import Any
 from edge_rerank.cli.common import with_members
 from edge_rerank.cli.failures import in_options
 from edge_rerank.cli.streams import say
+from edge_rerank.description import Scores
 from edge_rerank.errors import EngineError, InputError, TokenizerError
 from edge_rerank.pairs import Pair
 from edge_rerank.reading.entries import Entry
@@ -112,7 +113,8 @@ class Scorer:
     ) -> None:
         """Score with a reranker; ``on_error`` is one of ON_ERROR."""
         self.members, self.on_error = members, on_error
-        self._reranker, self._scores = reranker, "logits" if logits else None
+        self._reranker = reranker
+        self._scores: Scores | None = "logits" if logits else None
         self._bad, self._good = 0, 0
         self._first: InputError | None = None
 
@@ -186,7 +188,7 @@ class Scorer:
                 try:
                     text = self._scored(line, self.score(line))
                 except (InputError, TokenizerError) as error:
-                    problem = InputError(f"{line.place}: {error}")
+                    problem = InputError(f"{line.place}: {str(error).removeprefix('pair 0: ')}")
                     if self.on_error == STOP:
                         raise problem from error
                     text = self._failed(

@@ -19,6 +19,7 @@ from edge_rerank.artifact.folder import Artifact
 from edge_rerank.description import EngineInfo, EngineName, Kernel, Memory, Timings
 from edge_rerank.engines.checks import check_batch
 from edge_rerank.errors import ClosedError, EngineError, InputError
+from edge_rerank.handles import OfThisProcess
 from edge_rerank.native_library import Library, Options, UnavailableError, load_library
 from edge_rerank.pairs import TokenizedBatch
 
@@ -31,7 +32,7 @@ _PIECES_A_CALL = 2
 _KEY_GROUP = 16  # the library pads a pair's keys to whole groups
 
 
-class NativeEngine:
+class NativeEngine(OfThisProcess):
     """Runs ``model.safetensors`` with the native library; see :class:`edge_rerank.engines.Engine`.
 
     A process forked from the one that made it cannot use it: the engine's threads stay behind.

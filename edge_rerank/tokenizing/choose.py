@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_rerank.errors import ArtifactError, EngineError, InputError, TokenizerError
+from edge_rerank.handles import OfThisProcess
 from edge_rerank.pairs import Pair, TokenizedBatch, check_pairs
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ TOKENIZER_VARIABLE = "EDGE_RERANK_TOKENIZER"
 TOKENIZERS = ("auto", "native", "tokenizers")
 
 
-class PairTokenizer:
+class PairTokenizer(OfThisProcess):
     """Encodes pairs with a ``tokenizer.json``. Safe to use from several threads at once."""
 
     def __init__(

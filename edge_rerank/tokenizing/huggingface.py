@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from edge_rerank.description import TokenizerName
 from edge_rerank.errors import InputError, TokenizerError
+from edge_rerank.handles import OfThisProcess
 from edge_rerank.machine.threads import usable_threads
 from edge_rerank.pairs import Pair, TokenizedBatch, offsets_of
 
@@ -77,7 +78,7 @@ def longest_first(first: int, second: int, budget: int) -> tuple[int, int]:
     return (long, short) if first > second else (short, long)
 
 
-class HuggingFaceTokenizer:
+class HuggingFaceTokenizer(OfThisProcess):
     """See :class:`edge_rerank.tokenizing.protocol.Tokenizer`.
 
     A query is encoded once however many documents it is paired with: texts are encoded alone, cut

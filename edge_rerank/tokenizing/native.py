@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from edge_rerank.description import TokenizerName
 from edge_rerank.errors import ArtifactError, EngineError, TokenizerError
+from edge_rerank.handles import OfThisProcess
 from edge_rerank.native_library import load_library
 from edge_rerank.pairs import Pair, TokenizedBatch, offsets_of
 
@@ -25,7 +26,7 @@ from edge_rerank.pairs import Pair, TokenizedBatch, offsets_of
 _AT_A_TIME = 256
 
 
-class NativeTokenizer:
+class NativeTokenizer(OfThisProcess):
     """See :class:`edge_rerank.tokenizing.protocol.Tokenizer`."""
 
     name: TokenizerName = "native"

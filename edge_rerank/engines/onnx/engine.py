@@ -22,10 +22,11 @@ from edge_rerank.engines.onnx.memory import return_free_memory
 from edge_rerank.engines.onnx.session import CAREFUL_PRODUCTS, open_session
 from edge_rerank.engines.onnx.worker import Worker
 from edge_rerank.errors import ClosedError
+from edge_rerank.handles import OfThisProcess
 from edge_rerank.pairs import TokenizedBatch
 
 
-class OnnxEngine:
+class OnnxEngine(OfThisProcess):
     """Runs ``model.onnx`` with ONNX Runtime; see :class:`edge_rerank.engines.Engine`.
 
     The graph takes ``input_ids`` and ``attention_mask`` and, in a model with token types,
