@@ -6,6 +6,7 @@ What is declared here is ``native/include/edge_rerank.h``, whose comments say wh
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
 from functools import cache
 from pathlib import Path
@@ -16,7 +17,8 @@ from edge_rerank.description import Kernel
 from edge_rerank.errors import ArtifactError, EdgeRerankError, EngineError, InputError
 
 API_VERSION = 1
-FOLDER = Path(__file__).resolve().parent / "_native"
+# Links are not followed: installed as links, the library is linked beside this file.
+FOLDER = Path(os.path.abspath(__file__)).parent / "_native"
 _NAMES = {"win32": "edge_rerank.dll", "darwin": "libedge_rerank.dylib"}
 _NOT_BUILT = "not-built.txt"  # written by setup.py
 _INVALID_ARGUMENT, _BAD_ARTIFACT, _UNSUPPORTED, _OUT_OF_MEMORY = 1, 2, 3, 4
@@ -222,10 +224,22 @@ def load_library() -> Library:
 
     Raises UnavailableError with the reason when there is none.
     """
-    path = FOLDER / _NAMES.get(sys.platform, "libedge_rerank.so")
+    path = library_file()
     if not path.is_file():
         raise UnavailableError(_why_missing(path))
     return Library(path)
+
+
+def library_file() -> Path:
+    """Return the library's path, whether or not it is there.
+
+    In a clone, Python finds this package in the current folder before the installed one, which has
+    the library; :class:`Library` checks that it is of the same release.
+    """
+    name = _NAMES.get(sys.platform, "libedge_rerank.so")
+    installed = [Path(entry, "edge_rerank", "_native") for entry in sys.path]
+    folders = [FOLDER] if FOLDER.is_dir() else [FOLDER, *installed]
+    return next((folder / name for folder in folders if (folder / name).is_file()), FOLDER / name)
 
 
 def error_of(status: int, text: str) -> EdgeRerankError:

@@ -9,6 +9,8 @@ from edge_rerank.errors import ArtifactNotFoundError
 
 _PACKAGE = "edge_rerank.models"
 _NAME = "mini"
+# Where the model lies in a clone; there, Python finds this package before the installed one.
+_IN_A_CLONE = Path(__file__).parents[2] / "quantized" / _NAME
 
 
 def builtin_model() -> Path:
@@ -23,6 +25,8 @@ def builtin_model() -> Path:
         # A Path in any installation; other kinds stand for packages run from an archive.
         folder = resources.files(_PACKAGE) / _NAME
     except ModuleNotFoundError:
+        if os.path.isdir(_IN_A_CLONE):
+            return _IN_A_CLONE
         raise ArtifactNotFoundError(
             f"this installation of edge-rerank carries no built-in model: {remedy}"
         ) from None

@@ -59,6 +59,10 @@ def fresh_environment(folder: Path, *, libraries: bool = True) -> Environment:
         packages = Path(sysconfig.get_path("purelib", vars={"base": str(folder)}))
         # Last on the path, and what is in there starts nothing: no hook of an editable
         # installation of ours is at work.
-        shared = [entry for entry in sys.path if Path(entry).name.endswith("-packages")]
-        (packages / "shared.pth").write_text("\n".join(shared) + "\n", "utf-8")
+        (packages / "shared.pth").write_text("\n".join(shared_packages()) + "\n", "utf-8")
     return Environment(folder)
+
+
+def shared_packages() -> list[str]:
+    """Return the folders that this interpreter's libraries lie in."""
+    return [entry for entry in sys.path if Path(entry).name.endswith("-packages")]
