@@ -272,5 +272,5 @@ def _why_missing(path: Path) -> str:
         reason = "the file is missing"
     return (
         f"{path.name}, the native engine's library, is not there: {reason}; to build it, "
-        "reinstall edge-rerank with EDGE_RERANK_BUILD_NATIVE=1"
+        "reinstall edge-rerank from source with EDGE_RERANK_BUILD_NATIVE=1"
     )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from edge_rerank._version import __version__
 from edge_rerank.artifact.folder import Probe, write_manifest, write_probes
 from edge_rerank.artifact.manifest import PRECISIONS, Manifest, Source
+from edge_rerank.installation import install_command
 from edge_rerank.parity.agreement import ALIKE, spread
 from edge_rerank.parity.limits import FP32_MAX, INT8_RMS
 from edge_rerank.tokenizing.choose import PairTokenizer
@@ -299,7 +300,7 @@ def _check_libraries() -> None:
     if missing:
         raise ExportError(
             f"the exporter needs {', '.join(missing)}; install its extra with: "
-            "python -m pip install 'edge-rerank[export]'"
+            f"{install_command('export')}"
         )
 
 

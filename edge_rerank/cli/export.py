@@ -8,11 +8,9 @@ from typing import Any
 
 from edge_rerank.cli.failures import EXIT_CODES, EXIT_FAILED
 from edge_rerank.cli.streams import say
+from edge_rerank.installation import install_command
 
-_MISSING = (
-    "edge-rerank export: {error}; the exporter is an extra, install it with: "
-    "python -m pip install 'edge-rerank[export]'"
-)
+_MISSING = "edge-rerank export: {error}; the exporter is an extra, install it with: {command}"
 _EPILOG = f"""\
 examples:
   edge-rerank export ./checkpoint --output ./model
@@ -53,5 +51,5 @@ def _run(exporter: Any, options: argparse.Namespace) -> int:
 
 
 def _refuse(reason: str) -> int:
-    say(_MISSING.format(error=reason))
+    say(_MISSING.format(error=reason, command=install_command("export")))
     return EXIT_FAILED

@@ -27,7 +27,7 @@ the last bit; the files are compared with their checksums and with one another.
 With --reference and --pairs, the model is compared with an fp32 artifact of the same checkpoint
 (edge-rerank export --precision fp32) on pairs of your own, in the format of edge-rerank score.
 With --collection, BM25's best documents are reranked and measured against the judgements; that
-needs an extra: python -m pip install 'edge-rerank[evaluation]'.
+needs the extra evaluation; a message says how to install it where it is missing.
 
 examples:
   edge-rerank verify

@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import Any
 
 from edge_rerank.errors import MissingExtraError
+from edge_rerank.installation import install_command
 
 _NEEDED = ("bm25s", "Stemmer", "ir_measures", "scipy")
 
@@ -17,7 +18,7 @@ def library(name: str) -> Any:
     except ImportError as error:
         raise MissingExtraError(
             f"evaluating on a collection needs {name.partition('.')[0]}, which cannot be imported "
-            f"({error}); install the extra with: python -m pip install 'edge-rerank[evaluation]'"
+            f"({error}); install the extra with: {install_command('evaluation')}"
         ) from error
 
 

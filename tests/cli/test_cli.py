@@ -16,6 +16,7 @@ from edge_rerank.cli import main
 from edge_rerank.cli.parser import as_utf8
 from edge_rerank.cli.progress import ProgressLine
 from edge_rerank.cli.table import columns, fitted
+from edge_rerank.installation import install_command
 
 DOCUMENTS = ["plants eat light", "steel bridge", "water flow of rivers"]
 
@@ -269,7 +270,7 @@ def test_version_and_no_command(run: Run) -> None:
 def test_export_without_its_extra(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "edge_rerank_export.cli", None)
     assert run("export", "model", "--output", "x", model=False) == 1
-    assert "python -m pip install 'edge-rerank[export]'" in run.err
+    assert install_command("export") in run.err
     assert run.err.count("\n") == 1
 
 

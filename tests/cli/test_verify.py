@@ -12,6 +12,7 @@ import pytest
 
 from edge_rerank.artifact.folder import load_artifact, load_probes
 from edge_rerank.cli import main
+from edge_rerank.installation import install_command
 from tests.support.made_collection import write_collection
 from tests.support.tampering import edit_json
 
@@ -164,4 +165,4 @@ def test_a_collection_without_the_extra(
     monkeypatch.setitem(sys.modules, "bm25s", None)
     code, out, err = verify(artifact_path, "--collection", write_collection(tmp_path / "small"))
     assert (code, out) == (1, "")
-    assert "python -m pip install 'edge-rerank[evaluation]'" in err
+    assert install_command("evaluation") in err

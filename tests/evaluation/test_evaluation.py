@@ -141,7 +141,7 @@ def test_an_evaluation(folder: Path, artifact_path: Path) -> None:
 
 def test_the_extra_is_named_when_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ir_measures", None)
-    with pytest.raises(MissingExtraError, match=r"needs ir_measures.*'edge-rerank\[evaluation\]'"):
+    with pytest.raises(MissingExtraError, match=r"needs ir_measures.*pip install .*\[evaluation\]"):
         check_libraries()
 
 
