@@ -60,7 +60,7 @@ class EngineError(EdgeRerankError):
 
 
 class ParityError(EdgeRerankError):
-    """On this machine the model does not give the scores that its artifact promises."""
+    """The model does not give the scores that its artifact, or the checkpoint, promises."""
 
 
 class MissingExtraError(EdgeRerankError):

@@ -7,8 +7,9 @@ that the command line can describe itself without them.
 from __future__ import annotations
 
 from edge_rerank.engines.onnx.runtime import disable_telemetry
+from edge_rerank.errors import ParityError
 
-from .errors import CalibrationError, CheckpointError, ExportError, ParityError
+from .errors import CalibrationError, CheckpointError, ExportError
 from .pipeline import ExportOptions, ExportReport, export_model
 
 disable_telemetry()  # Optimum imports onnxruntime by itself

@@ -15,7 +15,3 @@ class CheckpointError(ExportError):
 
 class CalibrationError(ExportError):
     """The calibration file cannot be read, or holds no pairs of texts."""
-
-
-class ParityError(ExportError):
-    """The exported model strays further from the checkpoint than the stated limit."""

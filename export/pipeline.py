@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any
 from edge_rerank._version import __version__
 from edge_rerank.artifact.folder import Probe, write_manifest, write_probes
 from edge_rerank.artifact.manifest import PRECISIONS, Manifest, Source
+from edge_rerank.errors import ParityError
 from edge_rerank.installation import install_command
-from edge_rerank.parity.agreement import ALIKE, spread
+from edge_rerank.parity.agreement import ALIKE, Agreement, agree, spread
 from edge_rerank.parity.limits import FP32_MAX, INT8_RMS
 from edge_rerank.tokenizing.choose import PairTokenizer
 
 from .calibration import Calibration, load_calibration
 from .checkpoint import Checkpoint
-from .errors import ExportError, ParityError
+from .errors import ExportError
 from .output import Workplace, output_folder
-from .parity import Parity, compare
 from .probes import probe_pairs
 from .progress import Report, Stages
 from .source import fetch_checkpoint
@@ -77,9 +77,9 @@ class ExportReport:
 
     path: Path
     manifest: Manifest
-    fp32: Parity
+    fp32: Agreement
     """Optimum's fp32 graph against torch."""
-    int8: Parity | None
+    int8: Agreement | None
     """The int8 graph against the fp32 graph; None for an fp32 artifact."""
 
 
@@ -140,7 +140,7 @@ class _Export:
         self.probes = probe_pairs()
         self.tokens = self.tokenizer.encode(self.probes)
 
-    def write(self) -> tuple[Manifest, Parity, Parity | None]:
+    def write(self) -> tuple[Manifest, Agreement, Agreement | None]:
         """Write all files of the artifact."""
         from .reference import TorchReference
 
@@ -168,14 +168,14 @@ class _Export:
 
     def _reference_graph(
         self, torch_reference: TorchReference, path: Path
-    ) -> tuple[Parity, NDArray[np.float32]]:
+    ) -> tuple[Agreement, NDArray[np.float32]]:
         from .reference import OnnxReference
 
         with self.stages.stage("exporting the fp32 graph with Optimum"):
             expected = torch_reference.logits(self.tokens)
             torch_reference.export(path)
             logits = OnnxReference(path).logits(self.tokens)
-        fp32 = compare(logits, expected)
+        fp32 = agree(logits.tolist(), expected.tolist())
         if not fp32.max_error <= FP32_LIMIT:
             self._refuse(
                 f"the fp32 graph differs from torch by up to {fp32.max_error:.2g} logits on the "
@@ -212,7 +212,7 @@ class _Export:
         calibration: Calibration,
         folder: Path,
         logits: NDArray[np.float32],
-    ) -> Parity:
+    ) -> Agreement:
         from .int8 import write_int8_graph
         from .reference import OnnxReference
         from .statistics import collect_statistics
@@ -224,7 +224,7 @@ class _Export:
         with self.stages.stage("quantising, and building the int8 graph"):
             write_int8_graph(folder, tensors, it, self.max_length, statistics)
             found = OnnxReference(folder / "model.onnx").logits(self.tokens)
-        int8 = compare(found, logits)
+        int8 = agree(found.tolist(), logits.tolist())
         if not int8.rms_in_sigma <= self.options.max_error:
             self._refuse(
                 f"the int8 graph's rms error is {int8.rms_in_sigma:.3f} of the logits' standard "
@@ -245,7 +245,7 @@ class _Export:
         return describe(self.calibration) if self.calibration else None
 
     def _write_rest(
-        self, folder: Path, logits: NDArray[np.float32], fp32: Parity, int8: Parity | None
+        self, folder: Path, logits: NDArray[np.float32], fp32: Agreement, int8: Agreement | None
     ) -> Manifest:
         it = self.checkpoint
         with self.stages.stage("writing the tokenizer, the probes and the manifest"):
@@ -256,7 +256,7 @@ class _Export:
             write_probes(folder, tuple(Probe(*pair, float(logit)) for pair, logit in probes))
             return write_manifest(folder, self._manifest(fp32, int8))
 
-    def _manifest(self, fp32: Parity, int8: Parity | None) -> Manifest:
+    def _manifest(self, fp32: Agreement, int8: Agreement | None) -> Manifest:
         it = self.checkpoint
         parity = {"fp32_graph_against_torch": fp32.to_json()}
         if int8:

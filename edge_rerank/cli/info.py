@@ -86,7 +86,7 @@ def gather(reranker: Reranker, *, verified: bool) -> dict[str, Any]:
         "checksums": "verified" if verified else "not checked",
         "cpu": {**asdict(cpu), "saturates": cpu.saturates, "usable_threads": usable_threads()},
         "engine": reranker.describe().to_json(),
-        "probes": None if check is None else asdict(check),
+        "probes": None if check is None else check.to_json(),
     }
 
 
@@ -145,6 +145,6 @@ def _probes(check: Mapping[str, Any] | None) -> str:
     if check is None:
         return "none that fit"
     return (
-        f"{check['pairs']} scored here: logits differ from the fp32 model's by {check['rms']:.4f} "
-        f"rms, {check['largest']:.4f} at most"
+        f"{check['pairs']} scored here: logits differ from the fp32 model's by "
+        f"{check['rms_error']:.4f} rms, {check['max_error']:.4f} at most"
     )

@@ -12,9 +12,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from edge_rerank.artifact.fields import Fields
+
 TOP_K = 10
 ALIKE = 1e-3
 """Logits of a smaller standard deviation are all alike: fp32 engines may differ by as much."""
+_MOST_PAIRS = 1 << 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +34,9 @@ class Agreement:
     they are all alike, of others that the same model gave; 0 where there is none."""
     kendall_tau: float
     """See :func:`kendall_tau`."""
-    top_k: int
-    """How many of the best :attr:`top_k_overlap` is about."""
-    top_k_overlap: float
+    top_k: int | None = None
+    """How many of the best :attr:`top_k_overlap` is about; None in older manifests."""
+    top_k_overlap: float | None = None
     """See :func:`top_overlap`."""
     alike: bool = False
     """Whether the reference logits are all alike, so that they give no unit of their own."""
@@ -49,12 +52,28 @@ class Agreement:
         return in_sigma(self.max_error, self.sigma)
 
     def to_json(self) -> dict[str, float | int | None]:
-        """Give all figures as JSON values; null stands for infinity."""
+        """Return all figures as JSON values; null stands for infinity."""
         ratios = {"rms_in_sigma": self.rms_in_sigma, "max_in_sigma": self.max_in_sigma}
         return {
             **{name: getattr(self, name) for name in self.__slots__},
             **{name: ratio if math.isfinite(ratio) else None for name, ratio in ratios.items()},
         }
+
+    @classmethod
+    def from_json(cls, value: object, where: str = "agreement") -> Agreement:
+        """Read what :meth:`to_json` wrote; raises ManifestError, naming ``where``."""
+        fields = Fields.of(value, where)
+        best = fields.value.get("top_k") is not None
+        return cls(
+            pairs=fields.integer("pairs", least=1, most=_MOST_PAIRS),
+            max_error=fields.number("max_error", least=0),
+            rms_error=fields.number("rms_error", least=0),
+            sigma=fields.number("sigma", least=0),
+            kendall_tau=fields.number("kendall_tau", least=-1, most=1),
+            top_k=fields.integer("top_k", least=1, most=_MOST_PAIRS) if best else None,
+            top_k_overlap=fields.number("top_k_overlap", least=0, most=1) if best else None,
+            alike=fields.flag("alike") if "alike" in fields.value else False,
+        )
 
 
 def agree(

@@ -8,12 +8,11 @@ is lower.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from edge_rerank.artifact.manifest import Manifest
+from edge_rerank.errors import ManifestError
+from edge_rerank.parity.agreement import Agreement
 
 RECORDED = "int8_against_fp32_graph"
 """The member of the manifest's ``parity`` that is about the probe pairs."""
@@ -42,26 +41,13 @@ class Limits:
     """Where they come from, for people."""
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedParity:
-    """Int8 against fp32 over the probe pairs, as the export measured it."""
-
-    pairs: float
-    max_error: float
-    rms_error: float
-    sigma: float
-    kendall_tau: float
-
-    @classmethod
-    def of(cls, manifest: Manifest) -> RecordedParity | None:
-        """Read the manifest's figures; None where they are missing or not usable numbers."""
-        value = manifest.parity.get(RECORDED)
-        if not isinstance(value, Mapping):
-            return None
-        numbers: list[Any] = [value.get(name) for name in cls.__slots__]
-        if not all(type(it) in (int, float) and math.isfinite(it) for it in numbers):
-            return None
-        return cls(*map(float, numbers)) if value["sigma"] > 0 else None
+def recorded_agreement(manifest: Manifest) -> Agreement | None:
+    """Return how far int8 was from fp32 over the probe pairs at export; None if unusable."""
+    try:
+        found = Agreement.from_json(manifest.parity.get(RECORDED), RECORDED)
+    except ManifestError:
+        return None
+    return found if found.sigma > 0 else None
 
 
 def limits_for(manifest: Manifest, sigma: float) -> Limits:
@@ -69,13 +55,13 @@ def limits_for(manifest: Manifest, sigma: float) -> Limits:
     if manifest.precision == "fp32":
         limit = FP32_MAX / sigma
         return Limits(limit, limit, 0.99, OVERLAP, f"fp32: {FP32_MAX:g} logits")
-    recorded = RecordedParity.of(manifest)
+    recorded = recorded_agreement(manifest)
     if recorded is None:
         return Limits(INT8_RMS, 4 * INT8_RMS, 0.9, OVERLAP, "defaults: no parity is recorded")
-    rms = recorded.rms_error / recorded.sigma
+    rms = recorded.rms_in_sigma
     return Limits(
         rms_in_sigma=min(INT8_RMS, rms + RMS_MARGIN),
-        max_in_sigma=recorded.max_error / recorded.sigma + MAX_MARGIN,
+        max_in_sigma=recorded.max_in_sigma + MAX_MARGIN,
         kendall_tau=recorded.kendall_tau - TAU_MARGIN,
         top_k_overlap=OVERLAP,
         source=f"recorded at export: rms {rms:.4f} sigma, and a margin",

@@ -108,6 +108,8 @@ def agreement_checks(found: Agreement, limits: Limits) -> Iterator[Check]:
         ("kendall_tau", found.kendall_tau, limits.kendall_tau),
         ("top_k_overlap", found.top_k_overlap, limits.top_k_overlap),
     ):
+        if value is None:
+            continue
         shown = f"{value:.4f}" if name == "kendall_tau" else f"{value:.2f} of {found.top_k}"
         yield Check(name, value >= least, shown, f"at least {least:.4g}", _SCORES, value, least)
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from edge_rerank.artifact.folder import Probe
 from edge_rerank.artifact.manifest import Manifest
 from edge_rerank.parity.agreement import spread
-from edge_rerank.parity.limits import RECORDED, RecordedParity
+from edge_rerank.parity.limits import RECORDED, recorded_agreement
 
 
 def parity_conflicts(manifest: Manifest, probes: Sequence[Probe]) -> list[str]:
@@ -18,12 +18,12 @@ def parity_conflicts(manifest: Manifest, probes: Sequence[Probe]) -> list[str]:
     """
     if manifest.precision == "fp32":
         return []
-    recorded = RecordedParity.of(manifest)
+    recorded = recorded_agreement(manifest)
     if recorded is None:
         return [f"the manifest's parity has no usable {RECORDED!r}"]
     conflicts = []
     if recorded.pairs != len(probes):
-        conflicts.append(f"the manifest is about {recorded.pairs:g} probes, not {len(probes)}")
+        conflicts.append(f"the manifest is about {recorded.pairs} probes, not {len(probes)}")
     sigma = spread([probe.logit for probe in probes]) if probes else 0.0
     if not math.isclose(recorded.sigma, sigma, rel_tol=1e-4):
         conflicts.append(

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from edge_rerank.parity.agreement import agree
 from tests.export.conftest import Make
 from tests.export.test_graph import collect, pairs, run_padded
 
@@ -50,7 +51,6 @@ def planted(make_checkpoint: Make) -> Any:
 
 def rms_in_sigma(planted: Any, *, alpha: float | None, rounded: bool) -> float:
     from edge_rerank_export.graph import build_model
-    from edge_rerank_export.parity import compare
     from edge_rerank_export.quantize import quantize_parameters
     from edge_rerank_export.smoothing import smooth
 
@@ -61,7 +61,7 @@ def rms_in_sigma(planted: Any, *, alpha: float | None, rounded: bool) -> float:
     quantised = quantize_parameters(tensors, it, statistics if rounded else None)
     batch = pairs(checkpoint, tuple(range(5, 96)))
     logits = run_padded(build_model(quantised, it, 96), batch, 96)
-    return compare(logits, reference.logits(batch)).rms_in_sigma
+    return agree(logits.tolist(), reference.logits(batch).tolist()).rms_in_sigma
 
 
 def test_smoothing_takes_the_outliers_out(planted: Any) -> None:

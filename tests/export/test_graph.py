@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from edge_rerank.engines.onnx.runtime import import_onnxruntime
 from edge_rerank.pairs import TokenizedBatch
+from edge_rerank.parity.agreement import agree
 from tests.export.conftest import VARIANTS, Make
 from tests.support.batches import Row, batch_of, rows_of
 
@@ -108,7 +109,6 @@ def test_smoothing_changes_nothing_in_float(checkpoint: Any, tensors: Any, refer
 
 def test_the_int8_graph_stays_close(checkpoint: Any, tensors: Any, reference: Any) -> None:
     from edge_rerank_export.graph import build_model
-    from edge_rerank_export.parity import compare
     from edge_rerank_export.quantize import quantize_parameters
     from edge_rerank_export.smoothing import smooth
 
@@ -116,7 +116,7 @@ def test_the_int8_graph_stays_close(checkpoint: Any, tensors: Any, reference: An
     smoothed = smooth(tensors, it.layers, statistics, 0.5)
     model = build_model(quantize_parameters(smoothed, it, statistics), it, 96)
     batch = pairs(checkpoint, tuple(range(5, 96, 3)))
-    parity = compare(run_padded(model, batch, 96), reference.logits(batch))
+    parity = agree(run_padded(model, batch, 96).tolist(), reference.logits(batch).tolist())
     assert 0 < parity.rms_in_sigma < 0.15
     assert parity.kendall_tau > 0.85
 

@@ -86,15 +86,3 @@ def test_the_weights_file_is_safetensors_and_aligned(tmp_path: Path) -> None:
         assert extent.offset % 64 == 0 or name == "odd"
     size = int.from_bytes(data[:8], "little")
     assert "odd" in json.loads(data[8 : 8 + size])
-
-
-def test_parity_by_hand() -> None:
-    from edge_rerank_export.parity import compare
-
-    reference = np.array([0.0, 1.0, 2.0, 3.0], np.float32)
-    parity = compare(np.array([0.0, 1.0, 3.5, 3.0], np.float32), reference)
-    assert parity.max_error == 1.5
-    assert parity.rms_error == 0.75
-    assert parity.sigma == pytest.approx(np.sqrt(1.25))
-    assert parity.kendall_tau == pytest.approx(4 / 6)
-    assert compare(reference, reference).rms_in_sigma == 0

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import math
+from typing import Any, get_type_hints
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rerank.parity.agreement import agree, kendall_tau, top_overlap, usual_top_k
+import edge_rerank
+from edge_rerank import ManifestError, Reranker
+from edge_rerank.artifact.builtin import builtin_model
+from edge_rerank.artifact.folder import load_artifact
+from edge_rerank.parity.agreement import Agreement, agree, kendall_tau, top_overlap, usual_top_k
+from edge_rerank.parity.limits import RECORDED, recorded_agreement
+from edge_rerank.verification import Verification
+from edge_rerank.verification.probe_check import check_probes
 
 FEW = st.lists(st.tuples(st.integers(-4, 4), st.integers(-4, 4)), min_size=1, max_size=25)
 
@@ -64,3 +73,45 @@ def test_overlap_counts_the_best() -> None:
     assert top_overlap([3.0, 2.0, 1.0, 0.0], [0.0, 2.0, 1.0, 3.0], 2) == 0.5
     assert top_overlap([1.0, 1.0, 1.0], [3.0, 2.0, 1.0], 2) == 1.0  # equal: the earlier ones
     assert [usual_top_k(count) for count in (1, 2, 7, 20, 32)] == [1, 1, 3, 10, 10]
+
+
+FIGURES: dict[str, Any] = {
+    "pairs": 34,
+    "max_error": 0.16,
+    "rms_error": 0.05,
+    "sigma": 4.2,
+    "kendall_tau": 0.99,
+}
+
+
+def test_an_agreement_survives_the_round_trip() -> None:
+    figures = agree([1.0, 2.0, 3.5, 4.0], [1.0, 2.0, 3.0, 5.0])
+    assert Agreement.from_json(json.loads(json.dumps(figures.to_json()))) == figures
+    assert Agreement.from_json({**FIGURES, "later": 1}) == Agreement(**FIGURES)  # of older releases
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *({"pairs": 0}, {"pairs": 1.5}, {"pairs": True}, {"max_error": -1}, {"rms_error": None}),
+        *({"sigma": "4"}, {"sigma": 1e200}, {"kendall_tau": 1.5}, {"top_k": 10}, {"top_k": 0}),
+    ],
+)
+def test_figures_that_cannot_be(change: dict[str, object]) -> None:
+    with pytest.raises(ManifestError, match="recorded: "):
+        Agreement.from_json({**FIGURES, **change}, "recorded")
+    with pytest.raises(ManifestError):
+        Agreement.from_json([1, 2])
+
+
+def test_the_exporter_the_manifest_and_the_runtime_share_one_type_and_one_error() -> None:
+    exporter = pytest.importorskip("edge_rerank_export")
+    assert exporter.ParityError is edge_rerank.ParityError
+    manifest = load_artifact(builtin_model()).manifest
+    recorded = recorded_agreement(manifest)
+    assert recorded == Agreement(**{name: manifest.parity[RECORDED][name] for name in FIGURES})
+    types = get_type_hints(exporter.ExportReport)
+    assert (types["fp32"], types["int8"]) == (Agreement, Agreement | None)
+    with Reranker.load() as reranker:
+        assert isinstance(check_probes(reranker), Agreement)
+    assert get_type_hints(Verification)["agreement"] == Agreement | None
