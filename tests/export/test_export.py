@@ -276,54 +276,6 @@ def test_another_models_tokenizer_is_refused(make_checkpoint: Make, tmp_path: Pa
         export(make_checkpoint({"vocab_size": 50}), tmp_path / "model")
 
 
-class TestNames:
-    def test_the_pinned_commit_is_taken(
-        self, make_checkpoint: Make, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        from edge_rerank_export.source import PINNED_REVISIONS, fetch_checkpoint
-
-        asked: list[Any] = []
-
-        def download(name: str, *, revision: str, allow_patterns: list[str]) -> str:
-            asked.append((name, revision))
-            assert not any(pattern.endswith(".bin") for pattern in allow_patterns)
-            return str(make_checkpoint())
-
-        monkeypatch.setattr("huggingface_hub.snapshot_download", download)
-        name, commit = next(iter(PINNED_REVISIONS.items()))
-        checkpoint = fetch_checkpoint(name)
-        assert asked == [(name, commit)]
-        assert (checkpoint.name, checkpoint.revision) == (name, commit)
-        other = "0" * 40
-        assert fetch_checkpoint(name, revision=other).revision == other
-
-    def test_without_a_network(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        from edge_rerank_export import CheckpointError
-        from edge_rerank_export.source import fetch_checkpoint
-
-        class TransportError(Exception):
-            """What the hub's library raises is not always an OSError."""
-
-        def fail(*args: Any, **options: Any) -> None:
-            raise TransportError("no route to host")
-
-        monkeypatch.setattr("huggingface_hub.snapshot_download", fail)
-        monkeypatch.setattr("huggingface_hub.HfApi.model_info", fail)
-        for name in ("mixedbread-ai/mxbai-rerank-xsmall-v1", "someone/else"):
-            with pytest.raises(CheckpointError, match=f"{name}: cannot be downloaded .no route"):
-                fetch_checkpoint(name)
-
-    def test_neither_folder_nor_name(self, tmp_path: Path) -> None:
-        from edge_rerank_export import CheckpointError, ExportError
-        from edge_rerank_export.source import fetch_checkpoint
-
-        for name in ("nothing", str(tmp_path / "missing"), "a/b/c", "../x"):
-            with pytest.raises(CheckpointError, match="neither a folder nor a model's name"):
-                fetch_checkpoint(name)
-        with pytest.raises(ExportError, match="--revision main is for a model on the hub"):
-            fetch_checkpoint(str(tmp_path), revision="main")
-
-
 def test_names_and_tensors_that_transformers_takes_are_taken(
     make_checkpoint: Make, tmp_path: Path
 ) -> None:
