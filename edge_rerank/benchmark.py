@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, SupportsIndex, TypeVar
 
-from edge_rerank.description import Description, EngineChoice, Kernel
+from edge_rerank.description import Description, EngineChoice, Kernel, ThreadsChoice
 from edge_rerank.errors import InputError
 from edge_rerank.machine.cpu import Cpu, read_cpu
 from edge_rerank.machine.threads import resolve_threads, usable_threads
@@ -114,7 +114,7 @@ def benchmark(
     path: str | os.PathLike[str] | None = None,
     *,
     seconds: float = 20.0,
-    threads: int | None = None,
+    threads: SupportsIndex | ThreadsChoice | None = None,
     engine: EngineChoice = "auto",
     kernel: Kernel | None = None,
     progress: Callable[[int], None] | None = None,

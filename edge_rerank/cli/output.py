@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 from edge_rerank.cli.leftovers import Leftover, find_leftover, lock, partial_beside
-from edge_rerank.cli.streams import require_standard_output
+from edge_rerank.cli.streams import require_standard_output, require_writable
 from edge_rerank.errors import InputError
 from edge_rerank.files import copy_mode, replace_or_copy, written_in_place
 
@@ -109,6 +109,7 @@ class _File(_Descriptor):
         self._path, self._beside = path, beside
         self._end = 0 if beside is None else os.fstat(number).st_size
         self._begun = beside is not None
+        self._copied = 0  # lines that the file at the path has as well
 
     def resume(self, leftover: Leftover) -> None:
         """Go on after the lines of an earlier run, which are in this file."""
@@ -116,6 +117,7 @@ class _File(_Descriptor):
         os.lseek(self.number, leftover.end, os.SEEK_SET)
         self.lines, self._end, self._begun = leftover.lines, leftover.end, True
         self.leftover = leftover
+        self._copied = leftover.lines if self._beside not in (None, leftover.path) else 0
 
     def write(self, lines: list[str]) -> None:
         if not self._begun:  # in place: what is there stays until there is something better
@@ -141,7 +143,7 @@ class _File(_Descriptor):
     def stop(self) -> str:
         with contextlib.suppress(OSError):
             os.close(self.number)
-        if self.lines:
+        if self.lines > self._copied:
             where = self._beside or self._path
             kept = _counted(self.lines, f"kept in {where}")
             return f"{kept}; the same command with --resume goes on after them"
@@ -158,7 +160,7 @@ def _open_stream(name: str, resume: bool) -> Output:
         raise InputError(f"{name}: is a folder; expected a file to write")
     found = _DESCRIPTOR.fullmatch(name)
     number = os.dup(int(found[1])) if found else os.open(name, os.O_WRONLY | _BINARY)
-    os.write(number, b"")  # refused where it was opened for reading alone
+    require_writable(number)
     return _Descriptor(name, number)
 
 

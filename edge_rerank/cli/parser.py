@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -27,6 +28,12 @@ class CommandParser(argparse.ArgumentParser):
         """Say what is wrong with the usage, and end."""
         say(f"{self.prog}: {message} (see {self.prog} --help)")
         raise SystemExit(EXIT_USAGE)
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        if file is None or file is not sys.stdout:
+            super()._print_message(message, file)
+        else:  # argparse itself would pass over a disk that is full
+            file.write(message)
 
     def parse_command(self, words: Sequence[str]) -> argparse.Namespace:
         """Read a command's words, its options anywhere between its other arguments."""

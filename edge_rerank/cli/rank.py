@@ -120,6 +120,7 @@ def _file_name(options: argparse.Namespace) -> str | None:
 
 
 def _documents(entries: Entries, field: str) -> Iterator[Document]:
+    entries.begin()
     for entry in entries:
         yield entry.line() if entries.form == TEXT else _object(entry, entries.form, field)
 

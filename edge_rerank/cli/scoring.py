@@ -162,40 +162,40 @@ class Scorer:
         say(f"edge-rerank: {message}")
 
     def _finished(self, batch: Sequence[Line]) -> Iterator[list[str]]:
-        good = [line for line in batch if line.problem is None]
-        try:
-            pairs = [line.pair for line in good]
-            scored = list(
-                self._reranker.score(pairs, scores=self._scores, at_a_time=len(pairs) or 1)
-            )
-        except (InputError, TokenizerError):
-            yield from self._one_by_one(batch)
-            return
-        results = iter(scored)
-        finished = [
-            self._scored(line, next(results)) if line.problem is None else self._failed(line)
-            for line in batch
-        ]
-        yield [text for text in finished if text is not None]
-
-    def _one_by_one(self, batch: Sequence[Line]) -> Iterator[list[str]]:
-        """Find the line that the model cannot take, and keep the others."""
+        """Yield the texts of a batch; raises over a line only after those before it."""
+        results = iter(self._results([line for line in batch if line.problem is None]))
+        finished: list[str] = []
+        problem: InputError | None = None
         for line in batch:
-            text: str | None
-            if line.problem is not None:
-                text = self._failed(line)
-            else:
-                try:
-                    text = self._scored(line, self.score(line))
-                except (InputError, TokenizerError) as error:
-                    problem = InputError(f"{line.place}: {str(error).removeprefix('pair 0: ')}")
-                    if self.on_error == STOP:
-                        raise problem from error
-                    text = self._failed(
-                        Line(line.place, line.size, line.record, line.pair, problem)
-                    )
-            if text is not None:
-                yield [text]
+            result = line.problem or next(results)
+            if isinstance(result, InputError) and self.on_error == STOP:
+                problem = result
+                break
+            text = (
+                self._failed(line, result)
+                if isinstance(result, InputError)
+                else self._scored(line, result)
+            )
+            finished += [] if text is None else [text]
+        yield finished
+        if problem is not None:
+            raise problem
+
+    def _results(self, lines: Sequence[Line]) -> list[ScoredPair | InputError]:
+        """Score lines; one that the model cannot take is at fault, and not its neighbours."""
+        results: list[ScoredPair | InputError] = []
+        while rest := lines[len(results) :]:
+            pairs = [line.pair for line in rest]
+            try:
+                for pair in self._reranker.score(pairs, scores=self._scores, at_a_time=len(pairs)):
+                    results.append(pair)
+            except (InputError, TokenizerError) as error:
+                if error.index is None:
+                    raise
+                place = lines[len(results)].place
+                message = str(error).removeprefix(f"pair {error.index}: ")
+                results.append(InputError(f"{place}: {message}"))
+        return results
 
     def _scored(self, line: Line, pair: ScoredPair) -> str:
         assert line.record is not None
@@ -206,10 +206,9 @@ class Scorer:
         self._good += 1
         return f"{text}\n"
 
-    def _failed(self, line: Line) -> str | None:
-        assert line.problem is not None
+    def _failed(self, line: Line, problem: InputError) -> str | None:
         self._bad += 1
-        self._first = self._first or line.problem
+        self._first = self._first or problem
         if self.on_error == SKIP:
             return None
         record = line.record
@@ -217,6 +216,6 @@ class Scorer:
             raise ClashError(
                 f"{line.place}: has the field {self.members.error!r} already, which is where the "
                 "reason would go; name the added fields otherwise with --score-field NAME"
-            ) from line.problem
+            ) from problem
         source = "{}" if record is None else record.source
-        return with_members(source, self.members.of_error(in_options(str(line.problem)))) + "\n"
+        return with_members(source, self.members.of_error(in_options(str(problem)))) + "\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import sys
@@ -75,9 +76,18 @@ def require_standard_output() -> None:
     except (OSError, ValueError):  # a stream of a program's own
         return
     try:
-        os.write(number, b"")
+        require_writable(number)
     except OSError as error:
         raise InputError(f"standard output cannot be written to: {error.strerror}") from error
+
+
+def require_writable(number: int) -> None:
+    """Raise OSError where an open file takes nothing, as it was opened for reading alone."""
+    try:
+        os.write(number, b"")
+    except OSError as error:
+        if error.errno == errno.EBADF:
+            raise
 
 
 def _leave_nothing(stream: TextIO | None, number: int) -> None:

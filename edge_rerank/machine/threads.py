@@ -14,14 +14,15 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import SupportsIndex
 
+from edge_rerank.description import ThreadsChoice
 from edge_rerank.errors import InputError
 
 ENVIRONMENT_VARIABLE = "EDGE_RERANK_THREADS"
-AUTO = "auto"
+AUTO: ThreadsChoice = "auto"
 _PROC_SELF = Path("/proc/self")
 
 
-def resolve_threads(requested: SupportsIndex | str | None = None) -> int:
+def resolve_threads(requested: SupportsIndex | ThreadsChoice | None = None) -> int:
     """Return the number of threads to use, at least 1 and at most :func:`usable_threads`.
 
     ``requested`` comes first, then the environment variable EDGE_RERANK_THREADS, then all that

@@ -20,7 +20,7 @@ from edge_rerank.reading.objects import (
     parse_object,
     reason_of,
 )
-from edge_rerank.reading.source import Source, open_source
+from edge_rerank.reading.source import STANDARD_INPUT, Source, open_source
 from edge_rerank.reading.tables import table_rows
 
 AUTO, TEXT, JSONL, JSON, CSV, TSV = "auto", "text", "jsonl", "json", "csv", "tsv"
@@ -35,6 +35,10 @@ _BY_NAME = {
 }
 _COMPRESSED = (".gz", ".bz2", ".xz")
 _ONE_A_LINE = "expected one object a line, or an array of objects"
+
+
+Numbered = Iterator[tuple[int, bytes]]
+"""Lines and their numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +65,41 @@ class Entry:
         return Record(value, self.text.strip()) if isinstance(value, dict) else value
 
 
-@dataclass(frozen=True)
+Read = tuple[str, Iterator[Entry]]
+"""The form that was found, and what is read in it."""
+
+
 class Entries:
     """What a file holds, entry by entry; blank lines are left out."""
 
-    source: Source
-    form: str
-    """One of FORMATS, without ``auto``."""
-    items: Iterator[Entry]
+    def __init__(self, source: Source, form: str, fallback: str) -> None:
+        """Read a source in a form of FORMATS, or by its content and else the fallback."""
+        self.source = source
+        self.form = form
+        """Known once reading has begun."""
+        self._fallback = fallback
+        self._items: Iterator[Entry] | None = None
 
     def __iter__(self) -> Iterator[Entry]:
-        return self.items
+        """Yield the entries; waits for the first bytes."""
+        self.begin()
+        assert self._items is not None
+        yield from self._items
+
+    def begin(self) -> None:
+        """Look at how the content begins; raises InputError for what is no text."""
+        if self._items is None:
+            reading = Reading(self.source.open(), self.source.name, self._fallback)
+            self.form, self._items = _READERS[self.form](reading)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Bytes, their name in messages, and the form to take where nothing tells."""
+
+    stream: Iterable[bytes]
+    name: str
+    fallback: str
 
 
 @contextmanager
@@ -80,12 +108,14 @@ def open_entries(name: str, form: str = AUTO, *, fallback: str = JSONL) -> Itera
 
     ``auto`` goes by the name's ending, and then by how the content begins; ``fallback`` is the
     form where neither tells. One bad line is the problem of its entry alone; what makes all that
-    follows unreadable is raised. Raises InputError as :func:`open_source` does.
+    follows unreadable is raised. Raises InputError for what cannot be read; from standard input,
+    nothing is awaited here.
     """
     with open_source(name) as source:
-        if form == AUTO:
-            form = _form_of(name)
-        yield _READERS[form](source, fallback)
+        entries = Entries(source, _form_of(name) if form == AUTO else form, fallback)
+        if name not in STANDARD_INPUT:
+            entries.begin()
+        yield entries
 
 
 def _form_of(name: str) -> str:
@@ -95,33 +125,33 @@ def _form_of(name: str) -> str:
     return _BY_NAME.get(path.suffix, AUTO)
 
 
-def _by_content(source: Source, fallback: str) -> Entries:
+def _by_content(source: Reading) -> Read:
     """Look at the first line that is not blank: objects and arrays are known by it."""
     first, rest = _peeked(source)
     begin = first.lstrip()
     if begin[:1] == b"[" and begin[1:].lstrip()[:1] in (b"", b"{", b'"', b"[", b"]"):
-        return _array(source, rest)
+        return JSON, _elements(source, rest)
     if begin[:1] == b"{" and begin[1:].lstrip()[:1] in (b"", b'"', b"}"):
-        if fallback == TEXT and not _is_object(begin):
+        if source.fallback == TEXT and not _is_object(begin):
             raise InputError(
                 f"{source.name}: begins like JSON, but its first line is no whole object; "
                 f"{_ONE_A_LINE}; the form text takes the lines as they are"
             )
-        return Entries(source, JSONL, _lines(source, rest))
-    return Entries(source, fallback, _lines(source, rest))
+        return JSONL, _lines(source, rest)
+    return source.fallback, _lines(source, rest)
 
 
-def _json(source: Source, fallback: str) -> Entries:
+def _json(source: Reading) -> Read:
     """Read an array, or, however it is named, one object a line."""
     first, rest = _peeked(source)
     begin = first.lstrip()
     if begin[:1] == b"[":
-        return _array(source, rest)
+        return JSON, _elements(source, rest)
     if begin[:1] == b"{" and not _is_object(begin):
         pieces = list(rest)
         _refuse_one_object(source.name, b"".join(raw for _, raw in pieces))
         rest = iter(pieces)
-    return Entries(source, JSONL, _lines(source, rest))
+    return JSONL, _lines(source, rest)
 
 
 def _refuse_one_object(name: str, text: bytes) -> None:
@@ -142,10 +172,7 @@ def _is_object(text: bytes) -> bool:
         return False
 
 
-Numbered = Iterator[tuple[int, bytes]]
-
-
-def _peeked(source: Source) -> tuple[bytes, Numbered]:
+def _peeked(source: Reading) -> tuple[bytes, Numbered]:
     """Return the first line that is not blank, and all lines from it on, numbered."""
     numbered: Numbered = iter(enumerate(source.stream, 1))
     for number, raw in numbered:
@@ -154,7 +181,7 @@ def _peeked(source: Source) -> tuple[bytes, Numbered]:
     return b"", iter(())
 
 
-def _lines(source: Source, numbered: Iterable[tuple[int, bytes]]) -> Iterator[Entry]:
+def _lines(source: Reading, numbered: Iterable[tuple[int, bytes]]) -> Iterator[Entry]:
     for number, raw in numbered:
         if not raw.strip():
             continue
@@ -168,11 +195,7 @@ def _lines(source: Source, numbered: Iterable[tuple[int, bytes]]) -> Iterator[En
             yield Entry(place, text)
 
 
-def _array(source: Source, numbered: Iterable[tuple[int, bytes]]) -> Entries:
-    return Entries(source, JSON, _elements(source, numbered))
-
-
-def _elements(source: Source, numbered: Iterable[tuple[int, bytes]]) -> Iterator[Entry]:
+def _elements(source: Reading, numbered: Iterable[tuple[int, bytes]]) -> Iterator[Entry]:
     """Yield the elements of an array, which is read whole."""
     pieces = list(numbered)
     line = pieces[0][0] if pieces else 1
@@ -205,26 +228,23 @@ def _skipped(text: str, at: int) -> int:
     return at
 
 
-def _table(source: Source, form: str) -> Entries:
-    rows = table_rows(source.stream, source.name, "\t" if form == TSV else None)
-    items = (
-        Entry(place, "", row)
-        if isinstance(row, InputError)
-        else Entry(place, json.dumps(row, ensure_ascii=False))
-        for place, row in rows
-    )
-    return Entries(source, form, items)
+def _rows(source: Reading, separator: str | None = None) -> Iterator[Entry]:
+    for place, row in table_rows(source.stream, source.name, separator):
+        if isinstance(row, InputError):
+            yield Entry(place, "", row)
+        else:
+            yield Entry(place, json.dumps(row, ensure_ascii=False))
 
 
-def _numbered(source: Source) -> Numbered:
-    return enumerate(source.stream, 1)
+def _all_lines(source: Reading) -> Iterator[Entry]:
+    return _lines(source, enumerate(source.stream, 1))
 
 
-_READERS: dict[str, Callable[[Source, str], Entries]] = {
+_READERS: dict[str, Callable[[Reading], Read]] = {
     AUTO: _by_content,
-    TEXT: lambda source, _: Entries(source, TEXT, _lines(source, _numbered(source))),
-    JSONL: lambda source, _: Entries(source, JSONL, _lines(source, _numbered(source))),
+    TEXT: lambda source: (TEXT, _all_lines(source)),
+    JSONL: lambda source: (JSONL, _all_lines(source)),
     JSON: _json,
-    CSV: lambda source, _: _table(source, CSV),
-    TSV: lambda source, _: _table(source, TSV),
+    CSV: lambda source: (CSV, _rows(source)),
+    TSV: lambda source: (TSV, _rows(source, "\t")),
 }

@@ -16,7 +16,7 @@ def open_lines(name: str) -> Iterator[Iterator[tuple[str, str]]]:
     A place is ``FILE:NUMBER``. Raises InputError for a file that cannot be read or is not UTF-8.
     """
     with open_source(name) as source:
-        yield text_lines(source.stream, source.name)
+        yield text_lines(source.open(), source.name)
 
 
 def text_lines(stream: Iterable[bytes], name: str) -> Iterator[tuple[str, str]]:

@@ -9,7 +9,6 @@ import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import IO, Any
 
 from edge_rerank.errors import InputError
@@ -34,15 +33,19 @@ _LONGEST = max(map(len, _FOREIGN))
 _BOM = b"\xef\xbb\xbf"  # Windows editors begin UTF-8 with it
 
 
-@dataclass(frozen=True)
 class Source:
-    """Bytes that are read, uncompressed, and how far the reading has come."""
+    """What is read, and how far the reading has come."""
 
-    stream: io.BufferedReader[Any]
-    name: str
-    """As messages call it."""
-    raw: IO[bytes]
-    """What was opened, compressed or not."""
+    def __init__(self, raw: IO[bytes], name: str) -> None:
+        """Read ``raw``, compressed or not; messages call it by its name."""
+        self.raw, self.name = raw, name
+
+    def open(self) -> io.BufferedReader[Any]:
+        """Return the bytes, uncompressed; waits for the first of them.
+
+        Raises InputError for what is of a kind that holds no plain text.
+        """
+        return _opened(self.raw, self.name)
 
     def share(self) -> float | None:
         """Return how much of a plain file has been read, 0 to 1; None for a pipe or a terminal."""
@@ -65,17 +68,12 @@ class Source:
 
 @contextmanager
 def open_source(name: str) -> Iterator[Source]:
-    """Open a file, or standard input for ``-``; gzip, bz2 and xz are uncompressed.
-
-    Raises InputError for what cannot be read or is of a kind that holds no plain text.
-    """
+    """Open a file, or standard input for ``-``; raises InputError where it cannot be read."""
     if name in STANDARD_INPUT:
-        raw, shown = _standard_input(), "standard input"
-        with _named_errors(name):
-            yield _source(raw, shown)
+        yield Source(_standard_input(), "standard input")
         return
     with _named_errors(name), open(name, "rb") as raw:
-        yield _source(raw, name)
+        yield Source(raw, name)
 
 
 def _standard_input() -> IO[bytes]:
@@ -95,7 +93,7 @@ def _named_errors(name: str) -> Iterator[None]:
         raise InputError(f"{name}: cannot be read: {error.strerror}") from error
 
 
-def _source(raw: IO[bytes], shown: str) -> Source:
+def _opened(raw: IO[bytes], shown: str) -> io.BufferedReader[Any]:
     stream = _buffered(raw)
     head = _head(stream)
     for magic, what in _FOREIGN.items():
@@ -103,13 +101,13 @@ def _source(raw: IO[bytes], shown: str) -> Source:
             raise InputError(f"{shown}: {what}")
     for magic, module in _MAGIC.items():
         if head.startswith(magic):
-            return Source(_uncompressed(stream, module, shown), shown, raw)
+            return _uncompressed(stream, module, shown)
     for first, order in ((0, "LE"), (1, "BE")):
         if _every_other_is_null(head, first):
             raise InputError(f"{shown}: {_UTF16}UTF-16{order} -t UTF-8")
     if head.startswith(_BOM):
         stream.read(len(_BOM))
-    return Source(stream, shown, raw)
+    return stream
 
 
 def _buffered(raw: Any) -> io.BufferedReader[Any]:

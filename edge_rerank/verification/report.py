@@ -28,7 +28,7 @@ from edge_rerank.artifact.folder import (
     open_artifact,
     sha256_file,
 )
-from edge_rerank.description import Description, EngineChoice, Kernel
+from edge_rerank.description import Description, EngineChoice, Kernel, ThreadsChoice
 from edge_rerank.machine.cpu import Cpu, read_cpu
 from edge_rerank.parity.agreement import Agreement
 from edge_rerank.parity.limits import Limits
@@ -100,7 +100,7 @@ class Verification:
 def verify(
     path: str | os.PathLike[str] | None = None,
     *,
-    threads: SupportsIndex | None = None,
+    threads: SupportsIndex | ThreadsChoice | None = None,
     engine: EngineChoice = "auto",
     kernel: Kernel | None = None,
     checksums: bool = True,
