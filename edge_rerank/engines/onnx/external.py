@@ -3,7 +3,7 @@
 A graph names the files that hold its large tensors, and releases of ONNX Runtime differ in which
 names they follow: older ones would read any file of the machine, and from 1.24 on one that a link
 leads out of the graph's folder is refused, whoever made the link. Here names that the manifest
-lists, and so checks, are let through, and what ONNX Runtime would refuse is read for it.
+lists, and so checks, are let through, and ONNX Runtime gets the contents.
 
 The file is a protocol buffer. Only the path from the model down to ``TensorProto.external_data``
 is followed; everything else is stepped over. Field numbers are those of ``onnx.proto``.
@@ -55,22 +55,18 @@ def external_data(artifact: Artifact) -> dict[str, Path]:
 
 
 @contextmanager
-def lent_to(options: Any, graph: Path, files: Mapping[str, Path]) -> Iterator[None]:
-    """Hand over the files that ONNX Runtime would not open itself, until a session is made.
+def lent_to(options: Any, files: Mapping[str, Path]) -> Iterator[None]:
+    """Hand the files over from memory, until a session is made; it keeps copies of what it needs.
 
-    Releases before 1.24 open all of them, and cannot be given any.
+    A session that opens them itself keeps them mapped: whoever writes over the file of a loaded
+    model, as updaters do, changes its scores, or ends the process with SIGBUS. Releases before 1.24
+    know no other way.
     """
-    folders = (graph.parent.resolve(), graph.resolve().parent)
-    outside = {
-        name: path
-        for name, path in files.items()
-        if not any(path.resolve().is_relative_to(folder) for folder in folders)
-    }
     lend = getattr(options, "add_external_initializers_from_files_in_memory", None)
     with ExitStack() as stack:
-        if outside and lend is not None:
-            maps = [stack.enter_context(_mapped(path)) for path in outside.values()]
-            lend(list(outside), maps, [len(data) for data in maps])
+        if files and lend is not None:
+            maps = [stack.enter_context(_mapped(path)) for path in files.values()]
+            lend(list(files), maps, [len(data) for data in maps])
         yield
 
 

@@ -60,7 +60,7 @@ def open_session(artifact: Artifact, why: str) -> OpenedSession:
     for key, value in settings.items():
         options.add_session_config_entry(key, value)
     try:
-        with lent_to(options, path, weights):
+        with lent_to(options, weights):
             session = runtime.InferenceSession(
                 str(path), options, providers=["CPUExecutionProvider"]
             )
