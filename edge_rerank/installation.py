@@ -12,8 +12,6 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 if TYPE_CHECKING:
     from importlib.metadata import Distribution
@@ -54,6 +52,9 @@ def _origin(distribution: Distribution) -> dict[str, Any] | None:
 def _source(origin: dict[str, Any] | None, extra: str) -> list[str] | None:
     if origin is None:
         return None
+    from urllib.parse import urlsplit
+    from urllib.request import url2pathname  # here, not at the top: it brings sockets
+
     url = urlsplit(origin["url"])
     if url.scheme == "file":
         path = Path(url2pathname(url.path))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import os
 import random
-import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -308,13 +307,3 @@ def test_closing_under_load_raises_closed_or_gives_answers(artifact_path: Path) 
     for worker in workers:
         worker.join(timeout=30)
     assert failures == []
-
-
-def test_no_network(artifact_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*args: object, **kwargs: object) -> None:
-        raise AssertionError("the network was touched")
-
-    for name in ("socket", "create_connection", "getaddrinfo"):
-        monkeypatch.setattr(socket, name, refuse)
-    with Reranker.load(artifact_path) as loaded:
-        assert loaded.rank(QUERY, ["water"])

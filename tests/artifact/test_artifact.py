@@ -22,6 +22,7 @@ from edge_rerank import (
     TokenizerError,
     UnsafePathError,
 )
+from edge_rerank.artifact.builtin import builtin_model
 from edge_rerank.artifact.folder import (
     Probe,
     load_artifact,
@@ -32,6 +33,7 @@ from edge_rerank.artifact.folder import (
 from edge_rerank.artifact.manifest import Manifest
 from edge_rerank.artifact.seal import sealed
 from tests.conftest import tiny_graph, tiny_manifest, tiny_probes
+from tests.support.tree import ROOT
 
 Make = Callable[..., Path]
 
@@ -315,7 +317,9 @@ def test_probes_survive_the_round_trip(make_artifact: Make) -> None:
     assert load_probes(load_artifact(folder)) == probes
 
 
-def test_no_built_in_model_is_said_plainly(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_built_in_model_is_said_plainly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("edge_rerank.artifact.builtin._PACKAGE", "edge_rerank.no_such_package")
+    assert builtin_model() == ROOT / "quantized" / "mini"  # this is a clone
+    monkeypatch.setattr("edge_rerank.artifact.builtin._IN_A_CLONE", tmp_path / "quantized")
     with pytest.raises(ArtifactNotFoundError, match=r"no built-in model: give a model folder"):
         Reranker.load()
