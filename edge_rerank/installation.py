@@ -52,12 +52,12 @@ def _origin(distribution: Distribution) -> dict[str, Any] | None:
 def _source(origin: dict[str, Any] | None, extra: str) -> list[str] | None:
     if origin is None:
         return None
-    from urllib.parse import urlsplit
-    from urllib.request import url2pathname  # here, not at the top: it brings sockets
+    from urllib.parse import unquote, urlsplit
 
     url = urlsplit(origin["url"])
     if url.scheme == "file":
-        path = Path(url2pathname(url.path))
+        name = unquote(url.path)
+        path = Path(name.lstrip("/") if os.name == "nt" else name)
         if path.is_dir():
             editable = (origin.get("dir_info") or {}).get("editable") is True
             return [*(["-e"] if editable else []), f"{path}[{extra}]"]
