@@ -1,0 +1,1 @@
+"""The routes: thin functions from HTTP to the service and back."""

@@ -1,0 +1,1 @@
+"""The shapes of requests and answers that clients know, each in a file of its own."""

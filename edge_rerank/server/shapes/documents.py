@@ -1,0 +1,132 @@
+"""The shape of Cohere (v1, v2), Jina, vLLM and infinity: ``documents`` in, ``results`` out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from edge_rerank.server.errors import InvalidError, RequestError
+from edge_rerank.server.settings import Limits
+from edge_rerank.server.shapes import fields
+from edge_rerank.server.shapes.work import Cutting, Outcome, Work
+
+API_VERSION = "2"
+
+
+def parse(body: Mapping[str, Any], limits: Limits) -> Work:
+    """Understand a request; see Shape."""
+    query = fields.query(body, limits)
+    if isinstance(body.get("documents"), str):  # vLLM takes one alone
+        body = {**body, "documents": [body["documents"]]}
+    documents = fields.listed(body, "documents", limits)
+    names = _rank_fields(body)
+    texts = [
+        _text(document, f"`documents[{index}]`", names, limits)
+        for index, document in enumerate(documents)
+    ]
+    _refuse_spans(body)
+    returned = fields.flag(body, "return_documents", False)
+    return Work(
+        pairs=[(query, text) for text in texts],
+        model=fields.name_of_model(body),
+        raw=_raw(body),
+        top_n=fields.count_or_all(body, "top_n"),
+        details=fields.flag(body, "return_details", False),
+        documents=documents if returned else None,
+        cutting=_cutting(body),
+    )
+
+
+def answer(work: Work, outcome: Outcome) -> dict[str, Any]:
+    """Return the answer; see Shape."""
+    tokens = outcome.tokens
+    return {
+        "id": outcome.request_id,
+        "object": "list",
+        "model": outcome.model,
+        "results": [_result(index, work, outcome) for index in outcome.order(work)],
+        "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
+        "meta": {
+            "api_version": {"version": API_VERSION},
+            "billed_units": {"search_units": 1},
+            "tokens": {"input_tokens": tokens, "output_tokens": 0},
+        },
+    }
+
+
+def error(error: RequestError, request_id: str) -> tuple[int, Mapping[str, Any]]:
+    """Return status and body of an error; see Shape.
+
+    Cohere's clients read ``message``, and Jina's ``detail``, whatever the status.
+    """
+    message = str(error)
+    body = {"message": message, "detail": message, "code": error.code, "request_id": request_id}
+    return error.status, body
+
+
+def _result(index: int, work: Work, outcome: Outcome) -> dict[str, Any]:
+    result: dict[str, Any] = {"index": index, "relevance_score": outcome.score(index, work)}
+    if work.documents is not None:
+        # The key is left out where it was not asked for: some clients fail at null.
+        document = work.documents[index]
+        result["document"] = {"text": document} if isinstance(document, str) else document
+    if work.details:
+        pair = outcome.scored[index]
+        result.update(logit=pair.logit, tokens=pair.tokens, truncated=pair.truncated)
+    return result
+
+
+def _rank_fields(body: Mapping[str, Any]) -> Sequence[str]:
+    names = body.get("rank_fields")
+    if names is None or names == []:
+        return ("text",)
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise InvalidError("`rank_fields` must be a list of names of fields")
+    return names
+
+
+def _text(document: object, where: str, names: Sequence[str], limits: Limits) -> str:
+    """Return a document's text: of an object, the values of the named fields that it has."""
+    if isinstance(document, dict):
+        values = [
+            fields.text(document[name], f"{where}.{name}", limits.document_characters)
+            for name in names
+            if name in document
+        ]
+        if not values:
+            wanted = " or ".join(f"`{name[:50]}`" for name in names[:5])
+            raise InvalidError(f"{where} has no field {wanted}; name others in `rank_fields`")
+        document = "\n".join(values)
+    elif not isinstance(document, str):
+        raise InvalidError(f"{where} must be a string, or an object with a `text`")
+    return fields.text(document, where, limits.document_characters)
+
+
+def _raw(body: Mapping[str, Any]) -> bool:
+    """Read infinity's and vLLM's ways to ask for logits."""
+    return fields.flag(body, "raw_scores", False) or not fields.flag(body, "use_activation", True)
+
+
+def _refuse_spans(body: Mapping[str, Any]) -> None:
+    spans = body.get("relevant_spans")
+    if spans is None or (isinstance(spans, dict) and spans.get("mode") == "disabled"):
+        return
+    raise InvalidError("`relevant_spans` is not supported; leave it out")
+
+
+def _cutting(body: Mapping[str, Any]) -> Cutting:
+    """Read Cohere's, Jina's and vLLM's words for what becomes of long texts."""
+    side = fields.choice(body, "truncation_side", ("left", "right"))
+    limit = fields.whole(body, "truncate_prompt_tokens", least=-1)
+    if limit is not None and limit > 0:
+        raise InvalidError(
+            "`truncate_prompt_tokens` is not supported; use `max_tokens_per_doc` in its place"
+        )
+    if body.get("max_doc_length") is not None:  # Jina's word
+        body = {**body, "max_tokens_per_doc": fields.whole(body, "max_doc_length", least=1)}
+    return Cutting(
+        refuse=not fields.flag(body, "truncation", True),
+        keep_end=side == "left",
+        query_tokens=fields.count_or_all(body, "max_tokens_per_query"),
+        document_tokens=fields.count_or_all(body, "max_tokens_per_doc"),
+    )
