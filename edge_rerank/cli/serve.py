@@ -11,7 +11,10 @@ from typing import Any
 
 from edge_rerank.artifact.builtin import builtin_model
 from edge_rerank.artifact.folder import load_artifact
-from edge_rerank.cli.common import EXIT_CODES, EXIT_OK, add_engine_options, say
+from edge_rerank.cli.common import add_loading_options
+from edge_rerank.cli.failures import EXIT_CODES, EXIT_OK
+from edge_rerank.cli.parser import number, whole_number
+from edge_rerank.cli.streams import say
 from edge_rerank.errors import InputError, MissingExtraError
 from edge_rerank.loading.background import Background
 from edge_rerank.reranker import Reranker
@@ -40,7 +43,6 @@ def add_command(commands: Any) -> None:
         help="serve HTTP to clients of Cohere, Jina, vLLM and text-embeddings-inference",
         description="Serve rerankers over HTTP, on this machine alone unless told otherwise.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     _add_model_options(parser)
     _add_address_options(parser)
@@ -62,18 +64,9 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
         "answers all other names (default: the model that comes with it)",
     )
     parser.add_argument(
-        "--keep", type=float, metavar="SECONDS", help="drop models unused for so long"
+        "--keep", type=number, metavar="SECONDS", help="drop models unused for so long"
     )
-    parser.add_argument(
-        "--threads", type=int, metavar="N", help="threads (default: all the process may use)"
-    )
-    parser.add_argument(
-        "--max-length", type=int, metavar="N", help="most tokens of a pair (default: the model's)"
-    )
-    parser.add_argument(
-        "--skip-verify", action="store_true", help="do not check the model files' SHA-256"
-    )
-    add_engine_options(parser)
+    add_loading_options(parser)
 
 
 def _add_address_options(parser: argparse.ArgumentParser) -> None:
@@ -94,15 +87,15 @@ def _add_address_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_limit_options(parser: argparse.ArgumentParser) -> None:
     numbers = (
-        ("--max-waiting", int, 512, "requests that wait at a time; more get status 429"),
-        ("--max-connections", int, 4096, "connections at a time"),
-        ("--max-documents", int, 10_000, "documents of a request"),
-        ("--max-body-mb", float, 32.0, "megabytes of a request"),
-        ("--timeout", float, 300.0, "seconds for a request, from its head to its answer"),
-        ("--drain", float, 8.0, "seconds for what was taken to be answered after SIGTERM"),
+        ("--max-waiting", whole_number, 512, "requests that wait at a time; more get status 429"),
+        ("--max-connections", whole_number, 4096, "connections at a time"),
+        ("--max-documents", whole_number, 10_000, "documents of a request"),
+        ("--max-body-mb", number, 32.0, "megabytes of a request"),
+        ("--timeout", number, 300.0, "seconds for a request, from its head to its answer"),
+        ("--drain", number, 8.0, "seconds for what was taken to be answered after SIGTERM"),
     )
     for name, kind, default, what in numbers:
-        unit = "N" if kind is int else "X"
+        unit = "N" if kind is whole_number else "X"
         parser.add_argument(
             name, type=kind, default=default, metavar=unit, help=f"{what} (default: {default:g})"
         )
@@ -137,11 +130,10 @@ def run(options: argparse.Namespace) -> int:
         raise
     first = loading.result()
     info = first.describe()
-    kernel = info.details.get("kernel", info.version)
     names = ", ".join(name for name, _ in models)
     line = (
-        f"edge-rerank: serving {names} at {address.url(listening)} with engine {info.name} "
-        f"({kernel}), threads {info.threads}"
+        f"edge-rerank: serving {names} at {address.url(listening)} with engine {info.engine} "
+        f"({info.kernel or info.version}), threads {info.threads}"
     )
     service = Service(settings, Log(requests=settings.log_requests), first)
     running.serve(service, address, listening, ready=lambda: say(line))
@@ -173,6 +165,7 @@ def _load_options(options: argparse.Namespace) -> dict[str, Any]:
         "engine": options.engine,
         "kernel": options.kernel,
         "verify": not options.skip_verify,
+        "self_check": not options.skip_self_check,
     }
 
 

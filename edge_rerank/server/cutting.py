@@ -57,15 +57,15 @@ class Cutter:
 
         def fits(size: int) -> bool:
             kept = document[len(document) - size :]
-            return not self.tokenizer.encode([(query, kept)])[0].truncated
+            return not self.tokenizer.encode([(query, kept)]).truncated[0]
 
         if not fits(0):
             raise InvalidError(f"the query leaves no room for the end of {where}; shorten it")
         return document[len(document) - _most(len(document), fits) :]
 
     def _length(self, query: str, document: str) -> int:
-        encoded = self.tokenizer.encode([(query, document)])[0]
-        return len(encoded.ids) + encoded.truncated
+        encoded = self.tokenizer.encode([(query, document)])
+        return int(encoded.lengths[0]) + bool(encoded.truncated[0])
 
 
 def _most(most: int, fits: Callable[[int], bool]) -> int:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from edge_rerank.engines.protocol import EngineInfo
+from edge_rerank.description import Description
 from edge_rerank.reranker import Reranker
 from edge_rerank.server.settings import ModelSource
 
@@ -20,7 +20,7 @@ class ModelFacts:
     max_length: int
     precision: str
     checkpoint: str
-    engine: EngineInfo
+    engine: Description
 
 
 @dataclass(eq=False)

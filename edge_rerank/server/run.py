@@ -83,10 +83,10 @@ def serve(
     except (OSError, ValueError) as error:
         raise InputError(f"the certificate or its key cannot be used: {error}") from error
     server = _Server(config, service, ready)
-    # uvicorn puts these back at its end and raises the signal again, which ends the process with
-    # the signal; having drained is a success.
+    # uvicorn has these handlers while it runs; at its end it puts back those before and raises the
+    # signal again, which would end the process with the signal. Having drained is a success.
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _ignore)
+        signal.signal(number, server.handle_exit)
     try:
         server.run(sockets=[listening])
     finally:
@@ -144,7 +144,3 @@ def _refuse_if_used(path: str) -> None:
         except ConnectionRefusedError:
             return
     raise OSError("another process listens there")
-
-
-def _ignore(number: int, frame: FrameType | None) -> None:
-    """Do nothing: uvicorn has noted the signal."""

@@ -122,7 +122,7 @@ class Scheduler:
             job.started = job.started or begin
         pairs = [pair for _, piece in taken for pair in piece]
         try:
-            scored = list(taken[0][0].reranker.score(pairs, at_a_time=len(pairs)))
+            scored = list(taken[0][0].reranker.score(pairs, scores="sigmoid", at_a_time=len(pairs)))
         except BaseException as error:
             self._failed(taken, error)
             return

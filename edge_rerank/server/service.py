@@ -65,7 +65,7 @@ class Service:
         try:
             async with self.models.use(name) as reranker:
                 work = await self._cut(work, reranker)
-                joins = (await self.models.facts(name)).engine.name == "native"
+                joins = (await self.models.facts(name)).engine.engine == "native"
                 job = await self._score(work, reranker, joins, wait)
         except CutError as error:
             raise InvalidError(

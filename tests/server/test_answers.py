@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 
 from edge_rerank import Reranker
+from edge_rerank.description import Scores
 from tests.server.conftest import DOCUMENTS, QUERY
 from tests.server.running import Running
 
 RANKING = ["/rerank", "/v1/rerank", "/v2/rerank", "/reranking", "/v1/reranking"]
 
 
-def expected(direct: Reranker, scores: str = "sigmoid") -> list[tuple[int, float]]:
+def expected(direct: Reranker, scores: Scores = "sigmoid") -> list[tuple[int, float]]:
     return [(one.index, one.score) for one in direct.rank(QUERY, DOCUMENTS, scores=scores)]
 
 
@@ -110,15 +111,25 @@ def test_details_say_what_was_cut(server: Running) -> None:
 
 
 def test_null_is_a_default_everywhere(server: Running, direct: Reranker) -> None:
-    names = ["top_n", "model", "return_documents", "max_tokens_per_doc", "rank_fields", "truncation"]
-    answer = rank(server, **dict.fromkeys(names), max_chunks_per_doc=10, unknown=[1])
+    names = [
+        "top_n",
+        "model",
+        "return_documents",
+        "max_tokens_per_doc",
+        "rank_fields",
+        "truncation",
+    ]
+    nothing: dict[str, Any] = dict.fromkeys(names)
+    answer = rank(server, **nothing, max_chunks_per_doc=10, unknown=[1])
     assert pairs(answer["results"]) == expected(direct)
     assert answer["model"] == "mini"
 
 
 def test_a_text_of_null_is_an_empty_one(server: Running, direct: Reranker) -> None:
     answer = server.post("/rerank", {"query": QUERY, "texts": [DOCUMENTS[1], None]}).json
-    assert pairs(answer, "score") == [(r.index, r.score) for r in direct.rank(QUERY, [DOCUMENTS[1], ""])]
+    assert pairs(answer, "score") == [
+        (r.index, r.score) for r in direct.rank(QUERY, [DOCUMENTS[1], ""])
+    ]
 
 
 def test_max_tokens_per_doc_cuts_documents(server: Running, direct: Reranker) -> None:
@@ -141,12 +152,13 @@ def test_the_end_of_long_texts_is_kept_where_asked_for(server: Running, direct: 
     long = "bridge " * 900 + DOCUMENTS[1]
     body = {"query": QUERY, "texts": [long, "light"], "truncation_direction": "Left"}
     answer = {one["index"]: one["score"] for one in server.post("/rerank", body).json}
-    # Some end that fits, and with a word more does not, is what the model read.
-    ends = [long[-size:] for size in range(3400, 3700)]
-    fit = [end for end, pair in zip(ends, direct.score((QUERY, end) for end in ends), strict=True)
-           if not pair.truncated]
-    assert len(fit) < len(ends)
-    assert answer[0] == direct.rank(QUERY, [fit[-1]])[0].score
+    fits, cut = 0, len(long)
+    while cut - fits > 1:
+        middle = (fits + cut) // 2
+        (pair,) = direct.score([(QUERY, long[-middle:])])
+        fits, cut = (fits, middle) if pair.truncated else (middle, cut)
+    assert answer[0] == direct.rank(QUERY, [long[-fits:]])[0].score
+    assert answer[0] != direct.rank(QUERY, [long])[0].score
     assert answer[1] == direct.rank(QUERY, ["light"])[0].score
 
 
@@ -154,10 +166,14 @@ def test_the_end_of_long_texts_is_kept_where_asked_for(server: Running, direct: 
 def test_truncate_false_refuses_long_texts(server: Running, path: str) -> None:
     long = "bridge " * 900
     body: dict[str, Any] = {"truncate": False}
-    body |= {"inputs": [["q", "a"], ["q", long]]} if path == "/predict" else {
-        "query": "q",
-        "texts": ["a", long],
-    }
+    body |= (
+        {"inputs": [["q", "a"], ["q", long]]}
+        if path == "/predict"
+        else {
+            "query": "q",
+            "texts": ["a", long],
+        }
+    )
     answer = server.post(path, body)
     assert answer.status == 422
     assert answer.json["error_type"] == "Validation"

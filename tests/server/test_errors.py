@@ -89,7 +89,10 @@ def test_other_media_types(server: Running) -> None:
         assert "application/json" in answer.json["message"]
     assert server.post("/rerank", b"{}", {"content-encoding": "gzip"}).status == 415
     fine = {"query": "q", "documents": ["a"]}
-    assert server.post("/rerank", fine, {"content-type": "application/json; charset=utf-8"}).status == 200
+    assert (
+        server.post("/rerank", fine, {"content-type": "application/json; charset=utf-8"}).status
+        == 200
+    )
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "QUERY", "TRACE"])

@@ -61,7 +61,7 @@ class About:
                 "version": __version__,
                 "sha": None,
                 "docker_label": None,
-                "engine": facts.engine.name,
+                "engine": facts.engine.engine,
                 "threads": facts.engine.threads,
             }
         )

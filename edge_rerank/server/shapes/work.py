@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from edge_rerank.inputs.texts import is_blank
 from edge_rerank.pairs import Pair
 from edge_rerank.results import ScoredPair
 from edge_rerank.server.errors import RequestError
@@ -65,9 +66,16 @@ class Outcome:
         return pair.logit if work.raw else pair.score
 
     def order(self, work: Work) -> list[int]:
-        """Return the indices best first, ties by index, no more than were asked for."""
-        # By logit: the sigmoid of large logits is 1.0 for all of them.
-        best = sorted(range(len(self.scored)), key=lambda index: -self.scored[index].logit)
+        """Return the indices best first, ties by index, no more than were asked for.
+
+        As ``Reranker.rank`` has it: by logit, since the sigmoid of large logits is 1.0 for all of
+        them, and texts that show nothing at the end.
+        """
+
+        def place(index: int) -> tuple[bool, float]:
+            return is_blank(work.pairs[index][1]), -self.scored[index].logit
+
+        best = sorted(range(len(self.scored)), key=place)
         return best if work.top_n is None else best[: work.top_n]
 
 
