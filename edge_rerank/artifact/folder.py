@@ -16,7 +16,7 @@ from pathlib import Path
 from edge_rerank.artifact.config import config_conflicts
 from edge_rerank.artifact.fields import Fields, json_text, parse_json, read_json, write_json
 from edge_rerank.artifact.manifest import FileRecord, Manifest
-from edge_rerank.artifact.paths import model_folder, regular_file
+from edge_rerank.artifact.paths import model_folder, opened, regular_file
 from edge_rerank.artifact.seal import seal_holds
 from edge_rerank.errors import (
     ArtifactNotFoundError,
@@ -159,11 +159,14 @@ def write_probes(folder: str | os.PathLike[str], probes: tuple[Probe, ...]) -> N
 
 
 def sha256_file(path: Path) -> str:
-    """Give the SHA-256 of a file as 64 lower-case hexadecimal digits; memory stays constant."""
+    """Give the SHA-256 of a file as 64 lower-case hexadecimal digits; memory stays constant.
+
+    Raises ArtifactNotFoundError when it cannot be read.
+    """
     digest = hashlib.sha256()
     # Memory of its own: glibc, once it has seen so large a block freed, keeps later ones.
     with (
-        path.open("rb", buffering=0) as stream,
+        opened(path) as stream,
         mmap(-1, _CHUNK) as block,
         memoryview(block) as buffer,
     ):
@@ -206,10 +209,7 @@ def _check_size(path: Path, record: FileRecord) -> None:
 
 
 def _check_sum(path: Path, record: FileRecord) -> None:
-    try:
-        found = sha256_file(path)
-    except OSError as error:
-        raise ArtifactNotFoundError(f"{path}: cannot be read: {error.strerror or error}") from error
+    found = sha256_file(path)
     if found != record.sha256:
         raise ChecksumError(
             f"{path}: SHA-256 is {found}, the manifest says {record.sha256}; "

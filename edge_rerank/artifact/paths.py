@@ -5,6 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
 
 from edge_rerank.artifact.manifest import check_file_name
@@ -55,6 +58,25 @@ def regular_file(folder: Path, name: str) -> Path:
     if not stat.S_ISREG(mode):  # a named pipe or a device could be waited for without end
         raise ArtifactError(f"{path}: {_kind(mode)}, not a regular file")
     return path
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[FileIO]:
+    """Open an artifact's file for reading, unbuffered; raises ArtifactNotFoundError."""
+    try:
+        stream = path.open("rb", buffering=0)
+    except OSError as error:
+        raise unreadable(path, error) from error
+    with stream:
+        try:
+            yield stream
+        except OSError as error:  # a disk or a network that fails
+            raise unreadable(path, error) from error
+
+
+def unreadable(path: Path, error: OSError) -> ArtifactNotFoundError:
+    """Return the error for a file that the system does not let us read."""
+    return ArtifactNotFoundError(f"{path}: cannot be read: {error.strerror or error}")
 
 
 def _why_no_folder(error: OSError | ValueError) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from edge_rerank.artifact.folder import Artifact
 from edge_rerank.artifact.manifest import Manifest
+from edge_rerank.artifact.paths import opened
 
 WEIGHTS = "model.safetensors"
 _HEADER_LIMIT = 100_000_000  # the format's own
@@ -25,7 +26,7 @@ def weights_conflicts(artifact: Artifact) -> list[str]:
     path = artifact.file(WEIGHTS)
     size = path.stat().st_size
     try:
-        with path.open("rb") as stream:
+        with opened(path) as stream:
             length = int.from_bytes(stream.read(8), "little")
             header = json.loads(stream.read(min(length, _HEADER_LIMIT)))
         tensors = {name: tensor for name, tensor in header.items() if name[:2] != "__"}

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_rerank.artifact.folder import Artifact
+from edge_rerank.artifact.paths import opened
 from edge_rerank.errors import EngineError, UnsafePathError, shown
 
 # What can lie in what: message, field number, message in that field.
@@ -85,7 +86,7 @@ def external_files(path: Path) -> set[str]:
 @contextmanager
 def _mapped(path: Path) -> Iterator[mmap.mmap]:
     with (
-        path.open("rb") as stream,
+        opened(path) as stream,
         mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data,
     ):
         yield data
