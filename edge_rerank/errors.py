@@ -16,7 +16,7 @@ class EdgeRerankError(Exception):
         """Say what was wrong, and with which pair or document of many."""
         super().__init__(message)
         self.index = index
-        """The place of the pair or document at fault, from 0; None where it is none of them."""
+        """The place of the pair or document at fault, from 0; None where neither is."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Keep the place when the error comes from another process."""

@@ -164,7 +164,7 @@ class Library:
         )
 
     def describe(self, engine: ctypes.c_void_p) -> Info:
-        """Give what the library says about an engine."""
+        """Return what the library says about an engine."""
         info = Info(size=ctypes.sizeof(Info))
         self._call("describe", engine, ctypes.byref(info))
         return info
@@ -176,7 +176,7 @@ class Library:
         return figures[0].value, figures[1].value, figures[2].value
 
     def close(self, engine: ctypes.c_void_p) -> None:
-        """Free an engine; nobody may use it any more."""
+        """Free an engine; it must not be used afterwards."""
         self._functions["close"](engine)
 
     def open_tokenizer(self, path: bytes, max_length: int) -> ctypes.c_void_p:
@@ -203,13 +203,13 @@ class Library:
         self._call("tokenizer_encode", tokenizer, *texts, count, *pointers)
 
     def describe_tokenizer(self, tokenizer: ctypes.c_void_p) -> TokenizerInfo:
-        """Give what the library says about a tokenizer."""
+        """Return what the library says about a tokenizer."""
         info = TokenizerInfo(size=ctypes.sizeof(TokenizerInfo))
         self._call("tokenizer_describe", tokenizer, ctypes.byref(info))
         return info
 
     def close_tokenizer(self, tokenizer: ctypes.c_void_p) -> None:
-        """Free a tokenizer; nobody may use it any more."""
+        """Free a tokenizer; it must not be used afterwards."""
         self._functions["tokenizer_close"](tokenizer)
 
     def _call(self, name: str, *arguments: Any) -> None:
@@ -243,7 +243,7 @@ def library_file() -> Path:
 
 
 def error_of(status: int, text: str) -> EdgeRerankError:
-    """Give the error that a status of the C interface stands for."""
+    """Return the error that a status of the C interface stands for."""
     if status == _INVALID_ARGUMENT:
         return InputError(text)
     if status == _BAD_ARTIFACT:

@@ -7,7 +7,7 @@
         GoldenScores.record(reranker, pairs, "golden.json")     # once; commit the file
         assert_scores_match(reranker, "golden.json")            # in a test, on any machine
 
-A pipeline that is no :class:`Reranker` takes part as a function from pairs to scores. Nothing
+A pipeline that is not a :class:`Reranker` takes part as a function from pairs to scores. Nothing
 here needs pytest.
 """
 
@@ -58,7 +58,7 @@ class GoldenScores:
     ) -> GoldenScores:
         """Score the pairs and write them as JSON; the file appears whole, or not at all.
 
-        Raises InputError for pairs that are none, and unless at least two have different scores:
+        Raises InputError for anything but pairs, and unless at least two have different scores:
         the tolerance is in sigma, the standard deviation of the scores; OSError, before
         anything is scored, where the file cannot be written.
         """
@@ -96,7 +96,7 @@ class GoldenScores:
             raise InputError(f"{error}; record it again with GoldenScores.record") from error
 
     def compare(self, scorer: Scorer) -> tuple[list[float], Agreement]:
-        """Score the pairs again; gives the scores and how far they are from the recorded ones."""
+        """Score the pairs again; returns the scores and how far they are from the recorded ones."""
         found = _scores(scorer, self.pairs)
         return found, agree(found, self.scores)
 
@@ -119,7 +119,7 @@ def assert_scores_match(
     tolerance_sigma: float = TOLERANCE_SIGMA,
     max_tolerance_sigma: float | None = None,
 ) -> Agreement:
-    """Assert that recorded pairs score as they did; gives the figures.
+    """Assert that recorded pairs score as they did; returns the figures.
 
     Args:
         scorer: what is held to the recording: see :data:`Scorer`.
@@ -129,7 +129,7 @@ def assert_scores_match(
         max_tolerance_sigma: largest difference of a single pair; five times as much when None.
 
     Raises AssertionError that names the pairs that moved furthest, InputError for a file that is
-    no recording, and what the scorer does.
+    not a recording, and what the scorer does.
     """
     golden = GoldenScores.read(path)
     found, agreement = golden.compare(scorer)

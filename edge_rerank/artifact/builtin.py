@@ -14,7 +14,7 @@ _IN_A_CLONE = Path(__file__).parents[2] / "quantized" / _NAME
 
 
 def builtin_model() -> Path:
-    """Give the folder of the built-in model.
+    """Return the folder of the built-in model.
 
     Raises ArtifactNotFoundError when this installation does not carry it, or carries it packed.
     """

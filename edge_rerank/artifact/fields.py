@@ -85,7 +85,7 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def json_text(value: Mapping[str, object], where: str) -> str:
-    """Give ``value`` as indented JSON; raises ManifestError, naming ``where``, if it is none."""
+    """Return ``value`` as indented JSON; raises ManifestError, naming ``where``, if it has none."""
     try:
         return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     except (TypeError, ValueError) as error:
@@ -101,7 +101,7 @@ def write_json(path: Path, value: Mapping[str, object]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """A JSON object whose members are taken out one by one, each checked for its type.
+    """A JSON object whose members are read one by one, each checked for its type.
 
     Unknown members are left alone, so that a later release can add some.
     """
@@ -124,75 +124,75 @@ class Fields:
         raise ManifestError(f"{self.where}: {key!r} is {found}; expected {expected}")
 
     def child(self, key: str) -> Fields:
-        """Take an object."""
+        """Read an object."""
         value = self.value.get(key)
         if not isinstance(value, dict):
             self.fail(key, "an object")
         return Fields(value, f"{self.where}: {key!r}")
 
     def optional_child(self, key: str) -> Fields | None:
-        """Take an object or null; the key itself must be there."""
+        """Read an object or null; the key itself must be there."""
         if key in self.value and self.value[key] is None:
             return None
         return self.child(key)
 
     def text(self, key: str) -> str:
-        """Take a string that is not empty."""
+        """Read a string that is not empty."""
         value = self.value.get(key)
         if not isinstance(value, str) or not value:
             self.fail(key, "a string that is not empty")
         return value
 
     def optional_text(self, key: str) -> str | None:
-        """Take a string that is not empty, or null; the key itself must be there."""
+        """Read a string that is not empty, or null; the key itself must be there."""
         if key in self.value and self.value[key] is None:
             return None
         return self.text(key)
 
     def any_text(self, key: str) -> str:
-        """Take a string, which may be empty."""
+        """Read a string, which may be empty."""
         value = self.value.get(key)
         if not isinstance(value, str):
             self.fail(key, "a string")
         return value
 
     def choice(self, key: str, allowed: tuple[str, ...]) -> str:
-        """Take one of the strings in ``allowed``."""
+        """Read one of the strings in ``allowed``."""
         value = self.value.get(key)
         if not isinstance(value, str) or value not in allowed:
             self.fail(key, "one of " + ", ".join(allowed))
         return value
 
     def integer(self, key: str, *, least: int, most: int) -> int:
-        """Take an integer from ``least`` to ``most``."""
+        """Read an integer from ``least`` to ``most``."""
         value = self.value.get(key)
         if type(value) is not int or not least <= value <= most:
             self.fail(key, f"an integer from {least} to {most}")
         return value
 
     def number(self, key: str, *, least: float = -LARGEST, most: float = LARGEST) -> float:
-        """Take a number from ``least`` to ``most``."""
+        """Read a number from ``least`` to ``most``."""
         value = self.value.get(key)
         if type(value) not in (int, float) or not least <= value <= most:  # type: ignore[operator]
             self.fail(key, f"a number from {least:g} to {most:g}")
         return float(value)  # type: ignore[arg-type]
 
     def flag(self, key: str) -> bool:
-        """Take true or false."""
+        """Read true or false."""
         value = self.value.get(key)
         if not isinstance(value, bool):
             self.fail(key, "true or false")
         return value
 
     def texts(self, key: str) -> tuple[str, ...]:
-        """Take a list of strings."""
+        """Read a list of strings."""
         value = self.value.get(key)
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             self.fail(key, "a list of strings")
         return tuple(value)
 
     def text_map(self, key: str) -> dict[str, str]:
-        """Take an object whose values are strings."""
+        """Read an object whose values are strings."""
         value = self.child(key).value
         if not all(isinstance(item, str) for item in value.values()):
             self.fail(key, "an object whose values are strings")

@@ -135,7 +135,7 @@ def load_probes(artifact: Artifact) -> tuple[Probe, ...]:
 def write_manifest(folder: str | os.PathLike[str], manifest: Manifest) -> Manifest:
     """Hash every file in ``folder``, record them in ``manifest`` and write ``manifest.json``.
 
-    Gives the manifest as written. What ``manifest.files`` held before is replaced. The file is
+    Returns the manifest as written. What ``manifest.files`` held before is replaced. The file is
     written beside and renamed, and is read back strictly first, so that nothing can be written
     that :func:`load_artifact` would refuse.
 
@@ -159,7 +159,7 @@ def write_probes(folder: str | os.PathLike[str], probes: tuple[Probe, ...]) -> N
 
 
 def sha256_file(path: Path) -> str:
-    """Give the SHA-256 of a file as 64 lower-case hexadecimal digits; memory stays constant.
+    """Return the SHA-256 of a file as 64 lower-case hexadecimal digits; memory stays constant.
 
     Raises ArtifactNotFoundError when it cannot be read.
     """

@@ -36,7 +36,7 @@ _UTC = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|\+00:00)")
 
 
 def utc_now() -> str:
-    """Give the present time as the manifest records it: ISO 8601, UTC, whole seconds."""
+    """Return the present time as the manifest records it: ISO 8601, UTC, whole seconds."""
     return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

@@ -17,7 +17,8 @@ from edge_rerank.errors import ArtifactError, ArtifactNotFoundError, InputError,
 def model_folder(path: str | os.PathLike[str]) -> Path:
     """Return a folder's absolute path, its links resolved; raises ArtifactNotFoundError.
 
-    A ``~`` at the start is the user's home, as in a shell. Raises InputError for what is no path.
+    A ``~`` at the start is the user's home, as in a shell. Raises InputError for anything but
+    a path.
     """
     folder = _expanded(path)
     try:

@@ -51,7 +51,7 @@ class Evaluation:
     """The model's logits against the reference's, over all pairs; None without a reference."""
 
     def to_json(self) -> dict[str, Any]:
-        """Give all figures as JSON values."""
+        """Return all figures as JSON values."""
         comparison = None if self.comparison is None else self.comparison.to_json()
         return {**asdict(self), "comparison": comparison}
 

@@ -1,4 +1,4 @@
-"""A test collection in the BEIR layout: documents, queries, and who judged what relevant.
+"""A test collection in the BEIR layout: documents, queries, and judgements of relevance.
 
 ``corpus.jsonl`` has objects with ``_id``, ``text`` and, often, ``title``; ``queries.jsonl`` has
 ``_id`` and ``text``; ``qrels.tsv`` (or ``qrels/test.tsv``, as BEIR itself distributes it) has
@@ -28,7 +28,7 @@ class Collection:
 
     name: str
     documents: Mapping[str, str]
-    """Title and text, joined by a blank, as BEIR's own baselines read them."""
+    """Title and text, joined by a space, as BEIR's own baselines read them."""
     queries: Mapping[str, str]
     """Only those with a relevant document: without one, no ranking is better than another."""
     judgements: Mapping[str, Mapping[str, int]]
@@ -76,14 +76,14 @@ def _path(root: Path, *names: str) -> Path:
 
 
 def _texts(path: Path, *, title: bool) -> Iterator[tuple[str, str]]:
-    """Give (id, text) of each line; ids must differ."""
+    """Return (id, text) of each line; ids must differ."""
     seen: set[str] = set()
     with open_entries(str(path), JSONL) as entries:
         for entry in entries:
             value, place = entry.record(), entry.place
             name = _text(value, "_id", place)
             if name in seen:
-                raise InputError(f"{place}: the _id {shown(name)} is there a second time")
+                raise InputError(f"{place}: the _id {shown(name)} occurs a second time")
             seen.add(name)
             heading = _text(value, "title", place) if title and value.get("title") else ""
             yield name, f"{heading} {_text(value, 'text', place)}".strip()
@@ -122,5 +122,5 @@ def _check_documents(
             if grade > 0 and document not in documents:
                 raise InputError(
                     f"{path}: query {shown(query)} has the relevant document {shown(document)}, "
-                    "which corpus.jsonl has not; use the whole corpus, or take the line out"
+                    "which corpus.jsonl does not have; use the whole corpus, or remove the line"
                 )

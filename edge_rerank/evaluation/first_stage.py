@@ -12,7 +12,7 @@ _K1, _B = 1.5, 0.75
 def bm25_rankings(
     documents: Mapping[str, str], queries: Mapping[str, str], depth: int
 ) -> dict[str, list[str]]:
-    """Give each query's ``depth`` best documents by BM25, best first.
+    """Return each query's ``depth`` best documents by BM25, best first.
 
     Lucene's variant with k1 1.5 and b 0.75 over stems of English words, without its stop words.
     Documents that share no word with a query are not ranked for it, so a query may have fewer,

@@ -36,11 +36,11 @@ class Difference:
     """Lower end of the 95 % confidence interval of the mean; with ``high``."""
     high: float
     p_value: float
-    """Of a difference at least so large, were there none; paired t-test, two-sided."""
+    """Chance of a difference at least as large if there were none; paired t-test, two-sided."""
 
 
 def per_query(rankings: Rankings, judgements: Judgements) -> dict[str, list[float]]:
-    """Give each measure's value for each query, in the order of the judgements."""
+    """Return each measure's value for each query, in the order of the judgements."""
     ir = library("ir_measures")
     wanted = [ir.nDCG @ 10, ir.RR @ 10]
     # trec_eval orders by score, and equal scores by name: ranks as scores keep our order.

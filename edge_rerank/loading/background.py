@@ -19,7 +19,7 @@ class Outcome(Generic[T]):
         self._run(act)
 
     def result(self) -> T:
-        """Give what the function gave or raise what it raised, when it has ended."""
+        """Return what the function returned, or raise what it raised, when it has ended."""
         self._wait()
         if self._error is not None:
             raise self._error
@@ -42,7 +42,7 @@ class Outcome(Generic[T]):
 
 
 class Background(Outcome[T]):
-    """The same on a thread of its own: it runs on while this has long been made."""
+    """The same on a thread of its own: it may still run when this has been made."""
 
     def _run(self, act: Callable[[], T]) -> None:
         run = super()._run

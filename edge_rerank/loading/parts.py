@@ -2,7 +2,7 @@
 
 Hashing the files, opening the native engine and reading ``tokenizer.json`` take about as long,
 and need the interpreter's lock for a moment at most; but for the tokenizers library, which holds
-it all the while that it reads. So it comes last, and the others have a thread each.
+it for as long as it reads. So it comes last, and the others have a thread each.
 """
 
 from __future__ import annotations

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 _SHORTEST = 10
 _REMEDY = (
-    "run edge-rerank verify on the folder to see all checks; another engine (engine=, --engine) or "
-    "an fp32 artifact may be right here; self_check=False (--skip-self-check) runs it all the same"
+    "run edge-rerank verify on the folder to see all checks; another engine (engine) or an fp32 "
+    "artifact may be right here; it runs anyway without the check (self_check=False)"
 )
 
 
@@ -67,7 +67,7 @@ def check_at_load(artifact: Artifact, tokenizer: PairTokenizer, engine: Engine) 
 
 
 def telling_probes(probes: Sequence[Probe]) -> list[Probe]:
-    """Give the least and the most relevant of the shortest pairs.
+    """Return the least and the most relevant of the shortest pairs.
 
     Garbage is nearly the same for every pair, so that one of two so far apart must be far off.
     """

@@ -47,7 +47,7 @@ _WINDOWS = {"asimddp": 43, "i8mm": 66, "bf16": 68}
 
 
 def ask_cpu(*, is_x86: bool) -> frozenset[str] | None:
-    """Give those of the known features that the processor has; None when nobody can be asked."""
+    """Return those of the known features that the processor has; None if unknown."""
     try:
         if sys.platform == "win32":
             present = ctypes.windll.kernel32.IsProcessorFeaturePresent
@@ -62,7 +62,7 @@ def ask_cpu(*, is_x86: bool) -> frozenset[str] | None:
 
 
 def missing_baseline() -> frozenset[str]:
-    """Give what an x86 processor lacks of x86-64-v2, as far as it can be told."""
+    """Return what an x86 processor lacks of x86-64-v2, as far as it can be told."""
     try:
         return frozenset(_BASELINE) - _having(_BASELINE, _cpuid())
     except (AttributeError, OSError):
@@ -92,6 +92,6 @@ def _sysctl(name: str) -> bool:
     value = ctypes.c_int64(0)
     size = ctypes.c_size_t(ctypes.sizeof(value))
     ask = ctypes.CDLL(None).sysctlbyname
-    # A name that this processor or release does not know is an error, and counts as no.
+    # A name that this processor or release does not know is an error, and counts as absent.
     failed = ask(name.encode(), ctypes.byref(value), ctypes.byref(size), None, ctypes.c_size_t(0))
     return not failed and value.value != 0

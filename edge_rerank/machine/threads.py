@@ -96,7 +96,7 @@ def _affinity() -> int:
 
 
 def cgroup_limits(proc_self: Path) -> Iterator[int]:
-    """Give the whole CPUs that each cgroup above this process allows it, where it has a quota.
+    """Return the whole CPUs that each cgroup above this process allows it, where it has a quota.
 
     ``proc_self`` is the folder that is ``/proc/self`` on Linux. Anything unreadable counts as no
     limit: the affinity still holds.
@@ -114,7 +114,7 @@ def cgroup_limits(proc_self: Path) -> Iterator[int]:
 
 
 def _mounts(proc_self: Path) -> Iterator[tuple[str, str, str]]:
-    """Give (kind, root inside the hierarchy, mount point) of each mount that can hold quotas."""
+    """Return (kind, root inside the hierarchy, mount point) of each mount that can hold quotas."""
     for line in _lines(proc_self / "mountinfo"):
         before, _, after = line.partition(" - ")
         fields, kind = before.split(" "), after.split(" ")

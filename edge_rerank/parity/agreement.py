@@ -103,23 +103,23 @@ def agree(
 
 
 def in_sigma(error: float, sigma: float) -> float:
-    """Give an error as a fraction of sigma; infinite where there is no unit to measure it in."""
+    """Return an error as a fraction of sigma; infinite where there is no unit to measure it in."""
     if sigma == 0:
         return 0.0 if error == 0 else math.inf
     return error / sigma
 
 
 def spread(values: Sequence[float]) -> float:
-    """Give the standard deviation of ``values`` themselves (divided by n); at least one value."""
+    """Return the standard deviation of ``values`` themselves (divided by n); at least one value."""
     mean = math.fsum(values) / len(values)
     return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / len(values))
 
 
 def kendall_tau(one: Sequence[float], other: Sequence[float]) -> float:
-    """Give Kendall's tau-b of two rankings, from -1 to 1; 1.0 where either has one value only.
+    """Return Kendall's tau-b of two rankings, from -1 to 1; 1.0 where either does not rank.
 
     Tau-b (Kendall 1945, Biometrika 33) is (concordant - discordant) / sqrt(u v), u and v being
-    the numbers of pairs that are no tie in the one and in the other. Discordant pairs are counted
+    the numbers of pairs that are not tied in the one and in the other. Discordant pairs are counted
     as Knight (1966, JASA 61) does, by sorting; with a sorted list, n log n comparisons.
     """
     pairs = sorted(zip(one, other, strict=True))
@@ -137,7 +137,7 @@ def kendall_tau(one: Sequence[float], other: Sequence[float]) -> float:
 
 
 def top_overlap(one: Sequence[float], other: Sequence[float], top_k: int) -> float:
-    """Give which share of the ``top_k`` largest of one are among those of the other, 0 to 1.
+    """Return which share of the ``top_k`` largest of one are among those of the other, 0 to 1.
 
     Of equal values the earlier counts as larger, as in a ranking.
     """
@@ -145,7 +145,7 @@ def top_overlap(one: Sequence[float], other: Sequence[float], top_k: int) -> flo
 
 
 def usual_top_k(count: int) -> int:
-    """Give 10, or half of the values where there are fewer than 20, so that it says something."""
+    """Return 10, or half of the values where there are fewer than 20, so that it says something."""
     return min(TOP_K, max(1, count // 2))
 
 

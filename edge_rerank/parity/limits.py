@@ -51,7 +51,7 @@ def recorded_agreement(manifest: Manifest) -> Agreement | None:
 
 
 def limits_for(manifest: Manifest, sigma: float) -> Limits:
-    """Give the limits for an artifact; ``sigma`` is that of its stored logits, above 0."""
+    """Return the limits for an artifact; ``sigma`` is that of its stored logits, above 0."""
     if manifest.precision == "fp32":
         limit = FP32_MAX / sigma
         return Limits(limit, limit, 0.99, OVERLAP, f"fp32: {FP32_MAX:g} logits")

@@ -16,10 +16,10 @@ from edge_rerank.parity.limits import Limits
 _COPY = "copy or export the artifact again"
 _SCORES = (
     "this machine does not give the model's scores, or the artifact's weights, scales or tokenizer "
-    f"are not its own: compare its checksums, {_COPY}, or try another engine (--engine)"
+    f"are not its own: compare its checksums, {_COPY}, or try another engine"
 )
 _FLOATS = "another library in this process changed it: set the default, or run in another process"
-_BITS = "this engine does not keep a score the same here: report it, and try another (--engine)"
+_BITS = "this engine does not keep a score the same here: report it, and try another engine"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Check:
     limit: float | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Give the check as JSON values; a number that is not finite becomes null."""
+        """Return the check as JSON values; a number that is not finite becomes null."""
         members = {name: getattr(self, name) for name in self.__slots__}
         if self.value is not None and not math.isfinite(self.value):
             members["value"] = None
@@ -102,16 +102,16 @@ def agreement_checks(found: Agreement, limits: Limits) -> Iterator[Check]:
         ("rms_error", found.rms_error, found.rms_in_sigma, limits.rms_in_sigma),
         ("max_error", found.max_error, found.max_in_sigma, limits.max_in_sigma),
     ):
-        shown = f"{ratio:.4f} sigma ({error:.4f} logits)"
-        yield Check(name, ratio <= most, shown, f"at most {most:.4f} sigma", _SCORES, ratio, most)
+        seen = f"{ratio:.4f} sigma ({error:.4f} logits)"
+        yield Check(name, ratio <= most, seen, f"at most {most:.4f} sigma", _SCORES, ratio, most)
     for name, value, least in (
         ("kendall_tau", found.kendall_tau, limits.kendall_tau),
         ("top_k_overlap", found.top_k_overlap, limits.top_k_overlap),
     ):
         if value is None:
             continue
-        shown = f"{value:.4f}" if name == "kendall_tau" else f"{value:.2f} of {found.top_k}"
-        yield Check(name, value >= least, shown, f"at least {least:.4g}", _SCORES, value, least)
+        seen = f"{value:.4f}" if name == "kendall_tau" else f"{value:.2f} of {found.top_k}"
+        yield Check(name, value >= least, seen, f"at least {least:.4g}", _SCORES, value, least)
 
 
 def same_bits_check(name: str, once: Sequence[float], again: Sequence[float]) -> Check:

@@ -44,7 +44,7 @@ class Comparison:
     """Mean over them of the overlap of the best 10, or half of fewer than 20 documents."""
 
     def to_json(self) -> dict[str, object]:
-        """Give all figures as JSON values."""
+        """Return all figures as JSON values."""
         return {
             "overall": self.overall.to_json(),
             "queries": self.queries,
@@ -56,7 +56,7 @@ class Comparison:
 def read_pairs(name: str, *, query_field: str, text_field: str) -> list[Pair]:
     """Read pairs as ``edge-rerank score`` reads them: JSON Lines, a JSON array or a table.
 
-    Raises InputError, naming file and line, for what is no pair, and for a file without any.
+    Raises InputError, naming file and line, for what is not a pair, and for a file without any.
     """
     pairs: list[Pair] = []
     with open_entries(name) as entries:

@@ -1,4 +1,4 @@
-"""An artifact's probe pairs, scored here: all together, and some of them in other company.
+"""An artifact's probe pairs, scored here: all together, and some of them again in other company.
 
 Planned for a small board. What is scored again is a sample: :data:`SAMPLE` pairs of all lengths
 and the longest pair the model takes. For the full xsmall shape (21.3 million multiply-adds a
@@ -95,7 +95,7 @@ class ProbeRun:
     def _company(
         self, reranker: Reranker, together: Sequence[float], sample: Sequence[int]
     ) -> Iterator[Check]:
-        """Score the sample one by one, turned round, and twice over in one go."""
+        """Score the sample one by one, in reverse, and twice over in one call."""
         alone = [self._score(reranker, [place])[0].logit for place in sample]
         yield same_bits_check("alone", [together[place] for place in sample], alone)
         shorter = sample[:-1]
@@ -119,12 +119,12 @@ def longest_pair(pairs: Sequence[Pair], max_length: int) -> Pair:
 
 
 def logits_of(scored: Iterable[ScoredPair]) -> list[float]:
-    """Give the logits alone."""
+    """Return the logits alone."""
     return [pair.logit for pair in scored]
 
 
 def _spread_over_lengths(scored: Sequence[ScoredPair]) -> list[int]:
-    """Give the places of SAMPLE pairs of all lengths, shortest first, and of the longest."""
+    """Return the places of SAMPLE pairs of all lengths, shortest first, and of the longest."""
     by_length = sorted(range(len(scored)), key=lambda place: scored[place].tokens)
     last = len(by_length) - 1
     steps = min(SAMPLE, last)

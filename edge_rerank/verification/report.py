@@ -81,7 +81,7 @@ class Verification:
         return tuple(check for check in self.checks if check.passed is False)
 
     def to_json(self) -> dict[str, Any]:
-        """Give the whole report as JSON values."""
+        """Return the whole report as JSON values."""
         return {
             "holds": self.holds,
             **{name: getattr(self, name) for name in ("name", "precision", "manifest_sha256")},
@@ -109,16 +109,16 @@ def verify(
 
     Args:
         path: the folder; None is the built-in model.
-        threads: as in :meth:`Reranker.load`; one thread is compared with so many.
+        threads: as in :meth:`Reranker.load`; their scores are compared with those of one thread.
         engine: as in :meth:`Reranker.load`; with ``kernel``.
         kernel: the native engine's, as in :meth:`Reranker.load`.
         checksums: compare every file's SHA-256 with the manifest. Without, only the probe pairs
             and the files' agreement with one another are left to find a damaged file.
 
-    Gives a report whatever is found wrong with scores or sums; a file that is damaged is listed
-    and the model is not run. Raises ArtifactError, EngineError or InputError where not even that
-    can be done: the folder is no artifact, a file is missing or cut short, the engine cannot open
-    the graph, a parameter is out of range.
+    Returns a report whatever is found wrong with scores or sums; a file that is damaged is listed
+    and the model is not run. Raises ArtifactError, EngineError or InputError where not even
+    that can be done: the folder is not an artifact, a file is missing or cut short, the engine
+    cannot open the graph, a parameter is out of range.
     """
     started = time.perf_counter()
     artifact = open_artifact(builtin_model() if path is None else path)

@@ -25,7 +25,7 @@ WEIGHTS = "model.safetensors"
 
 
 def scale(folder: Path) -> None:
-    change_tensor(folder, "layers.2.attention.value.scale", lambda it: it * 1.25)
+    change_tensor(folder, "layers.2.attention.value.scale", lambda scales: scales * 1.25)
 
 
 def one_scale(folder: Path) -> None:
@@ -46,7 +46,7 @@ def swapped(folder: Path) -> None:
 
 
 def words(folder: Path) -> None:
-    change_tensor(folder, "embeddings.word.weight", lambda it: np.roll(it, 1, axis=0))
+    change_tensor(folder, "embeddings.word.weight", lambda rows: np.roll(rows, 1, axis=0))
 
 
 def tokenizer(folder: Path) -> None:
@@ -173,7 +173,7 @@ def test_edited_sums(tmp_path: Path) -> None:
 
 def test_changed_config(tmp_path: Path) -> None:
     folder = copy_of_builtin(tmp_path / "spoilt")
-    edit_json(folder / "config.json", lambda it: it.update(position_buckets=128))
+    edit_json(folder / "config.json", lambda config: config.update(position_buckets=128))
     with pytest.raises(ChecksumError, match=r"config\.json"):
         Reranker.load(folder)
     record_again(folder)
@@ -185,9 +185,9 @@ def test_changed_config(tmp_path: Path) -> None:
 def test_probes_that_say_nothing(tmp_path: Path) -> None:
     folder = copy_of_builtin(tmp_path / "spoilt")
     count = len(load_probes(load_artifact(folder)))
-    edit_json(folder / "probes.json", lambda it: it.update(pairs=it["pairs"][:1]))
+    edit_json(folder / "probes.json", lambda value: value.update(pairs=value["pairs"][:1]))
     record_again(folder)
     failed = {check.name: check for check in verify(folder).failures}
-    assert failed["probes"].found == "1 probe pairs"
+    assert failed["probes"].found == "1 probe pairs, 1 different logits"
     assert "export the model again" in failed["probes"].remedy
     assert f"about {count} probes, not 1" in failed["recorded_parity"].found

@@ -56,7 +56,7 @@ def test_parity_with_fp32_is_what_the_manifest_says(reranker: Reranker) -> None:
     artifact = load_artifact(builtin_model())
     probes = load_probes(artifact)
     expected = np.array([probe.logit for probe in probes])
-    found = reranker.predict([(it.query, it.document) for it in probes], scores="logits")
+    found = reranker.predict([(probe.query, probe.document) for probe in probes], scores="logits")
     rms = float(np.sqrt(((found - expected) ** 2).mean()))
     assert 0 < rms < 0.10 * expected.std()
     recorded = artifact.manifest.parity["int8_against_fp32_graph"]["rms_error"]

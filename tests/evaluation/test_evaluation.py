@@ -50,7 +50,7 @@ def test_qrels_where_beir_puts_them(folder: Path) -> None:
         ("qrels.tsv", None, r"has no qrels\.tsv"),
         ("corpus.jsonl", '{"_id": "a"}', r"corpus\.jsonl:1: no field 'text', only _id; a collec"),
         ("corpus.jsonl", '{"_id": 1, "text": ""}', r"corpus\.jsonl:1: '_id' is 1; expected a str"),
-        ("queries.jsonl", '{"_id": "q1", "text": "a"}\n' * 2, r":2: the _id 'q1' is there a seco"),
+        ("queries.jsonl", '{"_id": "q1", "text": "a"}\n' * 2, r":2: the _id 'q1' occurs a second"),
         ("queries.jsonl", "\n{", r"queries\.jsonl:2: not valid JSON"),
         ("queries.jsonl", '{"_id": "x", "text": "a"}', r"judges no query of queries\.jsonl"),
         ("qrels.tsv", "q1 plants 1", r"qrels\.tsv:1: 'q1 plants 1' is not query id, document id"),
@@ -115,7 +115,7 @@ def test_an_evaluation(folder: Path, artifact_path: Path) -> None:
             query: [
                 names[hit.index]
                 for hit in model.rank(
-                    collection.queries[query], [collection.documents[it] for it in names]
+                    collection.queries[query], [collection.documents[name] for name in names]
                 )
             ]
             for query, names in bm25_rankings(collection.documents, collection.queries, 100).items()
@@ -127,7 +127,9 @@ def test_an_evaluation(folder: Path, artifact_path: Path) -> None:
     assert [line.split()[0] for line in said] == ["ranking", "scoring", "scoring"]
     assert set(found.means) == {"BM25", "reference", "model"}
     assert found.means["model"] == found.means["reference"]
-    assert {it.p_value for it in found.differences if it.baseline == "reference"} == {1.0}
+    assert {
+        difference.p_value for difference in found.differences if difference.baseline == "reference"
+    } == {1.0}
     assert found.comparison is not None
     assert found.comparison.overall.max_error == 0
     assert found.recall == 1.0

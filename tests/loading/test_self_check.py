@@ -77,7 +77,7 @@ def test_the_engine_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def words(folder: Path) -> None:
-    change_tensor(folder, "embeddings.word.weight", lambda it: np.roll(it, 1, axis=0))
+    change_tensor(folder, "embeddings.word.weight", lambda rows: np.roll(rows, 1, axis=0))
 
 
 def tokenizer(folder: Path) -> None:

@@ -86,7 +86,7 @@ def shifted(folder: Path, by: float) -> Path:
 
     build_artifact(folder)
     model = onnx.load(str(folder / "model.onnx"))
-    (weights,) = (it for it in model.graph.initializer if it.name == "weights")
+    (weights,) = (tensor for tensor in model.graph.initializer if tensor.name == "weights")
     values = onnx.numpy_helper.to_array(weights) + np.float32(by)
     weights.CopyFrom(onnx.numpy_helper.from_array(values, "weights"))
     onnx.save(model, str(folder / "model.onnx"))

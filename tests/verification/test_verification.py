@@ -82,7 +82,9 @@ def test_errors_of_the_machine(artifact_path: Path, disturb: Callable[[Logits], 
 def test_scores_that_depend_on_company(
     artifact_path: Path, disturb: Callable[[Logits], None]
 ) -> None:
-    disturb(lambda scored, _: [float(np.float32(it.logit + 1e-5 / len(scored))) for it in scored])
+    disturb(
+        lambda scored, _: [float(np.float32(pair.logit + 1e-5 / len(scored))) for pair in scored]
+    )
     assert failed(path=artifact_path) >= {"alone", "permuted"}
 
 
@@ -90,7 +92,7 @@ def test_scores_that_depend_on_the_place(
     artifact_path: Path, disturb: Callable[[Logits], None]
 ) -> None:
     def fault(scored: Sequence[ScoredPair], _: int) -> list[float]:
-        return [float(np.float32(it.logit + 1e-6 * place)) for place, it in enumerate(scored)]
+        return [float(np.float32(pair.logit + 1e-6 * place)) for place, pair in enumerate(scored)]
 
     disturb(fault)
     assert "permuted" in failed(path=artifact_path)
@@ -100,7 +102,7 @@ def test_scores_that_depend_on_the_place(
 def test_scores_that_depend_on_threads(
     artifact_path: Path, disturb: Callable[[Logits], None]
 ) -> None:
-    disturb(lambda scored, threads: [it.logit + 1e-5 * (threads == 1) for it in scored])
+    disturb(lambda scored, threads: [pair.logit + 1e-5 * (threads == 1) for pair in scored])
     assert failed(path=artifact_path) == {"threads"}
     report = verify(artifact_path, threads=1)
     assert {check.name for check in report.checks if check.passed is None} == {"threads"}
@@ -112,7 +114,7 @@ def test_the_work_is_planned_for_a_small_board() -> None:
     artifact = load_artifact(builtin_model())
     pairs = [(probe.query, probe.document) for probe in load_probes(artifact)]
     with Reranker.load(threads=1) as reranker:
-        tokens = [it.tokens for it in reranker.score(pairs)]
+        tokens = [pair.tokens for pair in reranker.score(pairs)]
         (longest,) = reranker.score([longest_pair(pairs, reranker.max_length)])
     assert (longest.tokens, longest.truncated) == (artifact.manifest.max_length, True)
     again = verify().tokens - sum(tokens) - longest.tokens

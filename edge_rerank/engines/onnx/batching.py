@@ -62,6 +62,6 @@ def plan_batches(
 
 
 def padding_overhead(lengths: Sequence[int], batches: Sequence[Batch]) -> float:
-    """Give padded tokens over real tokens, less one: 0.05 is five per cent of padding."""
+    """Return padded tokens over real tokens, less one: 0.05 is five per cent of padding."""
     real = sum(lengths)
     return sum(batch.tokens for batch in batches) / real - 1 if real else 0.0

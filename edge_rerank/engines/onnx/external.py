@@ -72,7 +72,7 @@ def lent_to(options: Any, files: Mapping[str, Path]) -> Iterator[None]:
 
 
 def external_files(path: Path) -> set[str]:
-    """Give the names of the files that an ONNX graph keeps tensors in.
+    """Return the names of the files that an ONNX graph keeps tensors in.
 
     Raises EngineError when the file is not an ONNX graph.
     """
@@ -105,7 +105,7 @@ def _locations(data: mmap.mmap, start: int, stop: int, kind: str, depth: int) ->
 
 
 def _location(data: mmap.mmap, start: int, stop: int) -> Iterator[bytes]:
-    """Give the value of one key-value pair of ``external_data``, if the key is ``location``.
+    """Return the value of one key-value pair of ``external_data``, if the key is ``location``.
 
     Of fields that are there more than once readers take the last; here each of them counts.
     """
@@ -115,7 +115,7 @@ def _location(data: mmap.mmap, start: int, stop: int) -> Iterator[bytes]:
 
 
 def _fields(data: mmap.mmap, place: int, stop: int) -> Iterator[tuple[int, int, int]]:
-    """Give number, begin and end of each field that holds bytes, between two places."""
+    """Return number, begin and end of each field that holds bytes, between two places."""
     while place < stop:
         tag, place = _varint(data, place)
         wire = tag & 7

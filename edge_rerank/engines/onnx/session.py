@@ -78,7 +78,7 @@ def open_session(artifact: Artifact, why: str) -> OpenedSession:
 
 
 def session_settings(artifact: Artifact) -> dict[str, str]:
-    """Give the session configuration for this artifact on this processor."""
+    """Return the session configuration for this artifact on this processor."""
     settings = {}
     if artifact.manifest.precision == "int8" and read_cpu().saturates:
         # Otherwise sums of two 8-bit products saturate in 16 bits, and the scores are garbage
