@@ -23,6 +23,14 @@ _OPEN_FILES = ("/proc/", "/dev/fd/")
 _MOST_LINKS = 40
 
 
+def library_path(path: str | os.PathLike[str]) -> str:
+    """Return a path for libraries that take it as UTF-8, whatever the locale's encoding is."""
+    try:
+        return os.fsencode(path).decode("utf-8")
+    except UnicodeDecodeError:  # no name that such a library could open
+        return os.fspath(path)
+
+
 def partial_name() -> str:
     """Return a new name for something unfinished; short, whatever the finished thing is called."""
     return f".edge-rerank-{os.urandom(8).hex()}.partial"

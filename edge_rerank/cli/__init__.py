@@ -61,9 +61,10 @@ def _run(words: list[str], *, process: bool = False) -> int:
         _read_texts(options)
     run: Callable[[argparse.Namespace], int] = options.run
     with ExitStack() as stack:
-        if getattr(options, "prints", False):
+        prints: bool | None = getattr(options, "prints", None)
+        if prints:
             require_standard_output()
-        elif sys.stdout is None:
+        elif prints is False and sys.stdout is None:
             stack.enter_context(silent_output())
         code = run(options)
         _flush()

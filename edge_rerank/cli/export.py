@@ -39,7 +39,9 @@ def add_command(commands: Any, *, with_options: bool = True) -> None:
         return
     exporter.add_arguments(parser)
     parser.set_defaults(
-        run=lambda options: _run(exporter, options), texts=("revision", "name", "license")
+        run=lambda options: _run(exporter, options),
+        prints=False,
+        texts=("revision", "name", "license"),
     )
 
 

@@ -53,6 +53,8 @@ def open_output(name: str, *, resume: bool) -> Output:
             raise InputError("--resume needs --output FILE: the file that holds the scored lines")
         require_standard_output()
         return _StandardOutput()
+    if not name:
+        raise InputError("the output's name is empty; is the shell variable set?")
     try:
         if written_in_place(Path(name)):
             return _open_stream(name, resume)
@@ -166,7 +168,7 @@ def _open_stream(name: str, resume: bool) -> Output:
 
 def _open_file(name: str, resume: bool) -> Output:
     path = Path(os.path.realpath(name))
-    exists = path.exists()
+    exists = _is_there(path)
     if exists:
         os.close(os.open(path, os.O_WRONLY))
     leftover = find_leftover(path) if resume else None
@@ -186,6 +188,14 @@ def _open_file(name: str, resume: bool) -> Output:
     _undone_unless(lambda: _prepare(number, path if exists else None, beside, leftover), beside)
     file = _File(path, number, beside)
     return file if leftover is None else _resumed(file, leftover)
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        os.lstat(path)  # what still is a link now leads round in a circle, as opening it will say
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _create(beside: Path) -> int:

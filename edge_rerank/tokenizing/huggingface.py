@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from edge_rerank.description import TokenizerName
 from edge_rerank.errors import InputError, TokenizerError
+from edge_rerank.files import library_path
 from edge_rerank.handles import OfThisProcess
 from edge_rerank.machine.threads import usable_threads
 from edge_rerank.pairs import Pair, TokenizedBatch, offsets_of
@@ -145,7 +146,7 @@ def _failures_as(what: str) -> Iterator[None]:
 def _load(path: Path) -> Any:
     library = import_module("tokenizers")  # here, not at the top: it is slow to import
     with _failures_as(f"{path}: not a tokenizer.json that can be read"):
-        tokenizer = library.Tokenizer.from_file(str(path))
+        tokenizer = library.Tokenizer.from_file(library_path(path))
     # Files in the wild carry the settings of whatever was last done with them, such as a
     # truncation to 128 tokens and padding to a fixed length.
     tokenizer.no_truncation()

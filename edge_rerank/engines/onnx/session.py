@@ -10,6 +10,7 @@ from edge_rerank.artifact.folder import Artifact
 from edge_rerank.engines.onnx.external import external_data, lent_to
 from edge_rerank.engines.onnx.runtime import import_onnxruntime
 from edge_rerank.errors import EngineError
+from edge_rerank.files import library_path
 from edge_rerank.machine.cpu import read_cpu
 
 IDS, MASK, TYPES, LOGITS = "input_ids", "attention_mask", "token_type_ids", "logits"
@@ -62,7 +63,7 @@ def open_session(artifact: Artifact, why: str) -> OpenedSession:
     try:
         with lent_to(options, weights):
             session = runtime.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"]
+                library_path(path), options, providers=["CPUExecutionProvider"]
             )
     except Exception as error:
         raise EngineError(f"{path}: ONNX Runtime cannot open it: {error}") from error
