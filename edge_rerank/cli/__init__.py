@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -79,6 +80,10 @@ def _flush() -> None:
 
 def _parsed(words: list[str]) -> argparse.Namespace:
     exporting = words[:1] == ["export"]
+    if not exporting:
+        # NumPy's, which none of the commands needs; where a thread cannot be made, OpenBLAS sends
+        # its own process an interrupt.
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     parser, commands = build_parser(exporting=exporting)
     if words and words[0] in commands:
         return commands[words[0]].parse_command(words[1:])
