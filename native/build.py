@@ -44,7 +44,10 @@ def library_version(path: Path = _VERSION_FILE) -> str:
 
 def units(target: Target, sources: Path = ROOT / "src") -> list[Unit]:
     """List the source files of a target; raises BuildError when a kernel's is missing."""
-    found = [Unit(path, ()) for path in sorted(sources.glob("*.cpp"))]
+    kernels = {
+        sources / "kernels" / f"{stem}.cpp" for one in TARGETS.values() for stem in one.kernels
+    }
+    found = [Unit(path, ()) for path in sorted(set(sources.rglob("*.cpp")) - kernels)]
     for stem, features in target.kernels.items():
         path = sources / "kernels" / f"{stem}.cpp"
         if not path.is_file():

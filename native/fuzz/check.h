@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -52,9 +53,14 @@ inline void check_finite(const std::vector<float> &values) {
     }
 }
 
-inline bool runs_here(const char *kernel) {
-    const std::string names = "," + std::string(edge_rerank_kernels()) + ",";
-    return names.find("," + std::string(kernel) + ",") != std::string::npos;
+// The kernels that run here, the scalar one first.
+inline std::vector<std::string> kernels() {
+    std::vector<std::string> names;
+    std::istringstream all(edge_rerank_kernels());
+    for (std::string name; std::getline(all, name, ',');) {
+        names.insert(names.begin(), name);
+    }
+    return names;
 }
 
 } // namespace fuzz

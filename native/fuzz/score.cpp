@@ -12,7 +12,6 @@
 #include "check.h"
 
 namespace {
-constexpr const char *kKernels[] = {"scalar", "sse41", "avx2", "avx_vnni", "avx512_vnni"};
 constexpr float kUntouched = -1.5f;
 
 struct Close {
@@ -37,18 +36,16 @@ std::vector<Engine> open_all() {
     std::sort(names.begin(), names.end());
     std::vector<Engine> engines;
     for (const std::string &name : names) {
-        for (const char *kernel : kKernels) {
-            if (fuzz::runs_here(kernel)) {
-                edge_rerank_options options{};
-                options.size = sizeof options;
-                options.threads = int(engines.size() % 3) + 1;
-                options.tokens_in_flight = 48;
-                options.kernel = kernel;
-                edge_rerank_engine *engine = nullptr;
-                fuzz::check(edge_rerank_open(name.c_str(), &options, &engine) == EDGE_RERANK_OK,
-                            name.c_str());
-                engines.emplace_back(engine);
-            }
+        for (const std::string &kernel : fuzz::kernels()) {
+            edge_rerank_options options{};
+            options.size = sizeof options;
+            options.threads = int(engines.size() % 3) + 1;
+            options.tokens_in_flight = 48;
+            options.kernel = kernel.c_str();
+            edge_rerank_engine *engine = nullptr;
+            fuzz::check(edge_rerank_open(name.c_str(), &options, &engine) == EDGE_RERANK_OK,
+                        name.c_str());
+            engines.emplace_back(engine);
         }
     }
     fuzz::check(!engines.empty(), "no artifacts to score with");

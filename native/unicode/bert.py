@@ -1,4 +1,4 @@
-"""Writes src/bert_table.h: ``python -m native.unicode.bert``, from the root.
+"""Writes src/tokenizer/bert_table.h: ``python -m native.unicode.bert``, from the root.
 
 What BertNormalizer makes of each character, with cleaning, lower case and accents taken off, and
 which characters BertPreTokenizer takes for punctuation, is asked of the tokenizers library itself,
@@ -21,7 +21,7 @@ from typing import Any
 from native.toolchain import ROOT
 from native.unicode.rows import write_header
 
-OUTPUT = ROOT / "src" / "bert_table.h"
+OUTPUT = ROOT / "src" / "tokenizer" / "bert_table.h"
 _LAST_CLASS = "\u0345"  # of class 240: every other mark is put before it
 _SYLLABLES = range(0xAC00, 0xD7A4)  # taken apart by arithmetic
 _EXPANSION = 1 << 31
@@ -179,7 +179,7 @@ def main() -> None:
         "uint32_t kExpansions[]": [f"0x{code:X}," for code in probe.expansions],
         "CharRange kPunctuation[]": list(punctuation(probe)),
     }
-    write_header(OUTPUT, about, "bert_folding.h", arrays)
+    write_header(OUTPUT, about, "tokenizer/bert_folding.h", arrays)
 
 
 if __name__ == "__main__":

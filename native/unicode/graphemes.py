@@ -1,4 +1,4 @@
-"""Writes src/graphemes_table.h: ``python -m native.unicode.graphemes``, from the root.
+"""Writes src/tokenizer/graphemes_table.h: ``python -m native.unicode.graphemes``, from the root.
 
 The normaliser ``Precompiled`` of the tokenizers library works on grapheme clusters, and so
 depends on the version of Unicode that the library was built with. Rather than to guess it, this
@@ -20,7 +20,7 @@ from native.toolchain import ROOT
 from native.unicode.charsmap import charsmap
 from native.unicode.rows import write_header
 
-OUTPUT = ROOT / "src" / "graphemes_table.h"
+OUTPUT = ROOT / "src" / "tokenizer" / "graphemes_table.h"
 _ACCENT, _JOINER, _SIGN = "\u0300", "\u200d", "\u00a9"  # extends; ZWJ; a pictograph
 _CONSONANT, _LINKER = "\u0915", "\u094d"
 _SIGN_RULE = _SIGN.encode()
@@ -114,7 +114,7 @@ def main() -> None:
         "Written by native/unicode/graphemes.py; not to be edited. Characters that begin, end or",
         f"continue a grapheme cluster, as in release {version} of the tokenizers library.",
     ]
-    write_header(OUTPUT, about, "graphemes.h", {"GraphemeRange kGraphemes[]": rows})
+    write_header(OUTPUT, about, "tokenizer/graphemes.h", {"GraphemeRange kGraphemes[]": rows})
 
 
 if __name__ == "__main__":

@@ -24,9 +24,9 @@ def write_header(path: Path, about: list[str], include: str, arrays: dict[str, l
     """Write a header with constant arrays, each named by its declaration."""
     lines = [
         *(f"// {line}" for line in about), "#pragma once", "", f'#include "{include}"', "",
-        "namespace edge_rerank {", "", "// clang-format off",
+        "namespace edge_rerank::tokenizer {", "", "// clang-format off",
     ]  # fmt: skip
     for declaration, rows in arrays.items():
         lines += [f"constexpr {declaration} = {{", *filled(rows), "};"]
-    lines += ["// clang-format on", "", "} // namespace edge_rerank"]
+    lines += ["// clang-format on", "", "} // namespace edge_rerank::tokenizer"]
     path.write_text("\n".join(lines) + "\n", "utf-8")

@@ -6,18 +6,18 @@
 #include <cstdio>
 #include <cstring>
 
-#include "kernels.h"
+#include "kernels/kernel.h"
 
 #define LANES [[maybe_unused]] static inline
 
 namespace {
 namespace edge_rerank_scalar {
-#include "kernels/lanes_scalar.h"
+#include "kernels/lanes_scalar-inl.h"
 } // namespace edge_rerank_scalar
 namespace edge_rerank_sse41 {
-using edge_rerank::kLanes;
-#include "kernels/lanes_sse41.h"
-#include "kernels/double_sums.h"
+using edge_rerank::kernels::kLanes;
+#include "kernels/lanes_sse41-inl.h"
+#include "kernels/double_sums-inl.h"
 } // namespace edge_rerank_sse41
 
 namespace scalar = edge_rerank_scalar;

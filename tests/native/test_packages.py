@@ -182,7 +182,7 @@ def wheel_of(source: Path, output: Path, **variables: str) -> subprocess.Complet
 def broken(source: Path, tmp_path: Path) -> Path:
     """Give a copy of the source that the compiler rejects, without the model."""
     folder = shutil.copytree(source, tmp_path / "broken", ignore=shutil.ignore_patterns("mini"))
-    (folder / "native/src/api.cpp").write_text("#error not today\n")
+    (folder / "native/src/api/engine_api.cpp").write_text("#error not today\n")
     return Path(folder)
 
 

@@ -1,23 +1,23 @@
 // x86-64 with AVX2, FMA and the 256-bit AVX-VNNI.
 #include <immintrin.h>
 
-#include "kernels.h"
+#include "kernels/kernel.h"
 
 #define LANES [[maybe_unused]] static inline __attribute__((always_inline))
 
-namespace edge_rerank {
+namespace edge_rerank::kernels {
 namespace avx_vnni {
 constexpr bool kUnsignedRows = true;
-#include "kernels/lanes_avx2.h"
+#include "kernels/lanes_avx2-inl.h"
 LANES __m256i dot_eight(__m256i sum, __m256i rows, __m256i columns) {
     return _mm256_dpbusd_avx_epi32(sum, rows, columns);
 }
-#include "kernels/rows.h"
-#include "kernels/products.h"
-#include "kernels/attention.h"
-#include "kernels/kernel.h"
+#include "kernels/rows-inl.h"
+#include "kernels/products-inl.h"
+#include "kernels/attention-inl.h"
+#include "kernels/table-inl.h"
 } // namespace avx_vnni
 
-using namespace avx_vnni;
-const Kernel kAvxVnni = KERNEL_TABLE("avx_vnni", 4, product_i8);
-} // namespace edge_rerank
+extern const Kernel kAvxVnni;
+constexpr Kernel kAvxVnni = avx_vnni::table("avx_vnni");
+} // namespace edge_rerank::kernels

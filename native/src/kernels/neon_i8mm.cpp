@@ -1,20 +1,20 @@
 // 64-bit ARM with int8 matrix products (Armv8.6), such as the Neoverse V1 and Apple's M2.
 #include <arm_neon.h>
 
-#include "kernels.h"
+#include "kernels/kernel.h"
 
 #define LANES [[maybe_unused]] static inline __attribute__((always_inline))
 
-namespace edge_rerank {
+namespace edge_rerank::kernels {
 namespace neon_i8mm {
-#include "kernels/lanes_neon.h"
+#include "kernels/lanes_neon-inl.h"
 LANES int32x4_t dot_four(int32x4_t sum, int8x16_t rows, int8x16_t columns) {
     return vdotq_s32(sum, rows, columns);
 }
-#include "kernels/rows.h"
-#include "kernels/products.h"
-#include "kernels/attention.h"
-#include "kernels/kernel.h"
+#include "kernels/rows-inl.h"
+#include "kernels/products-inl.h"
+#include "kernels/attention-inl.h"
+#include "kernels/table-inl.h"
 
 // Two rows by two columns, eight inputs at a time: SMMLA does twice the work of a dot product.
 constexpr int kRowPairs = 2;
@@ -69,8 +69,16 @@ static void matrix_product_i8(const RowsI8 &input, int rows, const ProductI8 &pr
         }
     }
 }
+
+static constexpr Kernel matrix_table(const char *name) {
+    Kernel kernel = table(name);
+    kernel.unit = kernel.input_multiple = 8;
+    kernel.tile_rows = 2 * kRowPairs;
+    kernel.product_i8 = matrix_product_i8;
+    return kernel;
+}
 } // namespace neon_i8mm
 
-using namespace neon_i8mm;
-const Kernel kNeonI8mm = KERNEL_TABLE("neon_i8mm", 8, matrix_product_i8);
-} // namespace edge_rerank
+extern const Kernel kNeonI8mm;
+constexpr Kernel kNeonI8mm = neon_i8mm::matrix_table("neon_i8mm");
+} // namespace edge_rerank::kernels

@@ -1,17 +1,17 @@
 // Any CPU.
-#include "kernels.h"
+#include "kernels/kernel.h"
 
 #define LANES [[maybe_unused]] static inline
 
-namespace edge_rerank {
+namespace edge_rerank::kernels {
 namespace scalar {
-#include "kernels/lanes_scalar.h"
-#include "kernels/rows.h"
-#include "kernels/products.h"
-#include "kernels/attention.h"
-#include "kernels/kernel.h"
+#include "kernels/lanes_scalar-inl.h"
+#include "kernels/rows-inl.h"
+#include "kernels/products-inl.h"
+#include "kernels/attention-inl.h"
+#include "kernels/table-inl.h"
 } // namespace scalar
 
-using namespace scalar;
-const Kernel kScalar = KERNEL_TABLE("scalar", 4, product_i8);
-} // namespace edge_rerank
+extern const Kernel kScalar;
+constexpr Kernel kScalar = scalar::table("scalar");
+} // namespace edge_rerank::kernels

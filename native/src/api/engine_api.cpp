@@ -1,0 +1,140 @@
+// The C interface: checks what comes in, and lets no exception out.
+#include <algorithm>
+#include <cstring>
+#include <string>
+#include <thread>
+
+#include "api/guard.h"
+#include "base/error.h"
+#include "edge_rerank.h"
+#include "engine/engine.h"
+#include "kernels/cpu.h"
+#include "kernels/peak.h"
+
+struct edge_rerank_engine { edge_rerank::engine::Engine engine; };
+
+namespace {
+using namespace edge_rerank;
+using namespace edge_rerank::api;
+
+constexpr int kMostThreads = 256;
+constexpr int kThreadTokens = 512; // in flight for each thread: few enough to stay in the caches
+constexpr int kMostTokens = 1 << 20;
+
+int in_range(int32_t value, int32_t most, int otherwise, const char *name) {
+    if (value < 0 || value > most) {
+        invalid_argument(std::string(name) + " is " + std::to_string(value) + "; expected 0 to " +
+                         std::to_string(most));
+    }
+    return value ? value : otherwise;
+}
+
+// Sizes of the structs in the first version of the interface, from which they only grow.
+constexpr uint32_t kLeastOptions = sizeof(edge_rerank_options);
+constexpr uint32_t kLeastInfo = sizeof(edge_rerank_info);
+
+// Reads what the caller's version of the struct has; the rest is zero.
+edge_rerank_options read_options(const edge_rerank_options *given) {
+    edge_rerank_options options{};
+    if (given) {
+        need_size(given->size, kLeastOptions, "options");
+        std::memcpy(&options, given, std::min(size_t(given->size), sizeof options));
+    }
+    return options;
+}
+} // namespace
+
+extern "C" {
+
+uint32_t edge_rerank_api_version(void) { return EDGE_RERANK_API_VERSION; }
+
+const char *edge_rerank_version(void) { return EDGE_RERANK_VERSION; }
+
+const char *edge_rerank_last_error(void) { return last_error_text(); }
+
+const char *edge_rerank_kernels(void) {
+    try {
+        static const std::string names = [] {
+            std::string all;
+            for (const kernels::Kernel *kernel : kernels::available()) {
+                all += (all.empty() ? "" : ",") + std::string(kernel->name);
+            }
+            return all;
+        }();
+        return names.c_str();
+    } catch (...) { // out of memory; the next call tries again
+        return "scalar";
+    }
+}
+
+edge_rerank_status edge_rerank_open(const char *folder, const edge_rerank_options *given,
+                                    edge_rerank_engine **engine) {
+    if (engine) {
+        *engine = nullptr;
+    }
+    return guarded([&] {
+        need(folder, "folder");
+        need(engine, "engine");
+        const edge_rerank_options wanted = read_options(given);
+        const int processors = std::max(1, int(std::thread::hardware_concurrency()));
+        engine::Options options{};
+        options.threads = in_range(wanted.threads, kMostThreads, std::min(processors, kMostThreads),
+                                   "options.threads");
+        options.max_length = in_range(wanted.max_length, kMostTokens, 0, "options.max_length");
+        options.tokens_in_flight =
+            in_range(wanted.tokens_in_flight, kMostTokens, kThreadTokens * options.threads,
+                     "options.tokens_in_flight");
+        const kernels::Kernel &kernel = kernels::choose(wanted.kernel);
+        *engine = new edge_rerank_engine{{folder, options, kernel}};
+    });
+}
+
+edge_rerank_status edge_rerank_score(edge_rerank_engine *engine, const int32_t *ids,
+                                     const int64_t *offsets, const int32_t *first_segments,
+                                     size_t count, float *logits) {
+    return guarded([&] {
+        need(engine, "engine");
+        if (count == 0) {
+            return;
+        }
+        need(ids, "ids");
+        need(offsets, "offsets");
+        need(logits, "logits");
+        if (count > size_t(1) << 40) {
+            invalid_argument("count is " + std::to_string(count) + "; expected up to 2^40");
+        }
+        engine->engine.score({ids, offsets, first_segments, count}, logits);
+    });
+}
+
+edge_rerank_status edge_rerank_describe(edge_rerank_engine *engine, edge_rerank_info *info) {
+    return guarded([&] {
+        need(engine, "engine");
+        need(info, "info");
+        need_size(info->size, kLeastInfo, "info");
+        edge_rerank_info full{};
+        full.size = info->size;
+        engine->engine.describe(full);
+        std::memcpy(info, &full, std::min(size_t(info->size), sizeof full));
+    });
+}
+
+edge_rerank_status edge_rerank_peak(const char *kernel, double *int8_multiply_adds,
+                                    double *float32_multiply_adds, double *bytes_read) {
+    return guarded([&] {
+        const kernels::Kernel &chosen = kernels::choose(kernel);
+        if (int8_multiply_adds) {
+            *int8_multiply_adds = kernels::peak_rate(chosen, chosen.peak_i8);
+        }
+        if (float32_multiply_adds) {
+            *float32_multiply_adds = kernels::peak_rate(chosen, chosen.peak_f32);
+        }
+        if (bytes_read) {
+            *bytes_read = kernels::read_rate();
+        }
+    });
+}
+
+void edge_rerank_close(edge_rerank_engine *engine) { delete engine; }
+
+} // extern "C"

@@ -1,0 +1,73 @@
+// The tokenizer's part of the C interface.
+#include <algorithm>
+#include <cstring>
+
+#include "api/guard.h"
+#include "edge_rerank.h"
+#include "tokenizer/tokenizer.h"
+
+struct edge_rerank_tokenizer { edge_rerank::tokenizer::Tokenizer tokenizer; };
+
+namespace {
+using namespace edge_rerank;
+using namespace edge_rerank::api;
+
+constexpr int32_t kMostTokens = 1 << 20;
+// The size of the struct in its first version, from which it only grows.
+constexpr uint32_t kLeastInfo = sizeof(edge_rerank_tokenizer_info);
+} // namespace
+
+extern "C" {
+
+edge_rerank_status edge_rerank_tokenizer_open(const char *path, int32_t max_length,
+                                              edge_rerank_tokenizer **tokenizer) {
+    if (tokenizer) {
+        *tokenizer = nullptr;
+    }
+    return guarded([&] {
+        need(path, "path");
+        need(tokenizer, "tokenizer");
+        if (max_length > kMostTokens) {
+            invalid_argument("max_length is " + std::to_string(max_length) + "; expected up to " +
+                             std::to_string(kMostTokens));
+        }
+        *tokenizer = new edge_rerank_tokenizer{{path, max_length}};
+    });
+}
+
+edge_rerank_status edge_rerank_tokenizer_encode(const edge_rerank_tokenizer *tokenizer,
+                                                const edge_rerank_text *queries,
+                                                const edge_rerank_text *documents, size_t count,
+                                                int32_t *ids, int64_t *offsets,
+                                                int32_t *first_segments, uint8_t *truncated) {
+    return guarded([&] {
+        need(tokenizer, "tokenizer");
+        need(offsets, "offsets");
+        if (count == 0) {
+            offsets[0] = 0;
+            return;
+        }
+        need(queries, "queries");
+        need(documents, "documents");
+        need(ids, "ids");
+        tokenizer->tokenizer.encode({queries, documents, count},
+                                    {ids, offsets, first_segments, truncated});
+    });
+}
+
+edge_rerank_status edge_rerank_tokenizer_describe(const edge_rerank_tokenizer *tokenizer,
+                                                  edge_rerank_tokenizer_info *info) {
+    return guarded([&] {
+        need(tokenizer, "tokenizer");
+        need(info, "info");
+        need_size(info->size, kLeastInfo, "tokenizer_info");
+        edge_rerank_tokenizer_info full{};
+        full.size = info->size;
+        tokenizer->tokenizer.describe(full);
+        std::memcpy(info, &full, std::min(size_t(info->size), sizeof full));
+    });
+}
+
+void edge_rerank_tokenizer_close(edge_rerank_tokenizer *tokenizer) { delete tokenizer; }
+
+} // extern "C"

@@ -1,0 +1,106 @@
+#include "engine/engine.h"
+
+#include <algorithm>
+#include <string>
+
+#include "base/error.h"
+#include "kernels/stay.h"
+
+namespace edge_rerank::engine {
+
+namespace {
+void add(edge_rerank_times &total, const edge_rerank_times &some) {
+    total.embedding += some.embedding;
+    total.products += some.products;
+    total.attention += some.attention;
+    total.rest += some.rest;
+    total.waiting += some.waiting;
+    total.multiply_adds += some.multiply_adds;
+}
+} // namespace
+
+Engine::Engine(const char *folder, const Options &options, const kernels::Kernel &kernel)
+    : kernel_(kernel), model_(folder, options.max_length, kernel),
+      capacity_(std::max(padded_keys(options.tokens_in_flight),
+                         padded_keys(model_.architecture.max_length))),
+      buffers_(model_.architecture, kernel, capacity_, options.threads), pool_(options.threads) {}
+
+void Engine::check(const Call &call) const {
+    const Architecture &shape = model_.architecture;
+    if (call.offsets[0] != 0) {
+        invalid_argument("offsets[0] is " + std::to_string(call.offsets[0]) + "; expected 0");
+    }
+    for (size_t pair = 0; pair < call.count; ++pair) {
+        const int64_t begin = call.offsets[pair], end = call.offsets[pair + 1];
+        if (end <= begin || end - begin > shape.max_length) {
+            invalid_argument("pair " + std::to_string(pair) + " goes from " +
+                             std::to_string(begin) + " to " + std::to_string(end) +
+                             "; expected 1 to " + std::to_string(shape.max_length) + " tokens");
+        }
+        for (int64_t i = begin; i < end; ++i) {
+            if (call.ids[i] < 0 || call.ids[i] >= shape.vocabulary) {
+                invalid_argument("pair " + std::to_string(pair) + " has the token id " +
+                                 std::to_string(call.ids[i]) + "; the vocabulary has 0 to " +
+                                 std::to_string(shape.vocabulary - 1));
+            }
+        }
+        // A model of one token type has no row for tokens of the second.
+        const int64_t least = shape.token_types == 1 ? end - begin : 0;
+        if (shape.token_types &&
+            (call.first_segments[pair] < least || call.first_segments[pair] > end - begin)) {
+            invalid_argument("first_segments[" + std::to_string(pair) + "] is " +
+                             std::to_string(call.first_segments[pair]) + "; expected " +
+                             std::to_string(least) + " to " + std::to_string(end - begin));
+        }
+    }
+}
+
+void Engine::score(const Call &call, float *logits) {
+    if (model_.architecture.token_types && !call.first_segments) {
+        invalid_argument("first_segments is null, but the model has token types");
+    }
+    check(call);
+    const std::vector<Piece> pieces =
+        plan(call.offsets, call.count, capacity_, pool_.threads(), kernel_.tile_rows);
+    std::vector<float> results(call.count);
+    const std::lock_guard<std::mutex> lock(mutex_);
+    for (const Piece &piece : pieces) {
+        run(call, piece, results.data());
+    }
+    std::copy(results.begin(), results.end(), logits);
+}
+
+void Engine::run(const Call &call, const Piece &piece, float *logits) {
+    Forward pass(model_, kernel_, buffers_, call, piece, logits);
+    std::vector<edge_rerank_times> times(size_t(pool_.threads()));
+    pool_.run([&](int thread) {
+        const kernels::Stay stay(kernel_);
+        times[size_t(thread)] = pass.work(thread);
+    });
+    for (const edge_rerank_times &some : times) {
+        add(times_, some);
+    }
+    if (!pass.sound()) {
+        throw Error(EDGE_RERANK_NOT_FINITE,
+                    "the model gave a value that is infinite or not a number; its weights are not "
+                    "those of a working model");
+    }
+}
+
+void Engine::describe(edge_rerank_info &info) {
+    const Architecture &shape = model_.architecture;
+    info.threads = pool_.threads();
+    info.max_length = shape.max_length;
+    info.tokens_in_flight = capacity_;
+    info.vocabulary = shape.vocabulary;
+    info.token_types = shape.token_types;
+    info.weights_bytes = model_.memory.total();
+    info.buffers_bytes = buffers_.bytes();
+    info.mapped_bytes = model_.weights.size();
+    info.kernel = kernel_.name;
+    info.precision = shape.int8 ? "int8" : "fp32";
+    const std::lock_guard<std::mutex> lock(mutex_);
+    info.times = times_;
+}
+
+} // namespace edge_rerank::engine

@@ -1,0 +1,52 @@
+// The forward pass of one piece: phases of blocks, which any thread may take.
+//
+// Phase 0 makes the embeddings and the first layer's queries, keys and values. Phase n attends in
+// layer n - 1, finishes that layer and makes what layer n attends to: between phases, and only
+// there, threads wait for one another, because a query looks at all keys of its pair. The last
+// phase goes on with the pairs' first tokens alone, which is all that the head reads.
+#pragma once
+
+#include <atomic>
+#include <vector>
+
+#include "edge_rerank.h"
+#include "engine/buffers.h"
+#include "engine/model.h"
+#include "engine/plan.h"
+
+namespace edge_rerank::engine {
+
+// A call, as the C interface takes it.
+struct Call {
+    const int32_t *ids;
+    const int64_t *offsets;
+    const int32_t *first_segments;
+    size_t count;
+};
+
+class Forward {
+  public:
+    Forward(const Model &model, const kernels::Kernel &kernel, Buffers &buffers, const Call &call,
+            const Piece &piece, float *logits);
+
+    // What one thread does; every thread calls it once. Gives its times.
+    edge_rerank_times work(int thread);
+
+    // Whether every value was finite; valid when all threads are done.
+    bool sound() const { return sound_.load(); }
+
+  private:
+    struct Progress { std::atomic<int> next{0}, done{0}; };
+    class Thread;
+
+    const Model &model_;
+    const kernels::Kernel &kernel_;
+    Buffers &buffers_;
+    const Call &call_;
+    const Piece &piece_;
+    float *logits_;
+    std::vector<Progress> phases_;
+    std::atomic<bool> sound_{true};
+};
+
+} // namespace edge_rerank::engine

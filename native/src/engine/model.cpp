@@ -1,0 +1,338 @@
+#include "engine/model.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/error.h"
+
+namespace edge_rerank::engine {
+
+using kernels::kLanes, kernels::Kernel, kernels::Norm, kernels::ProductI8, kernels::RelativeF32,
+    kernels::RelativeI8;
+
+namespace {
+int round_up(int value, int step) { return (value + step - 1) / step * step; }
+
+// Lays the tensors of a weights file out as the kernel wants them.
+class Packer {
+  public:
+    Packer(const Architecture &shape, const Weights &weights, Memory &memory, const Kernel &kernel)
+        : shape_(shape), weights_(weights), memory_(memory), kernel_(kernel) {}
+
+    // Some products of the same input, side by side.
+    Product product(const std::vector<std::string> &names, int inputs, int outputs,
+                    const std::string &smooth) const {
+        for (const std::string &name : names) { // before memory is taken for what is not there
+            weights_.need(name + ".weight", shape_.int8 ? DataType::int8 : DataType::float32,
+                          {inputs, outputs});
+        }
+        Product result;
+        result.inputs = inputs;
+        const int total = outputs * int(names.size());
+        float *bias = memory_.take<float>(size_t(total));
+        if (shape_.int8) {
+            const int padded = kernels::padded_inputs(kernel_, inputs);
+            result.i8 = {padded,
+                         total,
+                         memory_.take<int8_t>(size_t(total) * padded),
+                         memory_.take<float>(size_t(total)),
+                         memory_.take<int32_t>(size_t(total)),
+                         memory_.take<float>(size_t(total)),
+                         bias};
+        } else {
+            result.f32 = {inputs, total, memory_.take<float>(size_t(total) * inputs), bias};
+        }
+        for (size_t i = 0; i < names.size(); ++i) {
+            const int first = int(i) * outputs;
+            copy(names[i] + ".bias", {outputs}, bias + first);
+            if (shape_.int8) {
+                pack_i8(names[i], inputs, outputs, first, result.i8);
+            } else {
+                pack_f32(floats(names[i] + ".weight", {inputs, outputs}), inputs, outputs, first,
+                         const_cast<float *>(result.f32.weights));
+                weights_.forget(names[i] + ".weight");
+            }
+        }
+        if (shape_.int8 && weights_.has(smooth)) {
+            result.smooth = kept(smooth, {inputs});
+        }
+        return result;
+    }
+
+    Norm norm(const std::string &name) const {
+        return {kept(name + ".weight", {shape_.hidden}), kept(name + ".bias", {shape_.hidden}),
+                shape_.norm_epsilon};
+    }
+
+    Embeddings embeddings() const {
+        Embeddings result;
+        const int64_t words = shape_.vocabulary, width = shape_.embedding;
+        if (shape_.int8) {
+            result.words_i8 = weights_.bytes("embeddings.word.weight", {words, width});
+            result.word_scales = weights_.floats("embeddings.word.scale", {words, 1});
+        } else {
+            result.words_f32 = weights_.mapped_floats("embeddings.word.weight", {words, width});
+        }
+        if (shape_.positions) {
+            result.positions =
+                weights_.mapped_floats("embeddings.position.weight", {shape_.positions, width});
+        }
+        if (shape_.token_types) {
+            result.types =
+                weights_.mapped_floats("embeddings.type.weight", {shape_.token_types, width});
+        }
+        if (shape_.embedding != shape_.hidden) {
+            result.projection = {
+                shape_.embedding, shape_.hidden,
+                packed_f32(weights_.floats("embeddings.projection.weight", {width, shape_.hidden}),
+                           shape_.embedding, shape_.hidden),
+                memory_.take<float>(size_t(shape_.hidden))};
+        }
+        result.norm = norm("embeddings.norm");
+        return result;
+    }
+
+    Head head() const {
+        const int size = shape_.hidden;
+        weights_.need("pooler.weight", shape_.int8 ? DataType::int8 : DataType::float32,
+                      {size, size});
+        std::vector<float> across(size_t(size) * size); // [inputs, outputs]
+        const auto fill = [&](const auto *values, const float *scales) {
+            for (int output = 0; output < size; ++output) {
+                for (int input = 0; input < size; ++input) {
+                    const float value = float(values[size_t(output) * size + input]);
+                    across[size_t(input) * size + output] = scales ? value * scales[output] : value;
+                }
+            }
+        };
+        if (shape_.int8) {
+            fill(weights_.bytes("pooler.weight", {size, size}),
+                 weights_.floats("pooler.scale", {size, 1}));
+        } else {
+            fill(weights_.floats("pooler.weight", {size, size}), nullptr);
+        }
+        weights_.forget("pooler.weight");
+        Head result;
+        result.pooler = {size, size, packed_f32(across.data(), size, size),
+                         kept("pooler.bias", {size})};
+        result.classifier = kept("classifier.weight", {1, size});
+        result.bias = *weights_.floats("classifier.bias", {1});
+        return result;
+    }
+
+    // The relative tables of one layer, with a column for every distance; see RelativeI8.
+    std::vector<RelativeHead> relative(int layer, const std::vector<int> &rows,
+                                       int table_rows) const {
+        std::vector<RelativeHead> heads(size_t(shape_.heads));
+        const std::string name = "layers." + std::to_string(layer) + ".relative.";
+        for (int h = 0; h < shape_.heads; ++h) {
+            RelativeHead &head = heads[size_t(h)];
+            if (shape_.int8) {
+                if (shape_.c2p) {
+                    head.c2p_i8 = relative_i8(name + "key", h, rows, table_rows, 0);
+                }
+                if (shape_.p2c) {
+                    head.p2c_i8 =
+                        relative_i8(name + "query", h, rows, table_rows, kernel_.row_offset);
+                }
+            } else {
+                if (shape_.c2p) {
+                    head.c2p_f32 = relative_f32(name + "key", h, rows, table_rows);
+                }
+                if (shape_.p2c) {
+                    head.p2c_f32 = relative_f32(name + "query", h, rows, table_rows);
+                }
+            }
+        }
+        weights_.forget(name + "key.weight");
+        weights_.forget(name + "query.weight");
+        return heads;
+    }
+
+  private:
+    const Architecture &shape_;
+    const Weights &weights_;
+    Memory &memory_;
+    const Kernel &kernel_;
+
+    const float *floats(const std::string &name, const std::vector<int64_t> &shape) const {
+        return weights_.floats(name, shape);
+    }
+
+    // Some kernels move signs from one factor to the other, which -128 has no room for.
+    static void refuse_least(int8_t least, const std::string &name) {
+        if (least == -128) {
+            bad_artifact("the tensor '" + name + ".weight' holds -128; int8 weights are symmetric");
+        }
+    }
+
+    void copy(const std::string &name, const std::vector<int64_t> &shape, float *to) const {
+        size_t count = 1;
+        for (const int64_t extent : shape) {
+            count *= size_t(extent);
+        }
+        std::memcpy(to, floats(name, shape), count * sizeof(float));
+    }
+
+    // Small tensors are copied next to the packed ones, so that their pages need not stay.
+    const float *kept(const std::string &name, const std::vector<int64_t> &shape) const {
+        size_t count = 1;
+        for (const int64_t extent : shape) {
+            count *= size_t(extent);
+        }
+        float *result = memory_.take<float>(count);
+        copy(name, shape, result);
+        return result;
+    }
+
+    const float *packed_f32(const float *weights, int inputs, int outputs) const {
+        float *result = memory_.take<float>(size_t(inputs) * outputs);
+        pack_f32(weights, inputs, outputs, 0, result);
+        return result;
+    }
+
+    static void pack_f32(const float *weights, int inputs, int outputs, int first, float *packed) {
+        for (int column = 0; column < outputs; column += kLanes) {
+            float *group = packed + size_t(first + column) * inputs;
+            for (int input = 0; input < inputs; ++input) {
+                std::memcpy(group + size_t(input) * kLanes,
+                            weights + size_t(input) * outputs + column, kLanes * sizeof(float));
+            }
+        }
+    }
+
+    void pack_i8(const std::string &name, int inputs, int outputs, int first,
+                 const ProductI8 &product) const {
+        const int8_t *weights = weights_.bytes(name + ".weight", {inputs, outputs});
+        copy(name + ".scale", {outputs}, const_cast<float *>(product.scales) + first);
+        int8_t *packed = const_cast<int8_t *>(product.weights);
+        const int unit = kernel_.unit;
+        int8_t least = 0;
+        std::vector<int32_t> sums(size_t(outputs), 0);
+        for (int column = 0; column < outputs; column += kLanes) {
+            int8_t *to = packed + size_t(first + column) * product.inputs; // what pads it is zero
+            for (int input = 0; input < inputs; input += unit) {
+                for (int lane = 0; lane < kLanes; ++lane) {
+                    for (int i = 0; i < unit; ++i) {
+                        const int8_t weight = weights[size_t(input + i) * outputs + column + lane];
+                        least = std::min(least, weight);
+                        *to++ = weight;
+                        sums[size_t(column + lane)] += weight;
+                    }
+                }
+            }
+        }
+        refuse_least(least, name);
+        int32_t *start = const_cast<int32_t *>(product.start) + first;
+        float *scaled = const_cast<float *>(product.sums) + first;
+        for (int column = 0; column < outputs; ++column) {
+            start[column] = -kernel_.row_offset * sums[size_t(column)];
+            scaled[column] = float(sums[size_t(column)]) * product.scales[first + column];
+        }
+        weights_.forget(name + ".weight");
+    }
+
+    RelativeI8 relative_i8(const std::string &name, int head, const std::vector<int> &rows,
+                           int table_rows, int offset) const {
+        const int8_t *table = weights_.bytes(name + ".weight", {table_rows, shape_.hidden});
+        const float *scales = floats(name + ".scale", {table_rows, shape_.heads});
+        const size_t columns = rows.size();
+        int8_t *quads = memory_.take<int8_t>(columns * size_t(shape_.head_size));
+        float *scale = memory_.take<float>(columns);
+        int32_t *start = memory_.take<int32_t>(columns);
+        int8_t least = 0;
+        for (size_t column = 0; column < columns; ++column) {
+            const size_t row = size_t(rows[column]);
+            const int8_t *from = table + row * shape_.hidden + head * shape_.head_size;
+            int32_t sum = 0;
+            for (int i = 0; i < shape_.head_size; ++i) {
+                least = std::min(least, from[i]);
+                sum += from[i];
+                quads[(size_t(i / 4) * columns + column) * 4 + i % 4] = int8_t(from[i] + offset);
+            }
+            scale[column] = scales[row * shape_.heads + head];
+            start[column] = -128 * sum;
+        }
+        refuse_least(least, name);
+        return {quads, ptrdiff_t(4 * columns), scale, start};
+    }
+
+    RelativeF32 relative_f32(const std::string &name, int head, const std::vector<int> &rows,
+                             int table_rows) const {
+        const float *table = floats(name + ".weight", {table_rows, shape_.hidden});
+        const size_t columns = rows.size();
+        float *values = memory_.take<float>(columns * size_t(shape_.head_size));
+        for (size_t column = 0; column < columns; ++column) {
+            const float *from =
+                table + size_t(rows[column]) * shape_.hidden + head * shape_.head_size;
+            for (int i = 0; i < shape_.head_size; ++i) {
+                values[size_t(i) * columns + column] = from[i];
+            }
+        }
+        return {values, ptrdiff_t(columns)};
+    }
+};
+
+// The table row of every column: the part of relative.bucket that pairs of `length` tokens reach,
+// a group of columns before it, which kernels shift in from, and some more that padded keys read.
+std::vector<int> relative_rows(const Weights &weights, int full_length, int length,
+                               int table_rows) {
+    const int32_t *bucket = weights.ints("relative.bucket", {2 * full_length});
+    std::vector<int> rows(size_t(kLanes + round_up(2 * length, kLanes) + kLanes));
+    for (int column = 0; column < int(rows.size()); ++column) {
+        const int at = column - kLanes + full_length - length;
+        const int32_t row = bucket[std::clamp(at, 0, 2 * full_length - 1)];
+        if (row < 0 || row >= table_rows) {
+            bad_artifact("relative.bucket holds " + std::to_string(row) + "; expected 0 to " +
+                         std::to_string(table_rows - 1));
+        }
+        rows[size_t(column)] = row;
+    }
+    return rows;
+}
+} // namespace
+
+Model::Model(const std::string &folder, int max_length, const Kernel &kernel)
+    : architecture(Architecture::read(folder)), weights(folder + "/model.safetensors") {
+    Architecture &shape = architecture;
+    const int full_length = shape.max_length;
+    if (max_length < 0 || max_length > full_length) {
+        invalid_argument("max_length is " + std::to_string(max_length) + "; expected 1 to " +
+                         std::to_string(full_length) + ", or 0 for the artifact's own");
+    }
+    shape.max_length = max_length ? max_length : full_length;
+    middle = kLanes + shape.max_length - 1;
+    const Packer packer(shape, weights, memory, kernel);
+    embeddings = packer.embeddings();
+    int table_rows = 0;
+    std::vector<int> rows;
+    if (shape.c2p || shape.p2c) {
+        table_rows = weights.rows("layers.0.relative." + std::string(shape.c2p ? "key" : "query") +
+                                  ".weight");
+        rows = relative_rows(weights, full_length, shape.max_length, table_rows);
+    }
+    for (int i = 0; i < shape.layers; ++i) {
+        const std::string name = "layers." + std::to_string(i) + ".";
+        const std::string attention = name + "attention.";
+        Layer layer;
+        layer.projection =
+            packer.product({attention + "query", attention + "key", attention + "value"},
+                           shape.hidden, shape.hidden, attention + "smooth");
+        layer.output = packer.product({attention + "output"}, shape.hidden, shape.hidden, "");
+        layer.up = packer.product({name + "ffn.up"}, shape.hidden, shape.intermediate,
+                                  name + "ffn.up.smooth");
+        layer.down = packer.product({name + "ffn.down"}, shape.intermediate, shape.hidden,
+                                    name + "ffn.down.smooth");
+        layer.attention_norm = packer.norm(attention + "norm");
+        layer.ffn_norm = packer.norm(name + "ffn.norm");
+        if (shape.c2p || shape.p2c) {
+            layer.heads = packer.relative(i, rows, table_rows);
+        } else {
+            layer.heads.resize(size_t(shape.heads));
+        }
+        layers.push_back(std::move(layer));
+    }
+    head = packer.head();
+}
+
+} // namespace edge_rerank::engine

@@ -1,0 +1,341 @@
+// Disentangled attention (He et al., 2021) of one head: content, content-to-position and
+// position-to-content scores together, softmax, weighted sum of the values.
+//
+// With the relative tables in the order of the distance, the columns that query i needs for keys
+// j, j + 1, ... lie side by side, and both relative terms are computed as the content term is: for
+// c2p the query meets the table, for p2c each key meets its own column of the table.
+
+// One or two rows of scores, for some groups of 16 keys. The second row's columns of a table lie
+// one to the left of the first row's: they are made of those by a shift, because every load that
+// is not aligned takes two turns.
+template <int rows, int groups, bool c2p, bool p2c>
+LANES void scores_i8(const AttendI8 &task, int row, int key, float *scores) {
+    Ints content[rows][groups], by_query[rows][groups], by_key[rows][groups];
+    const int8_t *keys = task.keys.quads + 4 * ptrdiff_t(key);
+    const ptrdiff_t key_stride = 4 * ptrdiff_t(task.keys.padded);
+    const ptrdiff_t column = ptrdiff_t(task.middle) - task.first - row + key;
+    TIMES(r, rows) {
+        TIMES(g, groups) {
+            // With unsigned rows, the sums begin at what takes their offset out again.
+            const Ints start = kUnsignedRows ? load(task.keys.start + key + g * kLanes) : no_ints();
+            content[r][g] = by_key[r][g] = start;
+            by_query[r][g] =
+                kUnsignedRows && c2p ? load(task.c2p.start + column - r + g * kLanes) : no_ints();
+        }
+    }
+    const uint8_t *queries = task.queries + row * task.query_stride;
+    const int8_t *c2p_table = c2p ? task.c2p.table + 4 * column : nullptr;
+    const int8_t *p2c_table = p2c ? task.p2c.table + 4 * column : nullptr;
+    for (int quad = 0; quad < task.head_size / 4; ++quad) {
+        Quads query[rows], c2p_before{}, p2c_before{};
+        TIMES(r, rows) { query[r] = splat_quad(queries + r * task.query_stride + 4 * quad); }
+        if constexpr (rows == 2) { // the column that row 1 needs to the left of row 0's
+            if constexpr (c2p) {
+                c2p_before = load_quads(c2p_table - 4 * kLanes);
+            }
+            if constexpr (p2c) {
+                p2c_before = load_quads(p2c_table - 4 * kLanes);
+            }
+        }
+        TIMES(g, groups) {
+            const Quads some = load_quads(keys + 4 * g * kLanes);
+            TIMES(r, rows) { content[r][g] = dot(content[r][g], query[r], some); }
+            if constexpr (c2p) {
+                const Quads columns = load_quads(c2p_table + 4 * g * kLanes);
+                by_query[0][g] = dot(by_query[0][g], query[0], columns);
+                if constexpr (rows == 2) {
+                    by_query[1][g] = dot(by_query[1][g], query[1], shifted(c2p_before, columns));
+                    c2p_before = columns;
+                }
+            }
+            if constexpr (p2c) {
+                const Quads columns = load_quads(p2c_table + 4 * g * kLanes);
+                by_key[0][g] = dot(by_key[0][g], columns, some);
+                if constexpr (rows == 2) {
+                    by_key[1][g] = dot(by_key[1][g], shifted(p2c_before, columns), some);
+                    p2c_before = columns;
+                }
+            }
+        }
+        keys += key_stride;
+        c2p_table += c2p ? task.c2p.stride : 0;
+        p2c_table += p2c ? task.p2c.stride : 0;
+    }
+    TIMES(g, groups) {
+        const Floats key_scale = load(task.keys.scales + key + g * kLanes);
+        const Floats key_factor = multiply(key_scale, splat(task.key_factor));
+        TIMES(r, rows) {
+            const Floats query_scale = splat(task.query_scales[(row + r) * task.scale_stride]);
+            const ptrdiff_t at = column - r + g * kLanes;
+            Floats score = multiply(to_floats(content[r][g]), multiply(query_scale, key_scale));
+            if constexpr (c2p) {
+                const Floats factor = multiply(query_scale, load(task.c2p.scales + at));
+                score = fused(to_floats(by_query[r][g]), factor, score);
+            }
+            if constexpr (p2c) {
+                const Floats factor = multiply(key_factor, load(task.p2c.scales + at));
+                score = fused(to_floats(by_key[r][g]), factor, score);
+            }
+            store(scores + ptrdiff_t(r) * task.keys.padded + key + g * kLanes, score);
+        }
+    }
+}
+
+template <int rows, int groups, bool c2p, bool p2c>
+LANES void scores_f32(const AttendF32 &task, int row, int key, float *scores) {
+    Floats sums[rows][groups];
+    TIMES(r, rows) {
+        TIMES(g, groups) { sums[r][g] = zeros(); }
+    }
+    const float *keys = task.keys.columns + key;
+    const ptrdiff_t column = ptrdiff_t(task.middle) - task.first - row + key;
+    const float *queries = task.queries + row * task.query_stride;
+    const float *c2p_table = c2p ? task.c2p.table + column : nullptr;
+    const float *p2c_table = p2c ? task.p2c.table + column : nullptr;
+    for (int i = 0; i < task.head_size; ++i) {
+        Floats some[groups];
+        TIMES(g, groups) { some[g] = load(keys + g * kLanes); }
+        TIMES(r, rows) {
+            const Floats query = splat(queries[r * task.query_stride + i]);
+            TIMES(g, groups) {
+                sums[r][g] = fused(query, some[g], sums[r][g]);
+                const ptrdiff_t at = g * kLanes - r;
+                if constexpr (c2p) {
+                    sums[r][g] = fused(query, load(c2p_table + at), sums[r][g]);
+                }
+                if constexpr (p2c) {
+                    const Floats scaled = multiply(some[g], splat(task.key_factor));
+                    sums[r][g] = fused(scaled, load(p2c_table + at), sums[r][g]);
+                }
+            }
+        }
+        keys += task.keys.padded;
+        c2p_table += c2p ? task.c2p.stride : 0;
+        p2c_table += p2c ? task.p2c.stride : 0;
+    }
+    TIMES(r, rows) {
+        TIMES(g, groups) {
+            store(scores + ptrdiff_t(r) * task.keys.padded + key + g * kLanes, sums[r][g]);
+        }
+    }
+}
+
+// Turns a row of scores into weights that still are to be divided by the sum it gives. Lanes
+// behind the last key get a weight that no sum feels, and no value.
+LANES float softmax_row(float *scores, int count, int padded) {
+    const Floats lowest = splat(-1e30f);
+    const int last = padded - kLanes;
+    store(scores + last, first_lanes(load(scores + last), count - last, lowest));
+    Floats peaks = lowest;
+    for (int key = 0; key < padded; key += kLanes) {
+        peaks = larger(peaks, load(scores + key));
+    }
+    const Floats peak = splat(largest(peaks));
+    Floats total = zeros();
+    for (int key = 0; key < padded; key += kLanes) {
+        const Floats weight = exp2(subtract(load(scores + key), peak));
+        store(scores + key, weight);
+        total = add(total, weight);
+    }
+    return sum(total);
+}
+
+// output = weights * values / sums, for one tile of rows.
+template <int rows, int groups>
+LANES void weigh(const float *weights, ptrdiff_t stride, const float *values, int value_stride,
+                 int keys, const float *inverses, float *output, ptrdiff_t output_stride,
+                 int columns) {
+    Floats sums[rows][groups];
+    TIMES(r, rows) {
+        TIMES(g, groups) { sums[r][g] = zeros(); }
+    }
+    multiply_f32<rows, groups>(weights, stride, values, value_stride, kLanes, keys, sums);
+    TIMES(r, rows) {
+        TIMES(g, groups) {
+            const Floats mean = multiply(sums[r][g], splat(inverses[r]));
+            const int left = columns - g * kLanes;
+            float *to = output + r * output_stride + g * kLanes;
+            if (left >= kLanes) {
+                store(to, mean);
+            } else {
+                float lanes[kLanes];
+                store(lanes, mean);
+                __builtin_memcpy(to, lanes, sizeof(float) * size_t(left));
+            }
+        }
+    }
+}
+
+template <int groups>
+static void weigh_rows(const float *weights, ptrdiff_t stride, int rows, const float *values,
+                       int value_stride, int keys, const float *inverses, float *output,
+                       ptrdiff_t output_stride, int columns) {
+#define TILE(n)                                                                                  \
+    weigh<n, groups>(weights + row * stride, stride, values, value_stride, keys, inverses + row, \
+                     output + row * output_stride, output_stride, columns)
+    EACH_TILE(kFloatRows, rows, TILE)
+#undef TILE
+}
+
+template <int rows, int groups, bool c2p, bool p2c>
+LANES void scores(const AttendI8 &task, int row, int key, float *to) {
+    scores_i8<rows, groups, c2p, p2c>(task, row, key, to);
+}
+template <int rows, int groups, bool c2p, bool p2c>
+LANES void scores(const AttendF32 &task, int row, int key, float *to) {
+    scores_f32<rows, groups, c2p, p2c>(task, row, key, to);
+}
+
+// One strip of keys for all rows of a tile: the columns of the tables that the rows need for these
+// keys are nearly the same and stay in the first cache.
+template <bool c2p, bool p2c, int groups, typename Task>
+static void score_strip(const Task &task, int first, int rows, int key) {
+    int row = 0;
+    for (; row + kScoreRows <= rows; row += kScoreRows) {
+        scores<kScoreRows, groups, c2p, p2c>(task, first + row, key,
+                                             task.scratch + ptrdiff_t(row) * task.keys.padded);
+    }
+    for (; row < rows; ++row) {
+        scores<1, groups, c2p, p2c>(task, first + row, key,
+                                    task.scratch + ptrdiff_t(row) * task.keys.padded);
+    }
+}
+
+// The scores of some rows, in strips of up to kScoreGroups groups that are about equally wide: in
+// a narrow strip the sums are too few to keep the units busy.
+template <bool c2p, bool p2c, typename Task>
+static void score_tile(const Task &task, int first, int rows) {
+    int key = 0;
+    for (int left = task.keys.padded / kLanes; left > 0;) {
+        const int strips = (left + kScoreGroups - 1) / kScoreGroups;
+        const int groups = (left + strips - 1) / strips;
+        if constexpr (kScoreGroups >= 4) {
+            switch (groups) {
+                case 4: score_strip<c2p, p2c, 4>(task, first, rows, key); break;
+                case 3: score_strip<c2p, p2c, 3>(task, first, rows, key); break;
+                case 2: score_strip<c2p, p2c, 2>(task, first, rows, key); break;
+                default: score_strip<c2p, p2c, 1>(task, first, rows, key); break;
+            }
+        } else {
+            score_strip<c2p, p2c, 1>(task, first, rows, key);
+        }
+        key += groups * kLanes;
+        left -= groups;
+    }
+}
+
+template <typename Task> static bool attend(const Task &task) {
+    const int groups = (task.head_size + kLanes - 1) / kLanes, stride = groups * kLanes;
+    bool sound = true;
+    for (int first = 0; first < task.rows; first += kScoreTile) {
+        const int rows = task.rows - first < kScoreTile ? task.rows - first : kScoreTile;
+        if (task.c2p.table && task.p2c.table) {
+            score_tile<true, true>(task, first, rows);
+        } else if (task.c2p.table) {
+            score_tile<true, false>(task, first, rows);
+        } else if (task.p2c.table) {
+            score_tile<false, true>(task, first, rows);
+        } else {
+            score_tile<false, false>(task, first, rows);
+        }
+        float inverses[kScoreTile];
+        for (int row = 0; row < rows; ++row) {
+            const float total = softmax_row(task.scratch + ptrdiff_t(row) * task.keys.padded,
+                                            task.keys.count, task.keys.padded);
+            sound &= finite(total);
+            inverses[row] = 1.0f / total;
+        }
+        float *output = task.output + first * task.output_stride;
+        int group = 0;
+        for (; group + kGroups <= groups; group += kGroups) {
+            weigh_rows<kGroups>(task.scratch, task.keys.padded, rows,
+                                task.keys.values + group * kLanes, stride, task.keys.count,
+                                inverses, output + group * kLanes, task.output_stride,
+                                task.head_size - group * kLanes);
+        }
+        for (; group < groups; ++group) {
+            weigh_rows<1>(task.scratch, task.keys.padded, rows, task.keys.values + group * kLanes,
+                          stride, task.keys.count, inverses, output + group * kLanes,
+                          task.output_stride, task.head_size - group * kLanes);
+        }
+    }
+    return sound;
+}
+
+static bool attend_i8(const AttendI8 &task) { return attend(task); }
+static bool attend_f32(const AttendF32 &task) { return attend(task); }
+
+// One head's values, padded with zeros to whole groups of lanes: the values themselves, or a copy.
+LANES const float *padded_head(const float *values, int size, int columns, float *copy) {
+    if (size == columns) {
+        return values;
+    }
+    for (int i = 0; i < columns; ++i) {
+        copy[i] = i < size ? values[i] : 0.0f;
+    }
+    return copy;
+}
+
+LANES float head_scale(const float *values, int columns) {
+    Floats peaks = zeros();
+    for (int column = 0; column < columns; column += kLanes) {
+        peaks = larger(peaks, magnitude(load(values + column)));
+    }
+    return largest(larger(multiply(peaks, splat(1.0f / 127)), splat(1e-12f)));
+}
+
+static bool query_head_i8(const float *query, int size, float factor, uint8_t *bytes,
+                          float *scale) {
+    float copy[kMostHead];
+    uint8_t levels[kMostHead];
+    const int columns = (size + kLanes - 1) / kLanes * kLanes;
+    const float *values = padded_head(query, size, columns, copy);
+    const float step = head_scale(values, columns);
+    store_quantized(values, nullptr, columns, step, 128.0f, size == columns ? bytes : levels);
+    if (size != columns) {
+        __builtin_memcpy(bytes, levels, size_t(size));
+    }
+    *scale = step * factor;
+    return finite(step);
+}
+
+// Quantises one head of one key; gives its scale.
+LANES float quantize_key(const float *key, int size, uint8_t *bytes, int32_t *start) {
+    float copy[kMostHead];
+    const int columns = (size + kLanes - 1) / kLanes * kLanes;
+    const float *values = padded_head(key, size, columns, copy);
+    const float scale = head_scale(values, columns);
+    const Floats inverse = splat(1.0f / scale);
+    Ints total = no_ints();
+    for (int column = 0; column < columns; column += kLanes) {
+        const Ints level = to_ints(multiply(load(values + column), inverse));
+        total = add(total, level);
+        store_bytes(bytes + column, level);
+    }
+    // Whole numbers below 2^24: the sum in floats is exact.
+    *start = -128 * int32_t(finite(scale) ? sum(to_floats(total)) : 0.0f);
+    return scale;
+}
+
+// Sixteen keys at a time, whose quads lie side by side.
+static bool store_keys_i8(const float *keys, ptrdiff_t stride, int count, int size,
+                          const KeysOut &output) {
+    uint8_t bytes[kLanes][kMostHead];
+    bool sound = true;
+    for (int first = 0; first < count; first += kLanes) {
+        const int some = count - first < kLanes ? count - first : kLanes;
+        for (int key = 0; key < some; ++key) {
+            const float scale = quantize_key(keys + (first + key) * stride, size, bytes[key],
+                                             output.start + first + key);
+            output.scales[first + key] = scale;
+            sound &= finite(scale);
+        }
+        int8_t *quads = output.quads + 4 * first;
+        for (int i = 0; i < size; i += 4, quads += output.stride) {
+            for (int key = 0; key < some; ++key) {
+                __builtin_memcpy(quads + 4 * key, bytes[key] + i, 4);
+            }
+        }
+    }
+    return sound;
+}
