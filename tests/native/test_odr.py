@@ -25,6 +25,9 @@ _FLAGS = (
 )
 
 
+pytestmark = pytest.mark.build
+
+
 @pytest.fixture
 def gcc(host: Target) -> Toolchain:
     """Give g++, which compares definitions when it links."""

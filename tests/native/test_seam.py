@@ -5,11 +5,14 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from native.build import Unit, compile_units, library_version, run, units
 from native.fuzz.seeds import TINY, write_artifact
 from native.targets import Target
 from native.toolchain import zig
 
+pytestmark = pytest.mark.build
 DRIVER = Path(__file__).with_name("seam_driver.cpp")
 
 
