@@ -20,7 +20,7 @@ def builtin_model() -> Path:
     """
     from importlib import resources  # here, not at the top: it brings shutil and tempfile
 
-    remedy = "give a model folder instead (Reranker.load(PATH), or --model PATH)"
+    remedy = "name a model folder instead: Reranker.load(PATH)"
     try:
         # A Path in any installation; other kinds stand for packages run from an archive.
         folder = resources.files(_PACKAGE) / _NAME

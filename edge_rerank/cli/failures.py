@@ -22,6 +22,7 @@ _OPTIONS = {
     "at_a_time": "--at-a-time",
     "depth": "--depth",
     "engine": "--engine",
+    "encoder": "EDGE_RERANK_TOKENIZER",
     "kernel": "--kernel",
     "max_length": "--max-length",
     "query_field": "--query-field",
@@ -77,7 +78,8 @@ def _told(error: BaseException) -> tuple[int, str]:
 
 def in_options(message: str) -> str:
     """Return a message of the library with its parameters called as the options are."""
-    return _WORDS.sub(lambda found: _OPTIONS.get(found[0], found[0]), message)
+    message = _WORDS.sub(lambda found: _OPTIONS.get(found[0], found[0]), message)
+    return message.replace("Reranker.load(PATH)", "--model DIR")
 
 
 def no_thread(error: BaseException) -> bool:

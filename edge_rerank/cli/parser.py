@@ -38,10 +38,14 @@ class CommandParser(argparse.ArgumentParser):
     def parse_command(self, words: Sequence[str]) -> argparse.Namespace:
         """Read a command's words, its options anywhere between its other arguments."""
         options, others = self._sorted(words)
-        found, unknown = self.parse_known_args([*options, *(["--", *others] if others else [])])
-        if unknown and not self.get_default("any_words"):
+        known = self._option_string_actions
+        unknown = [word for word in options if _is_option(word) and _name(word) not in known]
+        in_order = [*options, *(["--", *others] if others else [])]
+        if self.get_default("any_words"):
+            return self.parse_known_args(in_order)[0]
+        if unknown:
             self.error(self._unrecognized(unknown))
-        return found
+        return self.parse_args(in_order)
 
     def _sorted(self, words: Sequence[str]) -> tuple[list[str], list[str]]:
         """Return the options with their values, and the other arguments, each in their order."""
@@ -67,18 +71,21 @@ class CommandParser(argparse.ArgumentParser):
     def _unrecognized(self, words: Sequence[str]) -> str:
         from difflib import get_close_matches  # nobody else needs it
 
-        names = [word.partition("=")[0] for word in words]
-        near = get_close_matches(names[0], self._option_string_actions, 1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        if not near and names[0].startswith("-"):
-            hint = "; put -- before texts that begin with a dash"
+        near = get_close_matches(_name(words[0]), self._option_string_actions, 1)
+        hint = "; put -- before texts that begin with a dash"
+        if near:
+            hint = f"; did you mean {near[0]}?"
         return f"unrecognized arguments: {' '.join(words)}{hint}"
 
 
 def _is_option(word: str) -> bool:
     """Whether a word is meant as an option: a text with blanks or a number is not."""
-    name = word.partition("=")[0]
-    return word.startswith("-") and word != "-" and " " not in name and not _NUMBER.fullmatch(word)
+    is_text = word == "-" or " " in _name(word) or _NUMBER.fullmatch(word)
+    return word.startswith("-") and not is_text
+
+
+def _name(word: str) -> str:
+    return word.partition("=")[0]
 
 
 def as_utf8(word: str) -> str:

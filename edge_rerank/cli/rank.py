@@ -46,7 +46,9 @@ def add_command(commands: Any) -> None:
         epilog=_EPILOG,
     )
     parser.add_argument("query", metavar="QUERY", help="the question or search words")
-    parser.add_argument("documents", metavar="DOC", nargs="*", help="a document; -: standard input")
+    parser.add_argument(
+        "documents", metavar="DOC", nargs="*", default=[], help="a document; -: standard input"
+    )
     parser.add_argument("--file", metavar="FILE", help="the documents; -: standard input")
     parser.add_argument(
         "--format",

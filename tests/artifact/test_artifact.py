@@ -321,5 +321,5 @@ def test_no_built_in_model_is_said_plainly(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr("edge_rerank.artifact.builtin._PACKAGE", "edge_rerank.no_such_package")
     assert builtin_model() == ROOT / "quantized" / "mini"  # this is a clone
     monkeypatch.setattr("edge_rerank.artifact.builtin._IN_A_CLONE", tmp_path / "quantized")
-    with pytest.raises(ArtifactNotFoundError, match=r"no built-in model: give a model folder"):
+    with pytest.raises(ArtifactNotFoundError, match=r"no built-in model: name a model folder"):
         Reranker.load()

@@ -107,7 +107,7 @@ def test_a_model_that_cannot_be_opened(verify: Verify, tmp_path: Path) -> None:
         (["--threads", "0"], "--threads: '0' is not a whole number from 1, or auto"),
         (
             ["--thread", "x"],
-            "verify: unrecognized arguments: --thread x; did you mean --threads? (",
+            "verify: unrecognized arguments: --thread; did you mean --threads? (",
         ),
     ],
 )
