@@ -16,6 +16,7 @@ from edge_rerank.cli.failures import EXIT_CODES, EXIT_OK
 from edge_rerank.cli.parser import number, whole_number
 from edge_rerank.cli.streams import say
 from edge_rerank.errors import InputError, MissingExtraError
+from edge_rerank.installation import install_command
 from edge_rerank.loading.background import Background
 from edge_rerank.reranker import Reranker
 
@@ -90,6 +91,8 @@ def _add_limit_options(parser: argparse.ArgumentParser) -> None:
         ("--max-waiting", whole_number, 512, "requests that wait at a time; more get status 429"),
         ("--max-connections", whole_number, 4096, "connections at a time"),
         ("--max-documents", whole_number, 10_000, "documents of a request"),
+        ("--max-query", whole_number, 32_768, "characters of a query"),
+        ("--max-document", whole_number, 1_000_000, "characters of a document"),
         ("--max-body-mb", number, 32.0, "megabytes of a request"),
         ("--timeout", number, 300.0, "seconds for a request, from its head to its answer"),
         ("--drain", number, 8.0, "seconds for what was taken to be answered after SIGTERM"),
@@ -105,8 +108,7 @@ def run(options: argparse.Namespace) -> int:
     """Load the first model beside the server's own parts, and serve until told to stop."""
     if find_spec("uvicorn") is None or find_spec("starlette") is None:
         raise MissingExtraError(
-            "the server needs Starlette and uvicorn; install them with "
-            "pip install 'edge-rerank[server]'"
+            f"the server needs Starlette and uvicorn; install them: {install_command('server')}"
         )
     models = _models(options.model or [])
     load = _load_options(options)
@@ -189,6 +191,8 @@ def _settings(
         waiting=options.max_waiting,
         connections=options.max_connections,
         documents=options.max_documents,
+        query_characters=options.max_query,
+        document_characters=options.max_document,
         body_bytes=body,
         waiting_bytes=max(Limits().waiting_bytes, body * 2),
         request_seconds=options.timeout,

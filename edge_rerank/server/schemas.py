@@ -45,7 +45,10 @@ def schemas(limits: Limits) -> Schema:
         max_tokens_per_query=count,
         max_doc_length={"type": ["integer", "null"], "minimum": 1},
         truncate_prompt_tokens={"type": ["integer", "null"], "minimum": -1, "maximum": 0},
-        rank_fields={"enum": [None, [], ["text"]], "description": "or other fields of the objects"},
+        rank_fields={
+            "anyOf": [{"type": "null"}, _list(text)],
+            "description": "fields of the objects whose values are read in place of `text`",
+        },
         relevant_spans={"type": "null"},
         texts={"type": "null"},
     )

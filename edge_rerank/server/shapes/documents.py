@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from edge_rerank.server.shapes import fields
 from edge_rerank.server.shapes.work import Cutting, Outcome, Work
 
 API_VERSION = "2"
+_TEXT = ("text",)
 
 
 def parse(body: Mapping[str, Any], limits: Limits) -> Work:
@@ -79,27 +81,28 @@ def _result(index: int, work: Work, outcome: Outcome) -> dict[str, Any]:
 def _rank_fields(body: Mapping[str, Any]) -> Sequence[str]:
     names = body.get("rank_fields")
     if names is None or names == []:
-        return ("text",)
+        return _TEXT
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise InvalidError("`rank_fields` must be a list of names of fields")
     return names
 
 
 def _text(document: object, where: str, names: Sequence[str], limits: Limits) -> str:
-    """Return a document's text: of an object, the values of the named fields that it has."""
+    """Return a document's text: of an object, the named fields that it has, or its ``text``."""
     if isinstance(document, dict):
-        values = [
-            fields.text(document[name], f"{where}.{name}", limits.document_characters)
-            for name in names
-            if name in document
-        ]
-        if not values:
+        values = [document[name] for name in names if document.get(name) is not None]
+        if not values and document.get("text") is None:
             wanted = " or ".join(f"`{name[:50]}`" for name in names[:5])
             raise InvalidError(f"{where} has no field {wanted}; name others in `rank_fields`")
-        document = "\n".join(values)
-    elif not isinstance(document, str):
-        raise InvalidError(f"{where} must be a string, or an object with a `text`")
+        if not values or names == _TEXT:
+            document = document["text"]
+        else:
+            document = "\n".join(map(_written, values))
     return fields.text(document, where, limits.document_characters)
+
+
+def _written(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _raw(body: Mapping[str, Any]) -> bool:
@@ -122,11 +125,11 @@ def _cutting(body: Mapping[str, Any]) -> Cutting:
         raise InvalidError(
             "`truncate_prompt_tokens` is not supported; use `max_tokens_per_doc` in its place"
         )
-    if body.get("max_doc_length") is not None:  # Jina's word
-        body = {**body, "max_tokens_per_doc": fields.whole(body, "max_doc_length", least=1)}
+    document_tokens = fields.count_or_all(body, "max_tokens_per_doc")
+    jinas = fields.whole(body, "max_doc_length", least=1)
     return Cutting(
         refuse=not fields.flag(body, "truncation", True),
         keep_end=side == "left",
         query_tokens=fields.count_or_all(body, "max_tokens_per_query"),
-        document_tokens=fields.count_or_all(body, "max_tokens_per_doc"),
+        document_tokens=document_tokens or jinas,
     )

@@ -1,0 +1,51 @@
+"""Environments of their own for clients that others wrote: made once, kept beside the tests' cache.
+
+They are installed from the package index and changed in nothing; where that cannot be reached,
+their tests are skipped and say so.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import venv
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+CACHE = (
+    Path(os.environ.get("EDGE_RERANK_TEST_CACHE", tempfile.gettempdir())) / "edge-rerank-clients"
+)
+_READY = "ready"
+
+
+def environment(*requirements: str) -> Path:
+    """Return the interpreter of an environment with these packages, or skip the test."""
+    key = sha256("\n".join((sys.version, *requirements)).encode()).hexdigest()[:16]
+    folder = CACHE / key
+    python = folder / "bin" / "python"
+    if not (folder / _READY).exists():
+        venv.create(folder, with_pip=True, clear=True)
+        done = subprocess.run(
+            [str(python), "-m", "pip", "install", "-q", *requirements],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if done.returncode:
+            pytest.skip(f"not to be had here: {' '.join(requirements)}: {done.stderr[-300:]}")
+        (folder / _READY).touch()
+    return python
+
+
+def run(python: Path, program: str, *words: str, **variables: str) -> str:
+    """Run a program in an environment and return what it prints; its failure is the test's."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("EDGE_RERANK")}
+    done = subprocess.run(
+        [str(python), "-c", program, *words],
+        env={**kept, "HF_HUB_OFFLINE": "1", "HAYSTACK_TELEMETRY_ENABLED": "False", **variables},
+        capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
