@@ -8,6 +8,7 @@ deleted.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import shutil
@@ -122,14 +123,22 @@ def written_in_place(path: Path) -> bool:
 
 
 def replace_or_copy(beside: Path, path: Path) -> None:
-    """Give a complete file its place: by a rename, or, on a mount point, by copying it over.
+    """Give a complete file its place: by a rename, or else by copying it over.
 
-    Where that fails, what was written stays under the name that the OSError gives.
+    That is where a rename is refused, as on a mount point, and where it would take a file from its
+    owner. Where that fails, what was written stays under the name that the OSError gives.
     """
     try:
+        if path.exists() and _owner(path) != _owner(beside):
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), str(path))
         os.replace(beside, path)
     except OSError as error:
         _copy_over(beside, path, error)
+
+
+def _owner(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_uid, found.st_gid
 
 
 def copy_mode(source: Path, target: Path) -> None:

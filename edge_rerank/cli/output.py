@@ -21,7 +21,7 @@ from edge_rerank.errors import InputError
 from edge_rerank.files import copy_mode, replace_or_copy, written_in_place
 
 STANDARD_OUTPUT = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
-_DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/(\d+)")
+_DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/(\d+)|/dev/stderr")
 _BINARY: int = getattr(os, "O_BINARY", 0)  # Windows
 
 
@@ -55,6 +55,8 @@ def open_output(name: str, *, resume: bool) -> Output:
         return _StandardOutput()
     if not name:
         raise InputError("the output's name is empty; is the shell variable set?")
+    if os.path.isdir(name) or os.path.basename(name) == "":
+        raise InputError(f"{name}: is a folder; expected a file to write")
     try:
         if written_in_place(Path(name)):
             return _open_stream(name, resume)
@@ -158,10 +160,8 @@ def _open_stream(name: str, resume: bool) -> Output:
     """Open a pipe, a device, or what is open already under a number."""
     if resume:
         raise InputError(f"{name}: is no plain file, and holds nothing that --resume could go on")
-    if os.path.isdir(name):
-        raise InputError(f"{name}: is a folder; expected a file to write")
     found = _DESCRIPTOR.fullmatch(name)
-    number = os.dup(int(found[1])) if found else os.open(name, os.O_WRONLY | _BINARY)
+    number = os.dup(int(found[1] or 2)) if found else os.open(name, os.O_WRONLY | _BINARY)
     require_writable(number)
     return _Descriptor(name, number)
 

@@ -20,7 +20,7 @@ from edge_rerank.reading.objects import (
     parse_object,
     reason_of,
 )
-from edge_rerank.reading.source import STANDARD_INPUT, Source, open_source
+from edge_rerank.reading.source import Source, open_source
 from edge_rerank.reading.tables import table_rows
 
 AUTO, TEXT, JSONL, JSON, CSV, TSV = "auto", "text", "jsonl", "json", "csv", "tsv"
@@ -108,12 +108,12 @@ def open_entries(name: str, form: str = AUTO, *, fallback: str = JSONL) -> Itera
 
     ``auto`` goes by the name's ending, and then by how the content begins; ``fallback`` is the
     form where neither tells. One bad line is the problem of its entry alone; what makes all that
-    follows unreadable is raised. Raises InputError for what cannot be read; from standard input,
-    nothing is awaited here.
+    follows unreadable is raised. Raises InputError for what cannot be read; nothing is awaited here
+    from a pipe or a terminal.
     """
     with open_source(name) as source:
         entries = Entries(source, _form_of(name) if form == AUTO else form, fallback)
-        if name not in STANDARD_INPUT:
+        if source.identity() is not None:
             entries.begin()
         yield entries
 

@@ -18,6 +18,14 @@ from tests.cli.runs import COMMAND, LINE, run, shell
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX files")
 
 
+IS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
+as_root = pytest.mark.skipif(not IS_ROOT, reason="needs root to mount")
+_WITHOUT_PRIVILEGE = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
+held_to_modes = pytest.mark.skipif(
+    IS_ROOT and shutil.which("setpriv") is None, reason="root passes over modes"
+)
+
+
 @pytest.fixture
 def words(artifact_path: Path) -> list[str]:
     return ["score", "--model", str(artifact_path), "--output"]
@@ -97,17 +105,25 @@ def test_pipes(words: list[str], scored: bytes, tmp_path: Path) -> None:
     assert fifo.is_fifo()
 
 
+@as_root
+def test_a_file_of_another_owner_stays_theirs(
+    words: list[str], scored: bytes, tmp_path: Path
+) -> None:
+    output = tmp_path / "o"
+    output.write_text("old and longer than what comes " * 50)
+    output.chmod(0o666)
+    os.chown(output, 65534, 65534)
+    line = ["setpriv", "--bounding-set=-chown", *COMMAND, *words, str(output)]
+    done = subprocess.run(line, input=LINE * 3, capture_output=True, timeout=120)
+    assert (done.returncode, output.read_bytes()) == (0, scored), done.stderr
+    assert (output.stat().st_uid, list(tmp_path.iterdir())) == (65534, [output])
+
+
 def test_devices(words: list[str]) -> None:
+    done = run(*words, "/dev/stderr", input=LINE)
+    assert (done.returncode, done.stdout, done.stderr.count(b"\n")) == (0, b"", 1)
     assert run(*words, "/dev/null", input=LINE).returncode == 0
     assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
-
-
-IS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
-as_root = pytest.mark.skipif(not IS_ROOT, reason="needs root to mount")
-_WITHOUT_PRIVILEGE = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
-held_to_modes = pytest.mark.skipif(
-    IS_ROOT and shutil.which("setpriv") is None, reason="root passes over modes"
-)
 
 
 def run_by_modes(*words: str | Path, **options: Any) -> subprocess.CompletedProcess[bytes]:
@@ -173,6 +189,9 @@ def test_refusals_come_before_the_work(tmp_path: Path) -> None:
     for output, reason in (
         (tmp_path / "no" / "x", "No such file or directory"),
         (folder, "is a folder; expected a file to write"),
+        (f"{folder}/", "is a folder; expected a file to write"),
+        (f"{tmp_path}/new/", "is a folder; expected a file to write"),
+        (".", "is a folder; expected a file to write"),
         (protected, "Permission denied"),
         (tmp_path / "new", "Permission denied"),
         (protected / "x", "Not a directory"),
