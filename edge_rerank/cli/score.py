@@ -5,19 +5,20 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from contextlib import closing
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edge_rerank.cli.common import add_loading_options, add_model_option, open_reranker
 from edge_rerank.cli.failures import EXIT_CODES, EXIT_OK, UnfinishedError
-from edge_rerank.cli.output import Output, open_output, same_file
 from edge_rerank.cli.parser import whole_number
 from edge_rerank.cli.progress import ProgressLine
-from edge_rerank.cli.resuming import after_leftover
 from edge_rerank.cli.scoring import ON_ERROR, Line, Members, Scorer, lines_of
 from edge_rerank.cli.streams import say
 from edge_rerank.errors import InputError
 from edge_rerank.reading.entries import FORMATS, open_entries
 from edge_rerank.reranker import AT_A_TIME
+
+if TYPE_CHECKING:
+    from edge_rerank.cli.output import Output
 
 _EPILOG = f"""\
 Each line in is an object with "query" and "document", both strings; what else it holds, such as
@@ -95,6 +96,8 @@ def add_command(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Score line by line."""
+    from edge_rerank.cli.output import open_output, same_file  # other commands start sooner without
+
     name = _input_name(options)
     members = Members.named(options.score_field)
     with open_entries(name, options.format) as entries:
@@ -131,6 +134,8 @@ def _score_all(
     with open_reranker(options) as reranker, closing(ProgressLine("pairs", share=share)) as bar:
         scorer = Scorer(reranker, members, logits=options.logits, on_error=options.on_error)
         if output.leftover is not None:
+            from edge_rerank.cli.resuming import after_leftover
+
             say(f"edge-rerank: going on after line {output.lines:,} of {output.leftover.path}")
             lines = after_leftover(lines, output.leftover, scorer)
         first = output.lines

@@ -21,7 +21,6 @@ from edge_rerank.reading.objects import (
     reason_of,
 )
 from edge_rerank.reading.source import Source, open_source
-from edge_rerank.reading.tables import table_rows
 
 AUTO, TEXT, JSONL, JSON, CSV, TSV = "auto", "text", "jsonl", "json", "csv", "tsv"
 FORMATS = (AUTO, TEXT, JSONL, JSON, CSV, TSV)
@@ -229,6 +228,8 @@ def _skipped(text: str, at: int) -> int:
 
 
 def _rows(source: Reading, separator: str | None = None) -> Iterator[Entry]:
+    from edge_rerank.reading.tables import table_rows  # csv is needed for tables alone
+
     for place, row in table_rows(source.stream, source.name, separator):
         if isinstance(row, InputError):
             yield Entry(place, "", row)
