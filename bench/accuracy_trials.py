@@ -3,7 +3,7 @@
 Run: python -m edge_rerank_bench.accuracy_trials --work DIR --checkpoint DIR [--lists 6]
 
 Products get rounded weights and rounded activations as float32 numbers, which is what exact integer
-products give up to float32 rounding. The table in docs/accuracy.md comes from here; the final
+products give up to float32 rounding. The table in docs/lab/accuracy.md comes from here; the final
 figures come from the engines themselves (``accuracy.py``).
 """
 

@@ -18,7 +18,7 @@ from .statistics import Statistics
 from .weights_file import WEIGHTS_NAME, refer_to_weights, write_weights
 
 ALPHA = 0.6
-"""How much of an activation's range goes into the weights; docs/accuracy.md compares values."""
+"""How much of an activation's range goes into the weights; docs/lab/accuracy.md compares values."""
 
 
 def write_int8_graph(

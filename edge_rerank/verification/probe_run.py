@@ -2,7 +2,7 @@
 
 Planned for a small board. What is scored again is a sample: :data:`SAMPLE` pairs of all lengths
 and the longest pair the model takes. For the full xsmall shape (21.3 million multiply-adds a
-token) that comes to the work of about 10,000 tokens on four cores; see docs/verify.md.
+token) that comes to the work of about 10,000 tokens on four cores; see docs/lab/verify.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The figures of docs/accuracy.md hold: int8 against fp32 on pairs that calibration never saw."""
+"""The figures of docs/lab/accuracy.md hold, on pairs that calibration never saw."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_a_trained_model_of_the_xsmall_shape(pairs: list[Pair], tmp_path: Path) 
 
     model = open_model(write_widened(tmp_path / "checkpoint"), None, tmp_path)
     assert (model.architecture.layers, model.architecture.head_size) == (12, 64)
-    # The aims of docs/accuracy.md; this came to 0.023, 0.984 and 0.994 when the limits were set.
+    # The aims of docs/lab/accuracy.md; this came to 0.023, 0.984, 0.994 when limits were set.
     check(measured(model, pairs), rms=0.05, tau=0.98, overlap=0.97)
 
 
