@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -92,9 +93,9 @@ def test_every_command_takes_a_hub_cache(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
 
 
-def test_an_installation_of_links_finds_its_model(tmp_path: Path) -> None:
-    """As uv installs with --link-mode symlink: folders are real, each file leads to a cache."""
-    site = tmp_path / "site-packages"
+def test_an_installation_of_links_finds_its_model_and_library(tmp_path: Path) -> None:
+    """As uv installs with --link-mode symlink, and Bazel and Nix may: each file lies elsewhere."""
+    site, numbers = tmp_path / "site-packages", count()
     sources = {"edge_rerank": Path(edge_rerank.__file__).parent}
     sources["edge_rerank/models"] = builtin_model().parent
     for name, source in sources.items():
@@ -102,11 +103,14 @@ def test_an_installation_of_links_finds_its_model(tmp_path: Path) -> None:
             if path.is_file() and path.suffix != ".pyc":
                 place = site / name / path.relative_to(source)
                 place.parent.mkdir(parents=True, exist_ok=True)
-                place.symlink_to(path)
+                alone = tmp_path / "store" / str(next(numbers)) / path.name
+                alone.parent.mkdir(parents=True)
+                shutil.copy(path, alone)
+                place.symlink_to(alone)
     code = (
         "import edge_rerank, json; m = edge_rerank.Reranker.load();"
         "print(json.dumps([edge_rerank.__file__, str(m.artifact.path),"
-        " m.rank('how do plants eat', ['plants eat light'])[0].logit]))"
+        " m.describe().engine, m.rank('how do plants eat', ['plants eat light'])[0].logit]))"
     )
     done = subprocess.run(
         [
@@ -120,10 +124,11 @@ def test_an_installation_of_links_finds_its_model(tmp_path: Path) -> None:
         cwd=tmp_path,
     )
     assert done.returncode == 0, done.stderr
-    package, folder, logit = json.loads(done.stdout)
+    package, folder, engine, logit = json.loads(done.stdout)
     assert Path(package).is_relative_to(site)
     assert Path(folder).is_relative_to(site)
     with Reranker.load() as reranker:
+        assert reranker.describe().engine == engine
         assert reranker.rank("how do plants eat", ["plants eat light"])[0].logit == logit
 
 
