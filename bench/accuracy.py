@@ -104,7 +104,7 @@ def open_model(checkpoint: Path | None, artifact: Path | None, scratch: Path) ->
 
 
 def engines(artifact: Path, threads: int) -> Iterator[tuple[str, Scorer]]:
-    """Give the artifact in each engine that can be had here."""
+    """Yield the artifact in each engine that can be had here."""
     for engine in ("onnxruntime", "native"):
         try:
             reranker = Reranker.load(artifact, engine=engine, threads=threads)

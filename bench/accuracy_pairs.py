@@ -64,7 +64,7 @@ def mixed_list(query: str, answer: str, ranked: Sequence[str], rng: Random) -> R
 
 
 def _repeats(query: str, answer: str, rng: Random) -> list[str]:
-    """Give what tries to look relevant by repetition."""
+    """Return what tries to look relevant by repetition."""
     word = rng.choice(query.split())
     words = answer.split()
     return [

@@ -126,7 +126,7 @@ def show_outliers(statistics: Statistics) -> None:
 def simulated(
     tensors: Tensors, architecture: Architecture, statistics: Statistics, trial: Trial
 ) -> Forward:
-    """Give the model with a trial's arithmetic."""
+    """Return the model with a trial's arithmetic."""
     statistics = copy.deepcopy(statistics)
     if trial.alpha is not None:
         tensors = smooth(tensors, architecture.layers, statistics, trial.alpha)
@@ -154,7 +154,7 @@ class Int8Scores(Forward):
     """The model with queries and keys rounded before they meet."""
 
     def scores(self, query: Tensor, key: Tensor, name: str) -> Tensor:
-        """Give the scores of what 8 bits leave of both."""
+        """Return the scores of what 8 bits leave of both."""
         return super().scores(symmetric(query), symmetric(key), name)
 
 

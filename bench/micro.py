@@ -43,7 +43,7 @@ class Operation:
 
 
 def references() -> dict[str, Call]:
-    """Give the references: a fraction of a millisecond each, on one thread.
+    """Return the references: a fraction of a millisecond each, on one thread.
 
     einsum, unlike matmul, never hands its products to a library with threads of its own.
     """
@@ -67,7 +67,7 @@ def references() -> dict[str, Call]:
 
 @contextmanager
 def operations() -> Iterator[dict[str, Operation]]:
-    """Give the operations by name, while the model is loaded."""
+    """Return the operations by name, while the model is loaded."""
     lengths = [20 + 7 * index % 330 for index in range(200)]
     tokenizer = PairTokenizer(builtin_model() / "tokenizer.json", max_length=512)
     texts = [PASSAGE * 3 + str(index) for index in range(50)]  # of about 100 words
@@ -94,7 +94,7 @@ def measure(
     turns: int = TURNS,
     clock: Clock = time.process_time,
 ) -> Ratios:
-    """Give each operation's time over its reference's: the median over turns.
+    """Return each operation's time over its reference's: the median over turns.
 
     In a turn an operation runs for a moment between two moments of its reference. What counts is
     processor time: a program that takes the processor away does not lengthen it, as it does the
@@ -111,7 +111,7 @@ def measure(
 
 
 def least(call: Call, clock: Clock) -> float:
-    """Give the least time of a call, of as many as fit into a burst."""
+    """Return the least time of a call, of as many as fit into a burst."""
     end = clock() + BURST
     times: list[float] = []
     while not times or clock() < end:

@@ -42,7 +42,7 @@ class Entry:
 
 
 def python_lists(lists: int, *, seed: int = 0) -> list[RankedList]:
-    """Make lists of ``LIST_SIZE`` passages for each of so many queries."""
+    """Make lists of ``LIST_SIZE`` passages, ``lists`` of them."""
     entries = _entries()
     words = [Counter(set(_WORD.findall(it.passage.lower()))) for it in entries]
     frequency = sum(words, Counter[str]())

@@ -67,13 +67,13 @@ def compare(
 
 
 def middle(run: Callable[[], Ratios], tries: int) -> Ratios:
-    """Give the median of each operation's ratios in several runs."""
+    """Return the median of each operation's ratios in several runs."""
     runs = [run() for _ in range(tries)]
     return {name: statistics.median(it[name] for it in runs) for name in runs[0]}
 
 
 def describe(ratios: Mapping[str, float], baseline: Mapping[str, float], limit: float) -> str:
-    """Give a line an operation: its ratio, the baseline's, and whether that is slower."""
+    """Return a line an operation: its ratio, the baseline's, and whether that is slower."""
     lines = [f"times the reference operation; slower is over {limit:g} times the baseline"]
     for name in sorted(ratios.keys() | baseline.keys()):
         now, before = ratios.get(name), baseline.get(name)
@@ -109,7 +109,7 @@ def measure() -> Ratios:
 
 
 def _generation(cpuinfo: Path) -> list[str]:
-    """Give the first processor's family and model, where Linux names them."""
+    """Return the first processor's family and model, where Linux names them."""
     try:
         lines = cpuinfo.read_text("utf-8", "replace").split("\n\n")[0].splitlines()
     except OSError:

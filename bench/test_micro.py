@@ -15,7 +15,7 @@ REFERENCES = ("products", "digest", "interpreter")
 
 @pytest.fixture(scope="module")
 def known() -> Iterator[dict[str, Operation]]:
-    """Give the operations."""
+    """Return the operations."""
     with operations() as found:
         yield found
 

@@ -70,7 +70,7 @@ def main() -> None:
 
 
 def lists(work: Path, seed: int, encoder: PairEncoder) -> Lists:
-    """Give the training lists of the work folder in this vocabulary; makes what is missing."""
+    """Return the training lists of the work folder in this vocabulary; makes what is missing."""
     passages, queries = prepare(work, seed, say)
     texts, asked = [it.text for it in passages], [it.text for it in queries]
     of_queries = embed_once(asked, work / f"queries-{seed}.npy", say)

@@ -62,7 +62,7 @@ def write_widened(folder: Path, tokenizer: Path | None = None, seed: int = 0) ->
 
 @torch.no_grad()
 def widened(tokenizer: dict[str, Any] | None, seed: int) -> DebertaV2ForSequenceClassification:
-    """Give the built-in model in the xsmall shape, computing nearly the same as before.
+    """Return the built-in model in the xsmall shape, computing nearly the same as before.
 
     ``tokenizer`` is the content of a Unigram ``tokenizer.json`` of as many words as the shape
     has; without one the vocabulary stays the built-in model's.
@@ -107,7 +107,7 @@ def builtin_tensors() -> Source:
 
 
 def word_table(tokenizer: dict[str, Any], table: Tensor) -> Tensor:
-    """Give each word piece the mean of the old pieces of its text; [128100, hidden].
+    """Return each word piece the mean of the old pieces of its text; [128100, hidden].
 
     A piece that begins no word is looked up as a continuation first.
     """
@@ -158,7 +158,7 @@ def _layer(target: Any, source: Source, layer: int) -> None:
 
 
 def _twofold() -> Tensor:
-    """Give [32, 64] with orthonormal rows, so that products stay: every feature in two shares.
+    """Return [32, 64] with orthonormal rows, so that products stay: every feature in two shares.
 
     A rotation would do as well, but spread the outliers that are to be kept.
     """

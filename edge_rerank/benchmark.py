@@ -31,7 +31,7 @@ SIZES = (1, 2, 5, 10, 20, 50, 100)
 _CALL = 50
 """Passages of a call while numbers of threads are compared, where the machine is fast enough."""
 _SMALL = 20
-"""Calls with fewer passages are repeated in a turn until so many passages were ranked."""
+"""Calls with fewer passages are repeated in a turn until this many passages were ranked."""
 _MOST_TURNS = 50
 _NEAR = 0.95
 """What is this near to the best is as good: a smaller size or number of threads is then better."""
@@ -53,7 +53,7 @@ Turns = Sequence[Sequence[float]]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What a call took, with so many threads or with so many passages."""
+    """What a call took with a number of threads or of passages."""
 
     threads: int
     passages: int
@@ -119,7 +119,7 @@ def benchmark(
     kernel: Kernel | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Benchmark:
-    """Measure a model for about so many seconds.
+    """Measure a model for about ``seconds`` seconds.
 
     Args:
         path: the artifact's folder; None is the built-in model.

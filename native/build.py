@@ -35,7 +35,7 @@ class Unit:
 
 
 def library_version(path: Path = _VERSION_FILE) -> str:
-    """Give the package's version without importing the package."""
+    """Return the package's version without importing the package."""
     found = re.search(r'^__version__ = "([^"]+)"$', path.read_text("utf-8"), re.MULTILINE)
     if found is None:
         raise BuildError(f'{path}: has no line __version__ = "..."')
@@ -108,7 +108,7 @@ def run(command: Sequence[str]) -> None:
 
 
 def _environment() -> dict[str, str]:
-    """Give the environment of the compiler: one where zig finds a folder to cache in.
+    """Return the environment of the compiler: one where zig finds a folder to cache in.
 
     What it compiled before, its C++ library above all, makes the next build a matter of seconds.
     """

@@ -94,7 +94,7 @@ _MACHINES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "aarch64", "arm64
 
 
 def host_target() -> Target | None:
-    """Give the target of this Python interpreter's own platform; None when there is none.
+    """Return the target of this Python interpreter's own platform; None when there is none.
 
     A 32-bit interpreter cannot load a 64-bit library, and a musl system no glibc one.
     """

@@ -40,19 +40,19 @@ class Toolchain:
     zig: bool
 
     def compile(self, source: Path, output: Path, features: Sequence[str] = ()) -> list[str]:
-        """Give the command that compiles one source file, for these CPU features alone."""
+        """Return the command that compiles one source file, for these CPU features alone."""
         cpu = self._cpu(features)
         return [*self.command, *self.flags, *cpu, "-c", str(source), "-o", str(output)]
 
     def link_library(self, objects: Sequence[Path], output: Path) -> list[str]:
-        """Give the command that joins objects into the shared library."""
+        """Return the command that joins objects into the shared library."""
         flags = [*self.link_flags, *self.library_flags]
         if self.target.system == "windows":  # what C programs link with
             flags.append(f"-Wl,--out-implib,{output.with_suffix('.lib')}")
         return [*self.command, *flags, *map(str, objects), "-o", str(output)]
 
     def link_program(self, objects: Sequence[Path], output: Path) -> list[str]:
-        """Give the command that joins objects into a program."""
+        """Return the command that joins objects into a program."""
         return [*self.command, *self.link_flags, *map(str, objects), "-o", str(output)]
 
     def _cpu(self, features: Sequence[str]) -> list[str]:

@@ -51,7 +51,7 @@ MAX_LENGTH = 96
 
 
 def token_weights() -> NDArray[np.float32]:
-    """Give what each token id adds to a logit: float32, different for each."""
+    """Return what each token id adds to a logit: float32, different for each."""
     return np.random.default_rng(7).normal(size=VOCABULARY).astype(np.float32)
 
 
@@ -155,7 +155,7 @@ def tiny_manifest(*, types: bool = False) -> Manifest:
 
 
 def tiny_probes(*, types: bool = False) -> tuple[Probe, ...]:
-    """Give probe pairs with the logits that the tiny model has for them."""
+    """Return probe pairs with the logits that the tiny model has for them."""
     tokenizer = word_tokenizer()
     tokenizer.no_truncation()
     tokenizer.no_padding()
@@ -182,13 +182,13 @@ def build_artifact(folder: Path, *, types: bool = False) -> Path:
 
 @pytest.fixture(scope="session")
 def artifact_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give the tiny artifact's folder; not to be written to."""
+    """Return the tiny artifact's folder; not to be written to."""
     return build_artifact(tmp_path_factory.mktemp("artifact") / "tiny")
 
 
 @pytest.fixture
 def make_artifact(tmp_path: Path) -> Callable[..., Path]:
-    """Give a function that builds a tiny artifact a test may spoil."""
+    """Return a function that builds a tiny artifact a test may spoil."""
 
     def make(name: str = "spoiled", *, types: bool = False) -> Path:
         return build_artifact(tmp_path / name, types=types)
@@ -198,7 +198,7 @@ def make_artifact(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def as_nobody(tmp_path: Path) -> Callable[[], AbstractContextManager[None]]:
-    """Give a context in which permissions hold this process back; they hold root back in nothing.
+    """Return a context in which permissions hold this process back; they hold root back in nothing.
 
     The test's folder and those above can be read in it.
     """

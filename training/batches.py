@@ -51,7 +51,7 @@ def by_length(pairs: Sequence[list[int]], most_tokens: int) -> Iterator[list[int
 
 
 def even_groups(pairs: Sequence[list[int]], groups: int) -> list[list[int]]:
-    """Positions in pairs, short ones first, in so many groups of about one size."""
+    """Positions in pairs, short ones first, in ``groups`` groups of about one size."""
     order = sorted(range(len(pairs)), key=lambda i: len(pairs[i]))
     size = math.ceil(len(order) / groups)
     return [order[start : start + size] for start in range(0, len(order), size)]

@@ -235,5 +235,5 @@ CATALOGUE: tuple[EngineSpec, ...] = (
 
 
 def engine(name: str) -> EngineSpec:
-    """Give the engine of that name; raises KeyError."""
+    """Return the engine of that name; raises KeyError."""
     return {it.name: it for it in CATALOGUE}[name]

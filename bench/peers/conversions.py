@@ -35,7 +35,7 @@ class Conversion:
 
 
 def optimum_int8(preset: str, *, per_channel: bool) -> Conversion:
-    """Give Optimum's dynamic int8 by one of its presets."""
+    """Return Optimum's dynamic int8 by one of its presets."""
     spread = "per-channel" if per_channel else "per-tensor"
     return Conversion(
         f"optimum-{preset}-{spread}",
@@ -77,7 +77,7 @@ class Models:
     """Calibrate our export on the same pairs, not on those that come with it."""
 
     def path(self, model: Conversion) -> Path:
-        """Give the folder of a conversion, making it unless it is there.
+        """Return the folder of a conversion, making it unless it is there.
 
         Raises ConversionError, or EnvironmentMissingError.
         """
@@ -89,7 +89,7 @@ class Models:
         return made
 
     def size(self, model: Conversion) -> int:
-        """Give the bytes of the files that an engine needs of a conversion."""
+        """Return the bytes of the files that an engine needs of a conversion."""
         folder = self.path(model)
         files = [folder / it for it in model.runs_from] or list(folder.rglob("*"))
         return sum(it.stat().st_size for it in files if it.is_file())

@@ -26,7 +26,7 @@ class EnvironmentMissingError(Exception):
 
 
 def cache_folder() -> Path:
-    """Give this project's folder among the user's caches."""
+    """Return this project's folder among the user's caches."""
     if sys.platform == "win32":
         base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
     elif sys.platform == "darwin":
@@ -45,7 +45,7 @@ class Environments:
     """Pythons that the user names, in place of environments made here."""
 
     def python(self, name: str) -> Path:
-        """Give an environment's Python; raises EnvironmentMissingError when there is none."""
+        """Return an environment's Python; raises EnvironmentMissingError when there is none."""
         if name == OWN:
             return Path(sys.executable)
         if name in self.given:
@@ -73,7 +73,7 @@ class Environments:
         return _python(folder)
 
     def installed_bytes(self, name: str, roots: Sequence[str]) -> int:
-        """Give the size on disk of distributions and all that they depend on."""
+        """Return the size on disk of distributions and all that they depend on."""
         sizes = json.loads(run_module(self.python(name), "worker.installed", roots))
         return sum(sizes.values())
 
@@ -97,7 +97,7 @@ def run_module(python: Path, module: str, arguments: Sequence[str]) -> str:
 
 
 def module_command(python: Path, module: str, arguments: Sequence[str] = ()) -> list[str]:
-    """Give the command that runs a module of ``worker``, isolated from this environment.
+    """Return the command that runs a module of ``worker``, isolated from this environment.
 
     The folder comes last on the path: nothing in it can stand for a library's own module.
     """

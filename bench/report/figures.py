@@ -12,7 +12,7 @@ Turns = Mapping[int, float]
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """Give a percentile, between two values by their distance (numpy's default); share 0 to 1."""
+    """Return a percentile, between two values by their distance (numpy's default); share 0 to 1."""
     ordered = sorted(values)
     place = share * (len(ordered) - 1)
     low = int(place)
@@ -42,17 +42,17 @@ def spread(values: Sequence[float]) -> Spread | None:
 
 
 def ratios(theirs: Turns, ours: Turns) -> Spread | None:
-    """Give how many times as long the first took, round by round, in the rounds of both."""
+    """Return how many times as long the first took, round by round, in the rounds of both."""
     both = sorted(theirs.keys() & ours.keys())
     return spread([theirs[number] / ours[number] for number in both])
 
 
 def turns(entry: Mapping[str, Any], engine: str) -> dict[int, float]:
-    """Give an engine's seconds by round in a measurement; empty when it has none."""
+    """Return an engine's seconds by round in a measurement; empty when it has none."""
     return {int(number): seconds for number, seconds in entry["seconds"].get(engine, [])}
 
 
 def padding(entry: Mapping[str, Any], engine: str) -> float | None:
-    """Give padded tokens over real ones, less one; None where that is not known."""
+    """Return padded tokens over real ones, less one; None where that is not known."""
     padded = entry["padded"].get(engine)
     return None if padded is None else padded / entry["tokens"] - 1

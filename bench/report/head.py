@@ -17,7 +17,7 @@ _HOW = (
 
 
 def head(record: Record) -> str:
-    """Give everything up to the first table."""
+    """Return everything up to the first table."""
     machine = record["machine"]
     points = {
         "Machine": _machine(record),

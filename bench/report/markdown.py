@@ -10,14 +10,14 @@ NONE = ""
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Give a table: the first column to the left, the others to the right."""
+    """Return a table: the first column to the left, the others to the right."""
     marks = ["---", *("---:" for _ in head[1:])]
     lines = [head, marks, *rows]
     return "\n".join("| " + " | ".join(_escaped(cell) for cell in line) + " |" for line in lines)
 
 
 def seconds(value: float | None) -> str:
-    """Give a duration with three digits, in milliseconds or seconds."""
+    """Return a duration with three digits, in milliseconds or seconds."""
     if value is None:
         return NONE
     if value < 0.9995:
@@ -26,14 +26,14 @@ def seconds(value: float | None) -> str:
 
 
 def digits(value: float) -> str:
-    """Give three significant digits, without an exponent."""
+    """Return three significant digits, without an exponent."""
     if value >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
 def times(ratio: Spread | None) -> str:
-    """Give a ratio with its quartiles; they say nothing when there is but one round."""
+    """Return a ratio with its quartiles; they say nothing when there is but one round."""
     if ratio is None:
         return NONE
     if ratio.count == 1:
@@ -42,17 +42,17 @@ def times(ratio: Spread | None) -> str:
 
 
 def share(value: float | None, places: int = 0) -> str:
-    """Give a share in per cent."""
+    """Return a share in per cent."""
     return NONE if value is None else f"{value:.{places}%}"
 
 
 def megabytes(value: float | None) -> str:
-    """Give bytes in MB, a million each."""
+    """Return bytes in MB, a million each."""
     return NONE if value is None else f"{value / 1e6:,.0f} MB"
 
 
 def mebibytes(value: float | None) -> str:
-    """Give bytes in MiB, as systems count memory."""
+    """Return bytes in MiB, as systems count memory."""
     return NONE if value is None else f"{value / 2**20:,.0f} MiB"
 
 

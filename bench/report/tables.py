@@ -15,19 +15,19 @@ Record = Mapping[str, Any]
 
 
 def label(record: Record, name: str) -> str:
-    """Give an engine's name as the report has it."""
+    """Return an engine's name as the report has it."""
     engine = record["engines"].get(name, {})
     text = engine.get("label", name)
     return f"**{text}**" if name == BASELINE else text
 
 
 def measured(record: Record, section: str) -> list[Record]:
-    """Give a section's measurements."""
+    """Return a section's measurements."""
     return [it for it in record["measurements"] if it["section"] == section]
 
 
 def in_order(record: Record, names: Iterable[str]) -> list[str]:
-    """Give engines in the catalogue's order."""
+    """Return engines in the catalogue's order."""
     order = {name: place for place, name in enumerate(record["order"])}
     return sorted(names, key=lambda name: order.get(name, len(order)))
 
@@ -41,7 +41,7 @@ def title(entry: Record) -> str:
 
 
 def throughput(record: Record, entry: Record) -> str:
-    """Give speed and accuracy of every engine on a stream of pairs, one beside the other."""
+    """Return speed and accuracy of every engine on a stream of pairs, one beside the other."""
     accuracy = record["accuracy"].get(entry["shape"], {}).get("engines", {})
     head = ["", "p50", "p95", "runs", "tokens/s", "padding", "times ours (quartiles)"]
     head += ["of the limit", "rms error, sigma", "tau"]
@@ -71,7 +71,7 @@ def throughput(record: Record, entry: Record) -> str:
 
 
 def latency(record: Record, entry: Record) -> str:
-    """Give the latency of every engine for one workload."""
+    """Return the latency of every engine for one workload."""
     head = ["", "p50", "p95", "quartiles", "runs", "padding", "times ours (quartiles)"]
     ours = turns(entry, BASELINE)
     rows = []
@@ -95,7 +95,7 @@ def latency(record: Record, entry: Record) -> str:
 
 
 def side_by_side(record: Record, entries: Sequence[Record]) -> str:
-    """Give medians and ratios of several workloads, a column for each engine."""
+    """Return medians and ratios of several workloads, a column for each engine."""
     names = in_order(record, {name for entry in entries for name in entry["seconds"]})
     rows = []
     for entry in entries:
@@ -112,7 +112,7 @@ def side_by_side(record: Record, entries: Sequence[Record]) -> str:
 
 
 def cold(record: Record) -> str:
-    """Give what it costs to begin: time, memory, disk."""
+    """Return what it costs to begin: time, memory, disk."""
     sizes = record["model_bytes"]
     head = ["", "cold start", "peak memory", "model", "installed, with dependencies"]
     rows = []
@@ -132,7 +132,7 @@ def cold(record: Record) -> str:
 
 
 def stages(record: Record) -> str:
-    """Give where a call's time goes; a part that threads share counts by its mean over them."""
+    """Return where a call's time goes; a part that threads share counts by its mean over them."""
     entries = record["stages"]
     names = list(entries[0]["parts"])
     head = ["", "threads", "call", "tokenising", *names, "the rest of Python"]
@@ -148,7 +148,7 @@ def stages(record: Record) -> str:
 
 
 def growth(record: Record, entries: Sequence[Record]) -> str:
-    """Give microseconds a token as the input grows."""
+    """Return microseconds a token as the input grows."""
     names = in_order(record, {name for entry in entries for name in entry["seconds"]})
     rows = []
     for entry in entries:
@@ -159,7 +159,7 @@ def growth(record: Record, entries: Sequence[Record]) -> str:
 
 
 def reached(record: Record, entry: Record, name: str) -> float | None:
-    """Give the share of the machine's peak that an engine reaches: least time over its own."""
+    """Return the share of the machine's peak that an engine reaches: least time over its own."""
     engine, found = record["engines"][name], spread(list(turns(entry, name).values()))
     peaks = [Peak(**it) for it in record["peaks"] if it["threads"] == entry["threads"]]
     if not peaks or found is None or not engine["same_model"]:
@@ -176,5 +176,5 @@ def _failed(record: Record, entry: Record, name: str, width: int) -> list[str]:
 
 
 def shortened(text: str, most: int = 100) -> str:
-    """Give the beginning of a message."""
+    """Return the beginning of a message."""
     return text if len(text) <= most else text[: most - 1].rstrip() + "…"

@@ -136,7 +136,7 @@ def stages(run: Run, shape: Shape) -> None:
 def _stages_of(
     run: Run, session: Session, workload: Workload, budget: float
 ) -> dict[str, Any] | None:
-    """Give the mean seconds of a call and of its parts, each part's summed over threads."""
+    """Return the mean seconds of a call and of its parts, each part's summed over threads."""
     worker = session.workers.get(BASELINE)
     if worker is None:
         return None

@@ -26,7 +26,7 @@ class Peak:
     """Bytes a second, from memory."""
 
     def to_json(self) -> dict[str, float | int | str]:
-        """Give the figures."""
+        """Return the figures."""
         return asdict(self)
 
 
@@ -56,7 +56,7 @@ class Work:
 
 
 def work_of(shape: Mapping[str, Any], tokens: int, squares: int) -> Work:
-    """Count for pairs of so many tokens in all; ``squares`` is the sum of their lengths' squares.
+    """Count for pairs of ``tokens`` tokens in all; ``squares`` is the sum of their lengths' squares.
 
     ``shape`` is an artifact's architecture, as its manifest has it.
 
@@ -74,7 +74,7 @@ def work_of(shape: Mapping[str, Any], tokens: int, squares: int) -> Work:
 
 
 def least_seconds(work: Work, peak: Peak, precision: str) -> float | None:
-    """Give the time that the products alone take at the peak; None where no peak is known."""
+    """Return the time that the products alone take at the peak; None where no peak is known."""
     if precision not in ("int8", "fp32"):
         return None  # the probe knows nothing of bf16
     rate = peak.int8 if precision == "int8" else peak.fp32
@@ -82,7 +82,7 @@ def least_seconds(work: Work, peak: Peak, precision: str) -> float | None:
 
 
 def memory_bytes() -> int | None:
-    """Give the machine's memory; None where the system does not say."""
+    """Return the machine's memory; None where the system does not say."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, OSError, ValueError):

@@ -61,7 +61,7 @@ def measure(options: argparse.Namespace, environments: Environments, say: Say) -
 
 
 def run_of(options: argparse.Namespace, environments: Environments, say: Say) -> tuple[Run, Shapes]:
-    """Give what the options ask for, with an empty record, and where the models come from."""
+    """Return what the options ask for, with an empty record, and where the models come from."""
     run = Run(
         plan=_plan(options),
         texts=python_topics(),
@@ -94,7 +94,7 @@ def _specs(names: list[str] | None) -> tuple[EngineSpec, ...]:
 
 
 def shape_of(section: str, options: argparse.Namespace, shapes: Shapes) -> Shape:
-    """Give the model that a section measures."""
+    """Return the model that a section measures."""
     tokenizer = options.tokenizer
     if tokenizer is None:
         folder = options.checkpoint or builtin_model()
@@ -160,7 +160,7 @@ def _installed_bytes(
 
 
 def specs_of(run: Run, section: str) -> Sequence[EngineSpec]:
-    """Give the engines that a section measures: the larger shape asks few, the built-in ours."""
+    """Return the engines that a section measures: the larger shape asks few, the built-in ours."""
     if section == "base":
         return run.core
     if section == "builtin":
@@ -194,7 +194,7 @@ def _note(run: Run, shape: Shape, section: str, seconds: float, commit: str | No
 
 
 def _commit() -> str | None:
-    """Give the short hash of the source tree's commit; None for an installed package."""
+    """Return the short hash of the source tree's commit; None for an installed package."""
     here = Path(__file__).resolve().parent
     command = ["git", "-C", str(here), "describe", "--always", "--dirty", "--exclude", "*"]
     try:

@@ -48,7 +48,7 @@ class Plan:
     """Numbers of passages, and of words, at which those are measured."""
 
     def least(self, section: str, *, main: bool) -> int:
-        """Give the rounds of an engine that are made over the budget."""
+        """Return the rounds of an engine that are made over the budget."""
         rounds = self.least_main if main else self.least_others
         return min(2, rounds) if section == "growth" else rounds
 

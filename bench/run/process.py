@@ -100,7 +100,7 @@ class WorkerProcess:
 
 
 def _settings(threads: int) -> dict[str, str]:
-    """Give what tells libraries to take so many threads and to leave the network alone."""
+    """Return what tells libraries to take that many threads and to leave the network alone."""
     count = str(threads)
     return {
         "OMP_NUM_THREADS": count,

@@ -17,7 +17,7 @@ class ResultsError(Exception):
 
 
 def new_results() -> dict[str, Any]:
-    """Give an empty record."""
+    """Return an empty record."""
     return {
         "format": FORMAT,
         "machine": {},
@@ -56,7 +56,7 @@ def write_results(folder: Path, results: Mapping[str, Any]) -> None:
 
 
 def as_text(results: Mapping[str, Any]) -> str:
-    """Give the record as JSON that a person can read and a diff can follow."""
+    """Return the record as JSON that a person can read and a diff can follow."""
     parts = []
     for name, value in results.items():
         if isinstance(value, list) and value:

@@ -87,7 +87,7 @@ class Run:
 
 
 def size_of(lengths: Sequence[int]) -> dict[str, int]:
-    """Give what the cost of pairs depends on: their tokens, and the sum of their squares."""
+    """Return what the cost of pairs depends on: their tokens, and the sum of their squares."""
     squares = sum(length * length for length in lengths)
     return {"pairs": len(lengths), "tokens": sum(lengths), "squares": squares}
 

@@ -37,7 +37,7 @@ class Starter(Protocol):
     """Starts workers with an engine open."""
 
     def start(self, spec: EngineSpec, threads: int) -> tuple[Worker, dict[str, str]]:
-        """Give a worker and its versions; raises PeerError."""
+        """Return a worker and its versions; raises PeerError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ class Session:
         return times, logits
 
     def facts(self) -> Mapping[str, dict[str, Any]]:
-        """Give what the workers say about themselves."""
+        """Return what the workers say about themselves."""
         found = {}
         for name, worker in list(self.workers.items()):
             try:

@@ -40,11 +40,11 @@ class Shape:
     """False for random weights, which say nothing about accuracy."""
 
     def artifact(self) -> Path:
-        """Give our int8 artifact of it."""
+        """Return our int8 artifact of it."""
         return self.models.path(ARTIFACT_INT8)
 
     def architecture(self) -> Architecture:
-        """Give its dimensions."""
+        """Return its dimensions."""
         return load_artifact(self.artifact(), verify=False).manifest.architecture
 
     def lengths(self, pairs: Sequence[Pair]) -> list[int]:
@@ -56,7 +56,7 @@ class Shape:
         return lengths
 
     def to_json(self) -> dict[str, Any]:
-        """Give what the report says about it."""
+        """Return what the report says about it."""
         manifest = load_artifact(self.artifact(), verify=False).manifest
         return {
             "title": self.title,
@@ -71,7 +71,7 @@ class BuiltinModels(Models):
     """The built-in model, which is an int8 artifact and nothing else."""
 
     def path(self, model: Conversion) -> Path:
-        """Give the artifact; raises ConversionError for everything else."""
+        """Return the artifact; raises ConversionError for everything else."""
         if model is ARTIFACT_INT8:
             return builtin_model()
         raise ConversionError("needs the fp32 checkpoint, which does not come with the package")
@@ -87,7 +87,7 @@ class Shapes:
     calibration: tuple[Pair, ...]
 
     def of_checkpoint(self, name: str, checkpoint: Path, *, trained: bool, title: str) -> Shape:
-        """Give a checkpoint's shape; what is made of it is kept by its digest."""
+        """Return a checkpoint's shape; what is made of it is kept by its digest."""
         folder = self.cache / "models" / f"{name}-{_digest(checkpoint)[:12]}"
         # Nobody asks how accurate random weights are: a few pairs do.
         pairs = self.calibration if trained else self.calibration[:_FEW]
@@ -95,7 +95,7 @@ class Shapes:
         return Shape(name, title, models, trained)
 
     def random(self, name: str, tokenizer: Path) -> Shape:
-        """Give a checkpoint of a known shape with random weights, making it at first."""
+        """Return a checkpoint of a known shape with random weights, making it at first."""
         checkpoint = self.cache / "models" / f"{name}-random"
         if not (checkpoint / "tokenizer_config.json").is_file():
             self.say(f"making {checkpoint.name}")
@@ -105,7 +105,7 @@ class Shapes:
         return self.of_checkpoint(name, checkpoint, trained=False, title=title)
 
     def builtin(self) -> Shape:
-        """Give the built-in model."""
+        """Return the built-in model."""
         folder = builtin_model()
         models = BuiltinModels(folder, folder, self.environments, self.say)
         return Shape("builtin", "the built-in model", models, True)
@@ -123,7 +123,7 @@ _TOKENIZER = {
 
 
 def _digest(checkpoint: Path) -> str:
-    """Give a digest of the weights and of the tokenizer."""
+    """Return a digest of the weights and of the tokenizer."""
     digest = hashlib.sha256()
     for file in sorted([*checkpoint.glob("*.safetensors"), checkpoint / "tokenizer.json"]):
         with file.open("rb") as stream:

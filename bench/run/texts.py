@@ -32,11 +32,11 @@ class Texts:
         return hashlib.sha256(joined.encode()).hexdigest()
 
     def query(self, rng: Random, topic: int) -> str:
-        """Give the first words of a sentence of the topic."""
+        """Return the first words of a sentence of the topic."""
         return " ".join(rng.choice(self.topics[topic]).split()[:QUERY_WORDS])
 
     def passage(self, rng: Random, topic: int, words: int) -> str:
-        """Give so many words of the topic, from the beginning of some sentence of it on.
+        """Return ``words`` words of the topic, from the beginning of some sentence of it on.
 
         A topic that ends too soon begins again.
         """
@@ -49,7 +49,7 @@ class Texts:
         return " ".join(found[:words])
 
     def ranking(self, rng: Random, passages: int, words: int) -> list[Pair]:
-        """Give a query with passages, the first of its own topic and every fourth as well."""
+        """Return a query with passages, the first of its own topic and every fourth as well."""
         own = rng.randrange(len(self.topics))
         query = self.query(rng, own)
         places = [
@@ -60,7 +60,7 @@ class Texts:
     def stream(
         self, rng: Random, pairs: int, per_query: int, lengths: tuple[int, int]
     ) -> list[Pair]:
-        """Give pairs of many queries, each passage of another length between the two, in words.
+        """Return pairs of many queries, each passage of another length between the two, in words.
 
         Short ones are more frequent, as in collections of passages.
         """
@@ -84,7 +84,7 @@ def python_topics() -> Texts:
 
 
 def texts_of(topics: Mapping[str, str]) -> Texts:
-    """Give the prose of topics that have some; raises ValueError when none has."""
+    """Return the prose of topics that have some; raises ValueError when none has."""
     found = (tuple(_sentences(topics[name])) for name in sorted(topics))
     kept = tuple(topic for topic in found if len(topic) >= 5)
     if not kept:
@@ -93,7 +93,7 @@ def texts_of(topics: Mapping[str, str]) -> Texts:
 
 
 def _sentences(text: str) -> list[str]:
-    """Give a topic's sentences: code, grammar and tables are left out."""
+    """Return a topic's sentences: code, grammar and tables are left out."""
     plain = text.translate(_NO_MARKUP)
     paragraphs = (" ".join(it.split()) for it in re.split(r"\n\s*\n", plain))
     prose = (it for it in paragraphs if _PROSE.match(it) and "::=" not in it and ">>>" not in it)

@@ -82,7 +82,7 @@ def shares(
     baseline: str,
     least: Mapping[str, int] | None = None,
 ) -> dict[str, int]:
-    """Give how often each engine runs: ``least``, and whichever ran least while time is left.
+    """Return how often each engine runs: ``least``, and whichever ran least while time is left.
 
     The baseline, if it is among them, runs as often as the one that runs most.
     """

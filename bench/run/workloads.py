@@ -44,7 +44,7 @@ class Workload:
 def padded_tokens(
     lengths: Sequence[int], batching: Batching, *, threads: int, max_length: int
 ) -> int | None:
-    """Give the tokens that an engine computes, padding included; None where that is not known."""
+    """Return the tokens that an engine computes, padding included; None where that is not known."""
     if batching.order == PACKED:
         return sum(lengths)
     if batching.order == PLANNED:

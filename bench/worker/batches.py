@@ -26,7 +26,7 @@ class BatchedModel:
         self._run, self._order, self._rows = run, order, rows
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
-        """Give the logits, in the pairs' order."""
+        """Return the logits, in the pairs' order."""
         encoded = [it.ids for it in self._tokenizer.encode_batch(list(pairs))]
         logits = np.empty(len(encoded), np.float32)
         for places in cut([len(ids) for ids in encoded], self._order, self._rows):
@@ -34,12 +34,12 @@ class BatchedModel:
         return [float(it) for it in logits]
 
     def facts(self) -> dict[str, Any]:
-        """Give nothing: a bare runtime does not say where its time goes."""
+        """Return nothing: a bare runtime does not say where its time goes."""
         return {}
 
 
 def cut(lengths: Sequence[int], order: str, rows: int) -> Iterator[list[int]]:
-    """Give the places of each batch's texts."""
+    """Yield the places of each batch's texts."""
     places = list(range(len(lengths)))
     if order == "sorted":
         places.sort(key=lambda place: -lengths[place])
@@ -48,7 +48,7 @@ def cut(lengths: Sequence[int], order: str, rows: int) -> Iterator[list[int]]:
 
 
 def padded(rows: Sequence[Sequence[int]]) -> tuple[Any, Any]:
-    """Give ids and mask of a batch, as wide as its longest; the padding's id is 0."""
+    """Return ids and mask of a batch, as wide as its longest; the padding's id is 0."""
     width = max(map(len, rows))
     ids = np.zeros((len(rows), width), np.int64)
     mask = np.zeros_like(ids)

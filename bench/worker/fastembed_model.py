@@ -24,11 +24,11 @@ class FastembedModel:
         )
 
     def score(self, pairs: list[tuple[str, str]]) -> list[float]:
-        """Give the logits."""
+        """Return the logits."""
         return [float(it) for it in self._model.rerank_pairs(pairs)]
 
     def facts(self) -> dict[str, Any]:
-        """Give nothing."""
+        """Return nothing."""
         return {}
 
 

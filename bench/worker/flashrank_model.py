@@ -28,7 +28,7 @@ class FlashrankModel:
             raise CannotRunError("needs to download its own model; no network here") from error
 
     def score(self, pairs: list[tuple[str, str]]) -> list[float]:
-        """Give the scores, from 0 to 1."""
+        """Return the scores, from 0 to 1."""
         from flashrank import RerankRequest
 
         scores = [0.0] * len(pairs)
@@ -40,7 +40,7 @@ class FlashrankModel:
         return scores
 
     def facts(self) -> dict[str, Any]:
-        """Give nothing."""
+        """Return nothing."""
         return {}
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def closure(roots: list[str]) -> dict[str, metadata.Distribution]:
-    """Give the distributions that are installed of these and of what they need, without extras."""
+    """Return the installed distributions of these and of what they need, without extras."""
     found: dict[str, metadata.Distribution] = {}
     todo = list(roots)
     while todo:
@@ -29,7 +29,7 @@ def closure(roots: list[str]) -> dict[str, metadata.Distribution]:
 
 
 def size(distribution: metadata.Distribution) -> int:
-    """Give the bytes of its files; compiled bytecode is left out."""
+    """Return the bytes of its files; compiled bytecode is left out."""
     files = (Path(str(file.locate())) for file in distribution.files or [])
     return sum(it.stat().st_size for it in files if it.suffix != ".pyc" and it.is_file())
 

@@ -25,12 +25,12 @@ class OwnEngine:
         )
 
     def score(self, pairs: list[tuple[str, str]]) -> list[float]:
-        """Give the logits."""
+        """Return the logits."""
         self._last = pairs
         return [it.logit for it in self._reranker.score(pairs)]
 
     def facts(self) -> dict[str, Any]:
-        """Give the engine's account of itself, and how long tokenising the last pairs takes."""
+        """Return the engine's account of itself, and how long tokenising the last pairs takes."""
         artifact = self._reranker.artifact
         tokenizer = PairTokenizer(
             artifact.file("tokenizer.json"),

@@ -37,12 +37,12 @@ class CrossEncoderModel:
         self._as_is = torch.nn.Identity()
 
     def score(self, pairs: list[tuple[str, str]]) -> list[float]:
-        """Give the logits."""
+        """Return the logits."""
         found = self._model.predict(pairs, activation_fn=self._as_is, show_progress_bar=False)
         return [float(it) for it in found]
 
     def facts(self) -> dict[str, Any]:
-        """Give nothing."""
+        """Return nothing."""
         return {}
 
 

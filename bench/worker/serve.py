@@ -3,7 +3,7 @@
     {"do": "open", "adapter": NAME, "settings": {...}}   -> {"versions": {...}}
     {"do": "texts", "name": NAME, "pairs": [[query, document], ...]}   -> {}
     {"do": "score", "name": NAME, "logits": BOOL, "rest": S}   -> {"seconds": S, "logits": [...]}:
-        after so many seconds without work, none if they are not named
+        after that many seconds without work, none if they are not named
     {"do": "facts"}   -> {"peak_bytes": N, ...}: what the engine says about itself,
         or the memory alone with {"brief": true}
 
@@ -70,7 +70,7 @@ def answered(worker: Worker, message: Message) -> Message:
 
 
 def versions(distributions: tuple[str, ...]) -> dict[str, str]:
-    """Give the installed versions of the distributions that are there."""
+    """Return the installed versions of the distributions that are there."""
     found = {}
     for name in distributions:
         try:
@@ -81,7 +81,7 @@ def versions(distributions: tuple[str, ...]) -> dict[str, str]:
 
 
 def peak_bytes() -> int | None:
-    """Give the most memory this process has had; None where the system does not say.
+    """Return the most memory this process has had; None where the system does not say.
 
     Linux's own figure for the program: getrusage counts what the parent had before it.
     """

@@ -27,7 +27,7 @@ class TorchModel:
         self._rows = settings["rows"]
 
     def score(self, pairs: list[tuple[str, str]]) -> list[float]:
-        """Give the logits."""
+        """Return the logits."""
         logits: list[float] = []
         with self._inference():
             for places in cut([0] * len(pairs), "arrival", self._rows):
@@ -44,7 +44,7 @@ class TorchModel:
         return logits
 
     def facts(self) -> dict[str, Any]:
-        """Give nothing."""
+        """Return nothing."""
         return {}
 
 

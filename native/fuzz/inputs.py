@@ -28,7 +28,7 @@ class FuzzInput:
         return cls(text[0], text[_FRONT:first], text[first:second], text[second:])
 
     def to_bytes(self) -> bytes:
-        """Give the input as a file of the corpus."""
+        """Return the input as a file of the corpus."""
         lengths = b"".join(len(part).to_bytes(2, "little") for part in (self.manifest, self.header))
         return bytes([self.flags]) + lengths + self.manifest + self.header + self.data
 

@@ -110,7 +110,7 @@ Pairs read_pairs(Source &source, const edge_rerank_info &info) {
     if (source.byte() == 1) {
         pairs.offsets[0] = source.number();
     }
-    // A pair that passes the checks reads at most so many ids.
+    // A pair that passes the checks reads at most this many ids.
     pairs.ids.resize(std::max(pairs.ids.size(), count * size_t(info.max_length) + 1));
     return pairs;
 }

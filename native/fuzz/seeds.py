@@ -48,7 +48,7 @@ class Shape:
     """Whether products have factors for their inputs."""
 
     def manifest(self) -> dict[str, Any]:
-        """Give what manifest.json holds, as far as the native engine reads it."""
+        """Return what manifest.json holds, as far as the native engine reads it."""
         names = (
             *("layers", "hidden_size", "heads", "intermediate_size", "vocab_size"),
             *("embedding_size", "relative_attention", "type_vocab_size"),
@@ -71,7 +71,7 @@ class Shape:
         }
 
     def tensors(self, seed: int = 1) -> dict[str, Array]:
-        """Give random weights, in which every value is near those of a trained model."""
+        """Return random weights, in which every value is near those of a trained model."""
         return _Maker(self, seed).all()
 
 
@@ -185,7 +185,7 @@ class _Maker:
 
 
 def weights_parts(tensors: dict[str, Array]) -> tuple[bytes, bytes]:
-    """Give the header and the data of model.safetensors."""
+    """Return the header and the data of model.safetensors."""
     ordered = sorted(tensors, key=lambda name: (tensors[name].nbytes % 64 != 0, name))
     header, position = {}, 0
     for name in ordered:
@@ -212,7 +212,7 @@ def write_artifact(folder: Path, shape: Shape, seed: int = 1) -> Path:
 
 
 def fuzz_input(shape: Shape, flags: int) -> FuzzInput:
-    """Give a tiny artifact as an input of the loader's fuzzer."""
+    """Return a tiny artifact as an input of the loader's fuzzer."""
     manifest = json.dumps(shape.manifest(), separators=(",", ":")).encode()
     return FuzzInput(flags, manifest, *weights_parts(shape.tensors()))
 

@@ -65,7 +65,7 @@ def _wordpiece() -> dict[str, Any]:
 
 
 def tokenizer_inputs() -> dict[str, bytes]:
-    """Give inputs of the fuzzer of the tokenizer, by name; ``tokenizer.cpp`` says what they are."""
+    """Return inputs of the tokenizer's fuzzer, by name; ``tokenizer.cpp`` says what they are."""
     texts = b"".join(b"\0" + text.encode() for text in _TEXTS)
     return {
         name: json.dumps(

@@ -93,7 +93,7 @@ class Probe:
 
 
 def foldings(probe: Probe) -> Iterator[tuple[int, Folding]]:
-    """Give what becomes of each character that does not stay as it is."""
+    """Yield what becomes of each character that does not stay as it is."""
     for code in range(sys.maxunicode + 1):
         if 0xD800 <= code < 0xE000 or code in _SYLLABLES:
             continue
@@ -103,7 +103,7 @@ def foldings(probe: Probe) -> Iterator[tuple[int, Folding]]:
 
 
 def ranges(found: dict[int, Folding]) -> tuple[list[str], list[str]]:
-    """Give the rows of ranges, and those of the targets that they share."""
+    """Return the rows of ranges, and those of the targets that they share."""
     rows: list[str] = []
     targets: list[str] = []
     loose: list[int] = []
@@ -154,7 +154,7 @@ def _target(code: int, found: dict[int, Folding]) -> str:
 
 
 def punctuation(probe: Probe) -> Iterator[str]:
-    """Give rows of the first and the last of each run of punctuation."""
+    """Yield rows of the first and the last of each run of punctuation."""
     codes = [
         code
         for code in range(sys.maxunicode + 1)

@@ -83,7 +83,7 @@ class Probe:
 
 
 def ranges(probe: Probe) -> Iterator[tuple[int, int, str]]:
-    """Give the first and the last of each run of characters of one class other than "other"."""
+    """Yield the first and the last of each run of characters of one class other than "other"."""
     start, current = 0, "other"
     for code in range(sys.maxunicode + 2):
         category = _category(probe, code)

@@ -22,7 +22,7 @@ class Clock:
 
 
 class FakeWorker:
-    """Takes so many seconds for a call, by a clock of its own."""
+    """Takes that many seconds for a call, by a clock of its own."""
 
     def __init__(self, name: str, seconds: float, fails_at: int | None = None) -> None:
         self.started = 0.0
@@ -79,7 +79,7 @@ SHAPE = {
 
 
 def measurement(section: str, **changes: Any) -> dict[str, Any]:
-    """Give a measurement of three engines: ours, one that takes four times as long, one broken."""
+    """Return a measurement of three engines: ours, one four times as slow, one broken."""
     return {
         "section": section,
         "shape": "xsmall",
@@ -99,7 +99,7 @@ def measurement(section: str, **changes: Any) -> dict[str, Any]:
 
 
 def record() -> dict[str, Any]:
-    """Give a whole record."""
+    """Return a whole record."""
     engine = {"versions": {"fake": "1.0"}, "same_model": True, "core": True}
     engine |= {"precision": "int8", "installed_bytes": 5_000_000}
     shape = {"title": "a shape", "trained": True, "architecture": SHAPE, "max_length": 512}

@@ -70,7 +70,7 @@ def test_a_baseline_keeps_the_median() -> None:
 
 
 def some(times: int) -> AbstractContextManager[dict[str, Operation]]:
-    """Give a benchmark of our own that does its work so many times."""
+    """Return a benchmark of our own that does its work that many times."""
     beside = micro.references()["products"]
     return nullcontext({"work": Operation(lambda: [beside() for _ in range(times)], "products")})
 

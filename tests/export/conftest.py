@@ -68,7 +68,7 @@ def tokenizer_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def make_checkpoint(tmp_path_factory: pytest.TempPathFactory, tokenizer_file: Path) -> Make:
-    """Give a function that writes a tiny checkpoint, with changes to its configuration."""
+    """Return a function that writes a tiny checkpoint, with changes to its configuration."""
     from edge_rerank_bench.random_checkpoint import write_random_checkpoint
 
     def make(changes: dict[str, Any] | None = None, **options: Any) -> Path:

@@ -100,7 +100,7 @@ def test_rounding_serves_every_product(planted: Any) -> None:
 
 
 def correlated(rng: np.random.Generator, tokens: int, inputs: int) -> NDArray[np.float32]:
-    """Give rows that a quarter as many directions explain nearly, as hidden states are."""
+    """Return rows that a quarter as many directions explain nearly, as hidden states are."""
     few = rng.normal(size=(tokens, inputs // 4)) @ rng.normal(size=(inputs // 4, inputs))
     return (few + 0.3 * rng.normal(size=(tokens, inputs))).astype(np.float32)
 

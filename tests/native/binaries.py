@@ -43,13 +43,13 @@ def read(path: Path) -> Binary:
 
 
 def weak_symbols(path: Path) -> frozenset[str]:
-    """Give what an ELF object defines and the linker may replace by another object's."""
+    """Return what an ELF object defines and the linker may replace by another object's."""
     found = elf_symbols(path.read_bytes(), table=_SYMTAB)
     return frozenset(name for name, binding in found if binding == _WEAK)
 
 
 def elf_symbols(data: bytes, table: int = _DYNSYM) -> Iterator[tuple[str, int]]:
-    """Give name and binding of each symbol that is defined here."""
+    """Yield name and binding of each symbol that is defined here."""
     sections = list(_elf_sections(data))
     for kind, offset, size, link in sections:
         if kind != table:

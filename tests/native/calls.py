@@ -18,7 +18,7 @@ Pair = NDArray[np.int32]
 
 
 def options(**members: Any) -> Options:
-    """Give options for the library; what is not named has its default."""
+    """Return options for the library; what is not named has its default."""
     if isinstance(members.get("kernel"), str):
         members["kernel"] = members["kernel"].encode()
     return Options(**{"size": ctypes.sizeof(Options), **members})
@@ -49,7 +49,7 @@ def score(library: Library, engine: ctypes.c_void_p, pairs: Sequence[Pair]) -> N
 def random_pairs(
     count: int, vocabulary: int, longest: int, *, shortest: int = 1, seed: int = 5
 ) -> list[Pair]:
-    """Give pairs of all sorts of lengths, more short ones than long ones, the ends included."""
+    """Return pairs of all sorts of lengths, more short ones than long ones, the ends included."""
     random = np.random.default_rng(seed)
     lengths = np.exp(random.uniform(np.log(shortest), np.log(longest + 1), count)).astype(int)
     lengths[:2] = shortest, longest

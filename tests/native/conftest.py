@@ -21,7 +21,7 @@ HEADER = Path(__file__).parents[2] / "native" / "include" / "edge_rerank.h"
 
 
 def declared() -> frozenset[str]:
-    """Give the names of the functions that the header declares."""
+    """Return the names of the functions that the header declares."""
     text = HEADER.read_text("utf-8")
     return frozenset(re.findall(r"EDGE_RERANK_API [\w ]+?\*?(edge_rerank_\w+)\(", text))
 
@@ -35,7 +35,7 @@ def missing(reason: str) -> NoReturn:
 
 @pytest.fixture(scope="session")
 def library() -> Library:
-    """Give the library that lies in the package."""
+    """Return the library that lies in the package."""
     try:
         found = load_library()
     except UnavailableError as error:
@@ -54,7 +54,7 @@ def _check_age() -> None:
 
 @pytest.fixture(scope="session")
 def host() -> Target:
-    """Give this machine's target, where there is a compiler for it."""
+    """Return this machine's target, where there is a compiler for it."""
     if importlib.util.find_spec("ziglang") is None:
         missing("ziglang is not installed")
     target = host_target()
@@ -65,5 +65,5 @@ def host() -> Target:
 
 @pytest.fixture(scope="session")
 def builtin() -> Artifact:
-    """Give the built-in model."""
+    """Return the built-in model."""
     return load_artifact(builtin_model(), verify=False)

@@ -33,7 +33,7 @@ class Caller:
         self.engine = library.open(self.folder, options(threads=2))
 
     def why(self) -> str:
-        """Give the last error, which must be one line."""
+        """Return the last error, which must be one line."""
         text: str = self._functions["last_error"]().decode()
         assert text
         assert text.isprintable()
@@ -329,7 +329,7 @@ def test_many_callers_at_once(library: Library, folder: Path) -> None:
 
 
 def resident() -> int:
-    """Give the process's memory in bytes."""
+    """Return the process's memory in bytes."""
     pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
 

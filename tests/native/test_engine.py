@@ -29,7 +29,7 @@ Start = Callable[..., NativeEngine]
 
 @pytest.fixture
 def start(library: Library, builtin: Artifact) -> Iterator[Start]:
-    """Give a function that opens the built-in model; all are closed in the end."""
+    """Return a function that opens the built-in model; all are closed in the end."""
     opened: list[NativeEngine] = []
 
     def act(artifact: Artifact = builtin, *, threads: int = 1, kernel: Any = None) -> Engine:

@@ -44,7 +44,7 @@ def test_the_header_stands_alone(mode: str, standard: str, host: Target, tmp_pat
 
 @pytest.fixture(scope="module")
 def rank(host: Target, library: Library, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give the example, built against the library in the package."""
+    """Return the example, built against the library in the package."""
     if host.system == "windows":
         pytest.skip("the package has no import library")
     program = tmp_path_factory.mktemp("example") / "rank"

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.build
 
 @pytest.fixture
 def gcc(host: Target) -> Toolchain:
-    """Give g++, which compares definitions when it links."""
+    """Return g++, which compares definitions when it links."""
     compiler = shutil.which("g++")
     if compiler is None or "Free Software Foundation" not in _version(compiler):
         missing("only g++ compares the definitions of all files, and it is not on the PATH")

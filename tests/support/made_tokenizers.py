@@ -46,7 +46,7 @@ RULES = {
 
 
 def deberta_content(seed: int = 1) -> dict[str, Any]:
-    """Give a tokenizer.json of exactly the components of DeBERTa-v3's, with a small vocabulary."""
+    """Return a tokenizer.json of exactly DeBERTa-v3's components, with a small vocabulary."""
     rng = random.Random(seed)
     words = ["the", "wing", "of", "a", "is", "flow", "naïve", "café", "x", "日本", "한국어", "word"]
     pieces = [f"▁{word}" for word in words] + ["▁", "ing", "er", "tion", "th", "re", "é", "ا", "文"]

@@ -26,7 +26,7 @@ XSMALL_TOKEN, PI_4, PI_4_CORES = 21.3e6, 20e9, 4
 
 @pytest.fixture
 def disturb(monkeypatch: pytest.MonkeyPatch) -> Callable[[Logits], None]:
-    """Give a function that lets a machine fault into every score: (scored, threads) to logits."""
+    """Return a function that lets a machine fault into every score: (scored, threads) to logits."""
     real = Reranker.score
 
     def install(fault: Logits) -> None:

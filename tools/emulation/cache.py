@@ -17,7 +17,7 @@ STAMP = "made-of.json"
 
 
 def cache_folder() -> Path:
-    """Give the folder: EDGE_RERANK_EMULATION_CACHE, or one under the user's cache folder."""
+    """Return the folder: EDGE_RERANK_EMULATION_CACHE, or one under the user's cache folder."""
     chosen = os.environ.get(ENVIRONMENT_VARIABLE, "").strip()
     if chosen:
         return Path(chosen).expanduser().absolute()
@@ -32,7 +32,7 @@ def cached(
     *,
     refresh: bool = False,
 ) -> Path:
-    """Give the folder that ``make`` filled for these ingredients, filling it the first time.
+    """Return the folder that ``make`` filled for these ingredients, filling it the first time.
 
     Args:
         name: what it is; part of the folder's name.
@@ -49,7 +49,7 @@ def cached(
 
 
 def fingerprint(ingredients: Mapping[str, Any]) -> str:
-    """Give a short text that is another one for other ingredients."""
+    """Return a short text that is another one for other ingredients."""
     text = json.dumps(ingredients, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 

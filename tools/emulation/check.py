@@ -96,7 +96,7 @@ def check(
         models: with which models.
         engine: the only one on the emulated CPUs; None is all there are.
         patient: whether the slow kernel and ONNX Runtime get all pairs, the former on this machine.
-        jobs: so many runs at a time; None is as many as there are cores.
+        jobs: how many runs at a time; None is as many as there are cores.
         say: gets a line at each run's end.
 
     Each engine's first run on this machine is what its other runs are compared with.

@@ -41,7 +41,7 @@ def run_quietly(
 
 
 def last_lines(text: str) -> str:
-    """Give the end of a program's output, indented."""
+    """Return the end of a program's output, indented."""
     return "\n".join(f"  {line}" for line in text.strip().splitlines()[-_LAST_LINES:])
 
 

@@ -48,7 +48,7 @@ class Scores:
         )
 
     def at(self, places: Sequence[int]) -> Scores:
-        """Give the scores of some pairs alone."""
+        """Return the scores of some pairs alone."""
         bits = tuple(self.bits[place] for place in places)
         return replace(self, bits=bits, ids=tuple(self.ids[place] for place in places))
 

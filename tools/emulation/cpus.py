@@ -53,13 +53,13 @@ CPUS = (
 
 
 def host_machine() -> str:
-    """Give the kind of this machine, as CPUS spells it."""
+    """Return the kind of this machine, as CPUS spells it."""
     machine = platform.machine().lower()
     return {"amd64": "x86_64", "arm64": "aarch64"}.get(machine, machine)
 
 
 def find_cpus(names: Iterable[str]) -> list[EmulatedCpu]:
-    """Give the CPUs of these names, in the given order; case does not matter."""
+    """Return the CPUs of these names, in the given order; case does not matter."""
     known = {cpu.name.lower(): cpu for cpu in CPUS}
     wanted = list(names)
     for name in wanted:
@@ -71,6 +71,6 @@ def find_cpus(names: Iterable[str]) -> list[EmulatedCpu]:
 
 
 def kernels(machine: str, features: Collection[str]) -> list[str]:
-    """Give the native engine's kernels that a CPU must be able to run, best first."""
+    """Return the native engine's kernels that a CPU must be able to run, best first."""
     able = [name for name, needs in _KERNELS[machine].items() if needs <= set(features)]
     return [*able, "scalar"]

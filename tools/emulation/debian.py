@@ -23,7 +23,7 @@ _REMEDY = (
 
 
 def sources_file() -> str | None:
-    """Give the sources file to use instead of the system's, if one is named."""
+    """Return the sources file to use instead of the system's, if one is named."""
     return os.environ.get(SOURCES_VARIABLE, "").strip() or None
 
 
@@ -58,7 +58,7 @@ def _merge_usr(root: Path) -> None:
 
 
 def _apt(work: Path, architecture: str) -> list[str]:
-    """Give the start of an apt-get command that works in a folder of its own."""
+    """Return the start of an apt-get command that works in a folder of its own."""
     for folder in ("state/lists/partial", "cache/archives/partial"):
         (work / folder).mkdir(parents=True)
     (work / "installed").touch()

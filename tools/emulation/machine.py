@@ -30,7 +30,7 @@ class Machine:
     """Where the Python packages lie, if not where the interpreter looks by itself."""
 
     def environment(self, folder: Path, current: Mapping[str, str]) -> dict[str, str]:
-        """Give the environment variables for the project's copy in ``folder``."""
+        """Return the environment variables for the project's copy in ``folder``."""
         kept = {key: text for key, text in current.items() if not key.startswith(_NOT_PASSED_ON)}
         path = [str(folder)]
         if self.packages is not None:
@@ -80,12 +80,12 @@ def _stay_emulated(folder: Path, command: Sequence[str]) -> None:
 
 
 def host() -> Machine:
-    """Give this machine itself."""
+    """Return this machine itself."""
     return Machine((sys.executable,), None)
 
 
 def emulated(cpu: EmulatedCpu) -> Machine:
-    """Give an emulated CPU: this interpreter where it can run, or else the sysroot's."""
+    """Return an emulated CPU: this interpreter where it can run, or else the sysroot's."""
     here = host_machine()
     qemu = find_qemu(cpu.machine, here)
     # Without check=off QEMU lists the features that it leaves out at each start.

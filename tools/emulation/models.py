@@ -38,7 +38,7 @@ class Model:
 
 
 def find_models(names: Iterable[str]) -> list[Model]:
-    """Give the models of these names: ``built-in``, ``xsmall``, or an artifact's folder."""
+    """Return the models of these names: ``built-in``, ``xsmall``, or an artifact's folder."""
     return [_find(name) for name in names]
 
 
@@ -55,7 +55,7 @@ def _find(name: str) -> Model:
 
 
 def xsmall(*, refresh: bool = False) -> Path:
-    """Give the built-in model spread over the full xsmall shape and exported, made once.
+    """Return the built-in model spread over the full xsmall shape and exported, made once.
 
     Its layers are as many and as wide as those of xsmall, with a trained model's activations.
     """

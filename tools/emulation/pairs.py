@@ -41,7 +41,7 @@ class PairSet:
         return [*self.ranked, *self.varied]
 
     def places(self, part: Part) -> list[int]:
-        """Give the places of the pairs to score, in order."""
+        """Return the places of the pairs to score, in order."""
         pairs = self.pairs
         if part == Part.ALL:
             return list(range(len(pairs)))
@@ -87,7 +87,7 @@ def _off_topic(rng: random.Random, usual: int, longest: int) -> Pair:
 
 
 def _repeats(rng: random.Random, usual: int, longest: int) -> Pair:
-    """Give a document that repeats the query, or a single word of it, over and over."""
+    """Return a document that repeats the query, or a single word of it, over and over."""
     query = rng.choice(TOPICS[_any_topic(rng)][0])
     word = rng.choice([query, *query.split()])
     return query, " ".join([word] * rng.randint(2, max(2, 2 * usual // len(word.split()))))
@@ -126,7 +126,7 @@ def _any_topic(rng: random.Random) -> str:
 
 
 def _slice(rng: random.Random, topic: str, fewest: int, most: int) -> str:
-    """Give so many words in a row of a topic's sentences, in shuffled order of sentences."""
+    """Return some words in a row of a topic's sentences, in shuffled order of sentences."""
     count = rng.randint(fewest, most)
     words: list[str] = []
     while len(words) < 2 * count:

@@ -14,14 +14,14 @@ _DEBIAN = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 def debian_architecture(machine: str) -> str:
-    """Give Debian's name for a kind of machine."""
+    """Return Debian's name for a kind of machine."""
     if machine not in _DEBIAN:
         raise EmulationError(f"this machine is {machine}; expected one of {', '.join(_DEBIAN)}")
     return _DEBIAN[machine]
 
 
 def find_qemu(machine: str, host: str, *, refresh: bool = False) -> Path:
-    """Give the program that runs programs of a kind of machine, downloading it if need be."""
+    """Return the program that runs programs of a kind of machine, downloading it if need be."""
     for name in _names(machine):
         installed = shutil.which(name)
         if installed is not None:

@@ -15,13 +15,13 @@ _HEADINGS = (
 
 
 def as_json(rows: Sequence[Row]) -> str:
-    """Give all figures and problems as one JSON object."""
+    """Return all figures and problems as one JSON object."""
     content = {"holds": holds(rows), "runs": [asdict(row) for row in rows]}
     return json.dumps(content, indent=2)
 
 
 def as_table(rows: Sequence[Row]) -> str:
-    """Give a Markdown table of the scores and one of ``verify``, and what does not hold."""
+    """Return a Markdown table of the scores and one of ``verify``, and what does not hold."""
     scored, verified = ([row for row in rows if row.verify is it] for it in (False, True))
     failed = [f"{_name(row)}: {problem}" for row in rows for problem in row.problems]
     tables = ["Scores against this machine's:", _table(scored)]
@@ -42,7 +42,7 @@ def _table(rows: Sequence[Row]) -> str:
 
 
 def as_line(row: Row) -> str:
-    """Give what came out of one run, for those who watch."""
+    """Return what came out of one run, for those who watch."""
     if row.rms is None or row.seconds is None:
         return f"{_name(row)}: {'; '.join(row.problems)}"
     difference = "same bits" if row.differing == 0 else f"{row.rms:.4f} sigma rms"

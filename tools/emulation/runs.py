@@ -40,13 +40,13 @@ class Run:
 
 
 def host_runs(features: Collection[str], model: Model, *, patient: bool) -> list[Run]:
-    """Give the native engine's runs on this machine: all kernels, the best one first."""
+    """Return the native engine's runs on this machine: all kernels, the best one first."""
     found = kernels(host_machine(), features)
     return [Run(None, "native", it, _part(it, patient), model=model) for it in found]
 
 
 def emulated_runs(cpus: Sequence[EmulatedCpu], *, native: bool, patient: bool = False) -> list[Run]:
-    """Give the runs on emulated CPUs.
+    """Return the runs on emulated CPUs.
 
     The native engine chooses its kernel by itself; one that it chooses nowhere is forced once.
     """
@@ -65,13 +65,13 @@ def emulated_runs(cpus: Sequence[EmulatedCpu], *, native: bool, patient: bool = 
 
 
 def verify_runs(cpus: Sequence[EmulatedCpu], *, native: bool) -> list[Run]:
-    """Give the runs of ``edge-rerank verify``, with the engine and kernel that are the default."""
+    """Return the runs of ``edge-rerank verify``, with the default engine and kernel."""
     engine = "native" if native else "onnxruntime"
     return [Run(cpu, engine, verify=True) for cpu in cpus]
 
 
 def with_models(runs: Sequence[Run], models: Sequence[Model]) -> list[Run]:
-    """Give each run with each model, long ones last, so that a check cut short says most.
+    """Return each run with each model, long ones last, so that a check cut short says most.
 
     ONNX Runtime, which promises no bits, gets the first model alone.
     """

@@ -32,7 +32,7 @@ _LIBRARY_FOLDER = "edge_rerank/_native"
 
 @contextmanager
 def staged(machine: str) -> Iterator[Path]:
-    """Give a folder to run the project in; it is removed afterwards.
+    """Return a folder to run the project in; it is removed afterwards.
 
     The repository itself will not do: the native library in it, if any, is this machine's, and
     the model lies where only an installed package finds it.
@@ -55,7 +55,7 @@ def has_native() -> bool:
 
 
 def native_library(machine: str, *, refresh: bool = False) -> Path:
-    """Give a folder with the native library for a kind of machine, built from this checkout."""
+    """Return a folder with the native library for a kind of machine, built from this checkout."""
     target = f"linux-{machine}"
     ingredients = {"target": target, "sources": _sources(), "compiler": _compiler()}
     return cached(
@@ -74,7 +74,7 @@ def _build(target: str, into: Path) -> None:
 
 
 def _sources() -> str:
-    """Give a checksum of everything that the library is built from."""
+    """Return a checksum of everything that the library is built from."""
     checksum = hashlib.sha256()
     for path in sorted((REPOSITORY / "native").rglob("*")):
         if path.suffix in _BUILT_FROM and path.is_file():

@@ -53,7 +53,7 @@ class Sysroot:
 
 
 def find_sysroot(machine: str, *, refresh: bool = False) -> Sysroot:
-    """Give the sysroot for a kind of machine, made the first time."""
+    """Return the sysroot for a kind of machine, made the first time."""
     ingredients = {
         "recipe": RECIPE,
         "packages": PACKAGES,
@@ -66,7 +66,7 @@ def find_sysroot(machine: str, *, refresh: bool = False) -> Sysroot:
 
 
 def requirements() -> list[str]:
-    """Give what pip is asked for: the releases that this Python has, where it has them."""
+    """Return what pip is asked for: the releases that this Python has, where it has them."""
     return [_pinned(name) for name in (*NEEDED, *FOR_TESTS)]
 
 

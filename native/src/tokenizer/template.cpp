@@ -81,7 +81,7 @@ void PairTemplate::add_special(const std::string &name, bool first, const Json &
     for (const Json &id : member(&token, "ids", Json::Kind::list, where).list()) {
         if (!id.whole() || id.number() < 0 || id.number() > INT32_MAX ||
             specials() == kMostSpecials) {
-            unsupported(where + ": ids of special tokens that are none, or too many");
+            unsupported(where + ": ids of special tokens that are not ids, or too many");
         }
         place.push_back(int32_t(id.number()));
         first_specials_ += first;
