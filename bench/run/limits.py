@@ -56,7 +56,7 @@ class Work:
 
 
 def work_of(shape: Mapping[str, Any], tokens: int, squares: int) -> Work:
-    """Count for pairs of ``tokens`` tokens in all; ``squares`` is the sum of their lengths' squares.
+    """Count for pairs of ``tokens`` in all; ``squares`` is the sum of their lengths' squares.
 
     ``shape`` is an artifact's architecture, as its manifest has it.
 
