@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from edge_rerank.server.errors import UnauthorizedError
+from edge_rerank.server.errors import SlowBodyError, UnauthorizedError
 from edge_rerank.server.keys import Keyring
 from edge_rerank.server.log import Log
 from edge_rerank.server.observation import Observation, request_id
@@ -102,7 +102,7 @@ class _Exchange:
 
     async def _discard(self) -> bool:
         """Read the rest of the body, within bounds; says whether that was all of it."""
-        if not self._discards:
+        if not self._discards or self.status == SlowBodyError.status:
             return False
         try:
             await asyncio.wait_for(self._read_on(), _DISCARD_SECONDS)

@@ -39,6 +39,15 @@ class Job:
     ended: float | None = None
     cancelled: bool = False
 
+    def __post_init__(self) -> None:
+        most = self.reranker.max_length
+        self._estimate = sum(estimate(pair, most) for pair in self.pairs)
+
+    @property
+    def tokens_left(self) -> float:
+        """Estimate the tokens of the pairs that have not been scored."""
+        return self._estimate * self.left / len(self.pairs)
+
     @property
     def left(self) -> int:
         """How many pairs have not been scored."""

@@ -1,8 +1,8 @@
-"""Requests share the engine: cut into pieces that take turns, in order of arrival.
+"""Requests share the engine: each call takes a piece of all that wait, in order of arrival.
 
-A piece takes about a tenth of a second, so a short request waits for a piece of each request
-before it, and never for the whole of a long one. What room a piece leaves is filled with others
-that wait for the same model: a pair's score is the same bits in any company.
+A call takes about a tenth of a second, and a short request is done after one or two of them,
+however long the others are. Pieces of several requests are scored together, since a pair's score
+is the same bits in any company; where an engine does not promise that, requests take turns.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from edge_rerank.pairs import Pair
 from edge_rerank.results import ScoredPair
 from edge_rerank.server.job import CutError, Job
 
-_PIECE_SECONDS = 0.08
+_CALL_SECONDS = 0.08
 _LEAST_TOKENS, _MOST_TOKENS = 2048, 16_384
 _SMOOTHING = 0.2  # of the newest piece, in the average speed
 _FIRST_SPEED = 20_000.0  # tokens a second, until there is a measurement
@@ -42,6 +42,8 @@ class Scheduler:
         """``watch`` is told of each call, on the scheduler's thread."""
         self._watch = watch
         self._turns: deque[Job] = deque()
+        self._jobs: set[Job] = set()
+        """Those that wait or run."""
         self._state = threading.Condition()
         self._closed = False
         self._speed = _FIRST_SPEED
@@ -54,24 +56,24 @@ class Scheduler:
     def add(self, job: Job) -> None:
         """Put a job behind all that wait."""
         with self._state:
+            self._jobs.add(job)
             self._turns.append(job)
             self._state.notify()
 
     def cancel(self, job: Job) -> None:
         """Drop what is left of a job; the piece that runs comes to its end."""
         job.cancelled = True
+        with self._state:
+            self._jobs.discard(job)
 
     def waiting(self) -> int:
         """Count the jobs that wait for a turn."""
         return len(self._turns)
 
     def retry_after(self) -> int:
-        """Estimate the whole seconds until what waits now has been done."""
+        """Estimate the whole seconds until the shortest of the requests that run has been done."""
         with self._state:
-            pairs = sum(job.left for job in self._turns if not job.cancelled)
-            sample = [job.piece(_LEAST_TOKENS, _LEAST_TOKENS) for job in list(self._turns)[:8]]
-        known = sum(len(piece) for piece, _ in sample)
-        tokens = sum(size for _, size in sample) / known * pairs if known else 0.0
+            tokens = min((job.tokens_left for job in self._jobs), default=0) * len(self._jobs)
         return max(1, min(_MOST_RETRY_SECONDS, math.ceil(tokens / self._speed)))
 
     def close(self) -> None:
@@ -94,27 +96,21 @@ class Scheduler:
                 self._call(taken)
 
     def _take(self) -> list[tuple[Job, Sequence[Pair]]]:
-        """Take the next job's piece, and whole jobs behind it as far as there is room."""
-        room = int(min(max(self._speed * _PIECE_SECONDS, _LEAST_TOKENS), _MOST_TOKENS))
-        taken: list[tuple[Job, Sequence[Pair]]] = []
-        passed: list[Job] = []
-        joins = True
-        while self._turns and room > 0 and joins:
-            job = self._turns.popleft()
-            if job.cancelled:
-                continue
-            if taken and not (job.joins and job.reranker is taken[0][0].reranker):
-                passed.append(job)
-                continue
-            piece, used = job.piece(room, job.reranker.max_length)
-            if taken and (len(piece) < job.left or used > room):
-                passed.append(job)
+        """Take a share for each job that may be in the same call, as far as there is room."""
+        waiting = [job for job in self._turns if not job.cancelled]
+        company = [job for job in waiting if job.joins and job.reranker is waiting[0].reranker]
+        if waiting and not waiting[0].joins:
+            company = waiting[:1]
+        room = int(min(max(self._speed * _CALL_SECONDS, _LEAST_TOKENS), _MOST_TOKENS))
+        taken: dict[Job, Sequence[Pair]] = {}
+        for place, job in enumerate(company):
+            if room <= 0:
                 break
-            taken.append((job, piece))
+            share = room // (len(company) - place)  # what others leave is for those behind them
+            taken[job], used = job.piece(share, job.reranker.max_length)
             room -= used
-            joins = job.joins
-        self._turns.extendleft(reversed(passed))
-        return taken
+        self._turns = deque(job for job in waiting if job not in taken)
+        return list(taken.items())
 
     def _call(self, taken: list[tuple[Job, Sequence[Pair]]]) -> None:
         begin = time.monotonic()
@@ -138,7 +134,7 @@ class Scheduler:
     def _failed(self, taken: list[tuple[Job, Sequence[Pair]]], error: BaseException) -> None:
         """Run each alone, where one job's failure must not be its neighbours'."""
         if len(taken) == 1:
-            taken[0][0].settle(error)
+            self._settle(taken[0][0], error)
             return
         for one in taken:
             self._call([one])
@@ -147,10 +143,15 @@ class Scheduler:
         try:
             job.add(scored)
         except CutError as error:
-            job.settle(error)
+            self._settle(job, error)
             return
         if not job.left:
-            job.settle(None)
+            self._settle(job, None)
             return
         with self._state:
             self._turns.append(job)
+
+    def _settle(self, job: Job, error: BaseException | None) -> None:
+        with self._state:
+            self._jobs.discard(job)
+        job.settle(error)

@@ -1,0 +1,275 @@
+"""Many clients at once, rude ones among them: no wrong bit, bounded waiting, nothing left."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import random
+import re
+import resource
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from edge_rerank import Reranker
+from tests.server.running import Running, serving
+
+WORDS = ["steel", "bridge", "river", "plant", "light", "water", "sugar", "heat", "wave", "wing"]
+
+
+def texts(count: int, words: int, seed: int) -> list[str]:
+    source = random.Random(seed)
+    return [" ".join(source.choices(WORDS, k=words)) for _ in range(count)]
+
+
+def raw(body: Any, *, keep: bool = True) -> bytes:
+    data = json.dumps(body).encode()
+    head = f"POST /v1/rerank HTTP/1.1\r\nhost: x\r\ncontent-length: {len(data)}\r\n"
+    closing = "" if keep else "connection: close\r\n"
+    return (head + closing + "content-type: application/json\r\n\r\n").encode() + data
+
+
+def gauge(server: Running, name: str) -> float:
+    found = re.search(rf"^{name} (\S+)$", server.get("/metrics").body.decode(), re.M)
+    assert found is not None
+    return float(found[1])
+
+
+def wait_until_idle(server: Running) -> None:
+    for _ in range(600):
+        held = ("edge_rerank_requests_held", "edge_rerank_request_bytes_held", "te_queue_size")
+        if not any(gauge(server, name) for name in held):
+            return
+        time.sleep(0.05)
+    pytest.fail("requests are still held")
+
+
+def test_a_short_request_does_not_wait_for_a_long_one(server: Running) -> None:
+    long: dict[str, Any] = {"query": "q", "documents": texts(400, 80, 1)}
+    begun = time.monotonic()
+    thread = threading.Thread(target=server.post, args=("/v1/rerank", long))
+    thread.start()
+    time.sleep(0.2)
+    asked = time.monotonic()
+    assert server.post("/v1/rerank", {"query": "q", "documents": ["a"]}).status == 200
+    short = time.monotonic() - asked
+    thread.join()
+    assert short < (time.monotonic() - begun) / 4
+
+
+def test_a_client_that_goes_away_cancels_its_work(server: Running) -> None:
+    wait_until_idle(server)
+    with server.connect() as link:
+        link.sendall(raw({"query": "q", "documents": texts(8000, 80, 2)}))
+        while not gauge(server, "edge_rerank_requests_held"):
+            time.sleep(0.01)
+    begun = time.monotonic()
+    wait_until_idle(server)
+    assert time.monotonic() - begun < 5  # all of it would take a minute
+    assert any(line.get("failure") == "gone" for line in server.lines())
+
+
+def test_more_than_may_wait_get_429_and_a_time() -> None:
+    with serving("--max-waiting", "2") as server:
+        body = {"query": "q", "documents": texts(60, 80, 3)}
+        with ThreadPoolExecutor(12) as pool:
+            answers = list(pool.map(lambda _: server.post("/v1/rerank", body), range(12)))
+        statuses = Counter(answer.status for answer in answers)
+        assert set(statuses) == {200, 429}
+        assert statuses[200] >= 2
+        refused = next(answer for answer in answers if answer.status == 429)
+        assert 1 <= int(refused.headers["retry-after"]) <= 60
+        assert refused.json["code"] == "OVERLOADED"
+        tei = {"query": "q", "texts": ["a"]}
+        assert server.post("/rerank", tei).status == 200
+
+
+def test_a_deadline() -> None:
+    with serving("--timeout", "0.3") as server:
+        answer = server.post("/v1/rerank", {"query": "q", "documents": texts(4000, 80, 4)})
+        assert answer.status == 503
+        assert answer.json["code"] == "DEADLINE_EXCEEDED"
+        assert "retry-after" in answer.headers
+        with server.connect() as link:  # a body that does not come
+            link.sendall(b"POST /rerank HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n{")
+            assert link.makefile("rb").read().startswith(b"HTTP/1.1 408")
+
+
+def test_pipelined_requests_are_answered_in_order(server: Running, direct: Reranker) -> None:
+    with server.connect() as link:
+        bodies = [{"query": "q", "documents": texts(2, 5, seed)} for seed in range(5)]
+        last = raw(bodies[-1], keep=False)
+        link.sendall(b"".join(raw(body) for body in bodies[:-1]) + last)
+        answers = link.makefile("rb").read()
+    found = [json.loads(part) for part in re.findall(rb'\{"id".*?\}\}\}', answers)]
+    assert [pairs(answer) for answer in found] == [expected(direct, body) for body in bodies]
+
+
+def pairs(answer: Any) -> list[tuple[int, float]]:
+    return [(one["index"], one["relevance_score"]) for one in answer["results"]]
+
+
+def expected(direct: Reranker, body: Any) -> list[tuple[int, float]]:
+    ranked = direct.rank(body["query"], body["documents"], scores="sigmoid")
+    return [(one.index, one.score) for one in ranked]
+
+
+def test_slow_writers_are_served(server: Running) -> None:
+    data = raw({"query": "q", "documents": ["a", "b"]}, keep=False)
+    with server.connect() as link:
+        for start in range(0, len(data), 7):
+            link.sendall(data[start : start + 7])
+            time.sleep(0.005)
+        assert link.makefile("rb").read().startswith(b"HTTP/1.1 200")
+
+
+def test_half_closed_and_dropped_connections_leave_nothing(server: Running) -> None:
+    data = raw({"query": "q", "documents": texts(20, 40, 5)})
+    for cut in (1, 30, len(data) // 2, len(data) - 1, len(data)):
+        for how in ("half", "reset", "close"):
+            link = server.connect()
+            link.sendall(data[:cut])
+            if how == "half":
+                link.shutdown(socket.SHUT_WR)
+                link.settimeout(20)
+                link.makefile("rb").read()
+            elif how == "reset":
+                link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            link.close()
+    wait_until_idle(server)
+    assert server.get("/health").status == 200
+
+
+@pytest.mark.slow
+def test_a_thousand_connections_at_once(direct: Reranker) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(8192, hard), hard))
+    try:
+        with serving("--max-waiting", "2000", "--no-log") as server:
+            bodies = [{"query": "plants", "documents": texts(1, 10, seed)} for seed in range(20)]
+            right = [expected(direct, body) for body in bodies]
+            links = [server.connect() for _ in range(1000)]
+            for place, link in enumerate(links):
+                link.sendall(raw(bodies[place % 20], keep=False))
+            for place, link in enumerate(links):
+                head, _, body = link.makefile("rb").read().partition(b"\r\n\r\n")
+                assert head.startswith(b"HTTP/1.1 200"), head
+                assert pairs(json.loads(body)) == right[place % 20]
+                link.close()
+            wait_until_idle(server)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_one_connection_too_many_gets_json() -> None:
+    with serving("--max-connections", "3") as server:
+        links = [server.connect() for _ in range(3)]
+        for link in links:
+            link.sendall(b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n")
+            assert link.recv(1000)
+        with server.connect() as extra:
+            answer = extra.makefile("rb").read()
+        assert answer.startswith(b"HTTP/1.1 503")
+        assert json.loads(answer.partition(b"\r\n\r\n")[2])["code"] == "OVERLOADED"
+        for link in links:
+            link.close()
+        time.sleep(0.2)
+        assert server.get("/health").status == 200
+
+
+@pytest.mark.slow
+def test_readers_who_never_read_do_not_stop_others(server: Running) -> None:
+    body = {"query": "q", "documents": [f"{place} {'x' * 3000}" for place in range(900)]}
+    data = raw({**body, "return_documents": True, "top_n": 900})
+    before = server.resident()
+    links = [server.connect() for _ in range(5)]
+    for link in links:
+        link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        link.sendall(data)
+    small = {"query": "q", "documents": ["a"]}
+    for _ in range(20):
+        assert server.post("/v1/rerank", small).status == 200
+    for link in links:
+        link.close()
+    wait_until_idle(server)
+    assert server.resident() - before < 200 << 20
+
+
+_CLIENT = """
+import json, sys, urllib.request
+body = json.dumps({"query": "q", "documents": ["steel bridge over a river " * 20] * 5000}).encode()
+headers = {"content-type": "application/json"}
+urllib.request.urlopen(urllib.request.Request(sys.argv[1] + "/v1/rerank", body, headers)).read()
+"""
+
+
+@pytest.mark.slow
+def test_clients_killed_in_mid_request_leave_nothing(server: Running) -> None:
+    for _ in range(6):
+        clients = [
+            subprocess.Popen([sys.executable, "-c", _CLIENT, server.address]) for _ in range(3)
+        ]
+        deadline = time.monotonic() + 30
+        while gauge(server, "edge_rerank_requests_held") < 1 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        for client in clients:
+            os.kill(client.pid, signal.SIGKILL)
+            client.wait()
+        wait_until_idle(server)
+
+
+@pytest.mark.slow
+def test_mixed_load_has_no_wrong_bit_and_flat_memory(direct: Reranker) -> None:
+    """EDGE_RERANK_LOAD_SECONDS (60 by default) of 16 clients of many kinds."""
+    seconds = float(os.environ.get("EDGE_RERANK_LOAD_SECONDS", "60"))
+    shapes = [(1, 5), (3, 20), (10, 60), (40, 60), (100, 30), (2, 400)]
+    bodies = [{"query": f"plants {n}", "documents": texts(n, w, n * w)} for n, w in shapes]
+    right = [expected(direct, body) for body in bodies]
+    times: dict[int, list[float]] = {place: [] for place in range(len(shapes))}
+    wrong: list[Any] = []
+    with serving("--no-log") as server:
+        resident: list[int] = []
+        end = time.monotonic() + seconds
+
+        def client(seed: int) -> None:
+            source = random.Random(seed)
+            link = http.client.HTTPConnection("127.0.0.1", server.port, timeout=120)
+            while time.monotonic() < end:
+                place = source.randrange(len(shapes))
+                if source.random() < 0.05:  # goes away in mid-request
+                    with server.connect() as rude:
+                        rude.sendall(raw(bodies[place]))
+                    continue
+                begun = time.monotonic()
+                data = json.dumps(bodies[place])
+                link.request("POST", "/v1/rerank", data, {"content-type": "application/json"})
+                answer = json.loads(link.getresponse().read())
+                times[place].append(time.monotonic() - begun)
+                if pairs(answer) != right[place]:
+                    wrong.append(answer)
+
+        threads = [threading.Thread(target=client, args=(seed,)) for seed in range(16)]
+        for thread in threads:
+            thread.start()
+        while any(thread.is_alive() for thread in threads):
+            time.sleep(seconds / 12)
+            resident.append(server.resident())
+        wait_until_idle(server)
+    assert not wrong
+    early, late = (int(statistics.median(some)) for some in (resident[2:5], resident[-3:]))
+    assert late - early < 16 << 20
+    for place, (count, words) in enumerate(shapes):
+        found = sorted(times[place])
+        p50, p99 = found[len(found) // 2], found[int(len(found) * 0.99)]
+        print(f"{count} x {words} words: {len(found)} requests, p50 {p50:.3f} s, p99 {p99:.3f} s")
+    print(f"resident {early >> 20} to {late >> 20} MiB")
