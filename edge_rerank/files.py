@@ -151,6 +151,8 @@ def copy_mode(source: Path, target: Path) -> None:
 
 def _copy_over(beside: Path, path: Path, error: OSError) -> None:
     """Write into a file that exists and cannot be replaced, such as a mount point."""
+    import shutil  # here, not at the top: it brings four compression libraries
+
     try:
         with beside.open("rb") as source, path.open("r+b") as target:
             shutil.copyfileobj(source, target)
