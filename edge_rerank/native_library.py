@@ -37,6 +37,7 @@ class Options(ctypes.Structure):
         ("max_length", ctypes.c_int32),
         ("tokens_in_flight", ctypes.c_int32),
         ("kernel", ctypes.c_char_p),
+        ("map_weights", ctypes.c_int32),
     )
 
 

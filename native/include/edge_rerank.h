@@ -56,6 +56,12 @@ typedef struct edge_rerank_options {
                                  pair of max_length needs is raised to that. */
     const char *kernel;       /* name of a kernel; NULL: the environment variable
                                  EDGE_RERANK_KERNEL, or else the fastest one for this CPU */
+    int32_t map_weights;      /* 0: the tables of the embeddings are copied, and the files may be
+                                 written over once the engine is open. 1: they are mapped: their
+                                 pages are read when they are needed and shared by processes, but a
+                                 file that is written to ends the engine's use with
+                                 EDGE_RERANK_BAD_ARTIFACT, and one that is made shorter may end the
+                                 process. Not there in the first release. */
 } edge_rerank_options;
 
 /* Where the time of the calls so far went; seconds, added up over all threads. */
@@ -75,11 +81,12 @@ typedef struct edge_rerank_info {
     int32_t tokens_in_flight;
     int32_t vocabulary;     /* ids run from 0 to vocabulary - 1 */
     int32_t token_types;    /* 0 for models without; otherwise first_segments is needed */
-    uint64_t weights_bytes; /* memory of the weights as this kernel wants them */
+    uint64_t weights_bytes; /* memory of the weights as this kernel wants them, copies included */
     uint64_t buffers_bytes; /* working memory, allocated once */
-    uint64_t mapped_bytes;  /* size of the mapped weights file, of which only used pages are read */
-    const char *kernel;     /* these two live as long as the library is loaded */
-    const char *precision;  /* "int8" or "fp32" */
+    uint64_t mapped_bytes; /* size of the weights file if it is mapped, of which only used pages are
+                              read; otherwise 0 */
+    const char *kernel;    /* these two live as long as the library is loaded */
+    const char *precision; /* "int8" or "fp32" */
     edge_rerank_times times;
 } edge_rerank_info;
 
@@ -99,9 +106,9 @@ EDGE_RERANK_API const char *edge_rerank_kernels(void);
 
 /*
  * Opens an artifact. `folder` is UTF-8. `options` may be NULL, for the defaults. On success
- * *engine is a handle to close with edge_rerank_close; on failure it is NULL. The files are
- * mapped: they must not be changed while the engine is open. The checksums in the manifest are not
- * compared here; everything else is checked before it is used.
+ * *engine is a handle to close with edge_rerank_close; on failure it is NULL. The files may be
+ * replaced once it is open, unless options.map_weights says otherwise. The checksums in the
+ * manifest are not compared here; everything else is checked before it is used.
  */
 EDGE_RERANK_API edge_rerank_status edge_rerank_open(const char *folder,
                                                     const edge_rerank_options *options,

@@ -66,7 +66,7 @@ std::vector<float> score(const char *folder, const kernels::Kernel &kernel, int 
         offsets.push_back(int64_t(ids.size()));
         first_segments.push_back(pair % 12 + 1);
     }
-    engine::Engine engine(folder, {threads, 0, 400}, kernel);
+    engine::Engine engine(folder, {threads, 0, 400, Access::copied}, kernel);
     std::vector<float> logits(offsets.size() - 1);
     engine.score({ids.data(), offsets.data(), first_segments.data(), logits.size()}, logits.data());
     return logits;

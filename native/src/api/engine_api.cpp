@@ -1,5 +1,6 @@
 // The C interface: checks what comes in, and lets no exception out.
 #include <algorithm>
+#include <cstddef>
 #include <cstring>
 #include <string>
 #include <thread>
@@ -30,7 +31,7 @@ int in_range(int32_t value, int32_t most, int otherwise, const char *name) {
 }
 
 // Sizes of the structs in the first version of the interface, from which they only grow.
-constexpr uint32_t kLeastOptions = sizeof(edge_rerank_options);
+constexpr uint32_t kLeastOptions = offsetof(edge_rerank_options, map_weights);
 constexpr uint32_t kLeastInfo = sizeof(edge_rerank_info);
 
 // Reads what the caller's version of the struct has; the rest is zero.
@@ -78,12 +79,16 @@ edge_rerank_status edge_rerank_open(const char *folder, const edge_rerank_option
         const edge_rerank_options wanted = read_options(given);
         const int processors = std::max(1, int(std::thread::hardware_concurrency()));
         engine::Options options{};
+        options.access = Access::copied;
         options.threads = in_range(wanted.threads, kMostThreads, std::min(processors, kMostThreads),
                                    "options.threads");
         options.max_length = in_range(wanted.max_length, kMostTokens, 0, "options.max_length");
         options.tokens_in_flight =
             in_range(wanted.tokens_in_flight, kMostTokens, kThreadTokens * options.threads,
                      "options.tokens_in_flight");
+        if (in_range(wanted.map_weights, 1, 0, "options.map_weights")) {
+            options.access = Access::mapped;
+        }
         const kernels::Kernel &kernel = kernels::choose(wanted.kernel);
         *engine = new edge_rerank_engine{{folder, options, kernel}};
     });

@@ -1,16 +1,8 @@
 #include "base/memory.h"
 
 #include <algorithm>
-#include <cstdlib>
-#include <cstring>
-#include <new>
 
-#if defined(_WIN32)
-#define WIN32_LEAN_AND_MEAN
-#include <windows.h>
-#else
-#include <sys/mman.h>
-#endif
+#include "base/pages.h"
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
@@ -29,20 +21,6 @@ namespace {
 constexpr size_t kLine = 64;
 constexpr size_t kChunk = size_t(8) << 20;
 
-#if defined(_WIN32)
-void *map(size_t size) {
-    return VirtualAlloc(nullptr, size, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
-}
-void unmap(void *start, size_t) { VirtualFree(start, 0, MEM_RELEASE); }
-#else
-// Straight from the system: zeroed without being touched, and given back for sure.
-void *map(size_t size) {
-    void *start = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    return start == MAP_FAILED ? nullptr : start;
-}
-void unmap(void *start, size_t size) { munmap(start, size); }
-#endif
-
 // The address sanitizer knows malloc, not this: it is told what lies between the pieces.
 #if defined(SANITIZES_ADDRESSES)
 constexpr size_t kGap = kLine;
@@ -58,7 +36,7 @@ void allow(void *, size_t) {}
 Memory::~Memory() {
     for (const Chunk &chunk : chunks_) {
         allow(chunk.start, chunk.size);
-        unmap(chunk.start, chunk.size);
+        free_pages(chunk.start, chunk.size);
     }
 }
 
@@ -68,10 +46,7 @@ void *Memory::bytes(size_t size) {
     if (chunks_.empty() || chunks_.back().size - used_ < size) {
         const size_t wanted = std::max(size, kChunk);
         chunks_.reserve(chunks_.size() + 1);
-        void *start = map(wanted);
-        if (!start) {
-            throw std::bad_alloc();
-        }
+        void *start = reserve_pages(wanted);
         chunks_.push_back({start, wanted});
         forbid(start, wanted);
         used_ = 0;

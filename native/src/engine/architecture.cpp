@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
-#include "base/mapped_file.h"
+#include "base/file_bytes.h"
 
 namespace edge_rerank::engine {
 
@@ -105,20 +105,11 @@ void check_supported(const Architecture &shape) {
          "head_size is not a multiple of 4 up to 256");
     need(shape.activation != Activation::tanh, "the activation function tanh in the layers");
 }
-
-std::string read_text(const std::string &path) {
-    const MappedFile file(path);
-    if (file.size() > kLargestManifest) {
-        bad_artifact(path + ": has " + std::to_string(file.size()) +
-                     " bytes, too many for a manifest");
-    }
-    return std::string(reinterpret_cast<const char *>(file.data()), file.size());
-}
 } // namespace
 
 Architecture Architecture::read(const std::string &folder) {
     const std::string path = folder + "/manifest.json";
-    const std::string text = read_text(path);
+    const std::string text = read_text(path, kLargestManifest);
     const Json manifest = Json::parse(text, path);
     const Fields top(manifest, path);
     if (top.text("format") != "edge-rerank-artifact" ||

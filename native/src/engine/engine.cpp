@@ -20,7 +20,7 @@ void add(edge_rerank_times &total, const edge_rerank_times &some) {
 } // namespace
 
 Engine::Engine(const char *folder, const Options &options, const kernels::Kernel &kernel)
-    : kernel_(kernel), model_(folder, options.max_length, kernel),
+    : kernel_(kernel), model_(folder, options.max_length, options.access, kernel),
       capacity_(std::max(padded_keys(options.tokens_in_flight),
                          padded_keys(model_.architecture.max_length))),
       buffers_(model_.architecture, kernel, capacity_, options.threads), pool_(options.threads) {}
@@ -64,9 +64,11 @@ void Engine::score(const Call &call, float *logits) {
         plan(call.offsets, call.count, capacity_, pool_.threads(), kernel_.tile_rows);
     std::vector<float> results(call.count);
     const std::lock_guard<std::mutex> lock(mutex_);
+    model_.weights.check_unchanged();
     for (const Piece &piece : pieces) {
         run(call, piece, results.data());
     }
+    model_.weights.check_unchanged(); // of scores that may be wrong none is given
     std::copy(results.begin(), results.end(), logits);
 }
 
@@ -94,9 +96,9 @@ void Engine::describe(edge_rerank_info &info) {
     info.tokens_in_flight = capacity_;
     info.vocabulary = shape.vocabulary;
     info.token_types = shape.token_types;
-    info.weights_bytes = model_.memory.total();
+    info.weights_bytes = model_.memory.total() + model_.weights.copied_bytes();
     info.buffers_bytes = buffers_.bytes();
-    info.mapped_bytes = model_.weights.size();
+    info.mapped_bytes = model_.weights.mapped_bytes();
     info.kernel = kernel_.name;
     info.precision = shape.int8 ? "int8" : "fp32";
     const std::lock_guard<std::mutex> lock(mutex_);

@@ -15,6 +15,7 @@ struct Options {
     int threads;
     int max_length; // 0: the artifact's own
     int tokens_in_flight;
+    Access access; // to the weights
 };
 
 class Engine {

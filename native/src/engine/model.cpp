@@ -71,15 +71,14 @@ class Packer {
             result.words_i8 = weights_.bytes("embeddings.word.weight", {words, width});
             result.word_scales = weights_.floats("embeddings.word.scale", {words, 1});
         } else {
-            result.words_f32 = weights_.mapped_floats("embeddings.word.weight", {words, width});
+            result.words_f32 = weights_.table("embeddings.word.weight", {words, width});
         }
         if (shape_.positions) {
             result.positions =
-                weights_.mapped_floats("embeddings.position.weight", {shape_.positions, width});
+                weights_.table("embeddings.position.weight", {shape_.positions, width});
         }
         if (shape_.token_types) {
-            result.types =
-                weights_.mapped_floats("embeddings.type.weight", {shape_.token_types, width});
+            result.types = weights_.table("embeddings.type.weight", {shape_.token_types, width});
         }
         if (shape_.embedding != shape_.hidden) {
             result.projection = {
@@ -144,8 +143,9 @@ class Packer {
                 }
             }
         }
-        weights_.forget(name + "key.weight");
-        weights_.forget(name + "query.weight");
+        for (const char *part : {"key.weight", "key.scale", "query.weight", "query.scale"}) {
+            weights_.forget(name + part);
+        }
         return heads;
     }
 
@@ -172,6 +172,7 @@ class Packer {
             count *= size_t(extent);
         }
         std::memcpy(to, floats(name, shape), count * sizeof(float));
+        weights_.forget(name);
     }
 
     // Small tensors are copied next to the packed ones, so that their pages need not stay.
@@ -292,8 +293,8 @@ std::vector<int> relative_rows(const Weights &weights, int full_length, int leng
 }
 } // namespace
 
-Model::Model(const std::string &folder, int max_length, const Kernel &kernel)
-    : architecture(Architecture::read(folder)), weights(folder + "/model.safetensors") {
+Model::Model(const std::string &folder, int max_length, Access access, const Kernel &kernel)
+    : architecture(Architecture::read(folder)), weights(folder + "/model.safetensors", access) {
     Architecture &shape = architecture;
     const int full_length = shape.max_length;
     if (max_length < 0 || max_length > full_length) {
@@ -333,6 +334,7 @@ Model::Model(const std::string &folder, int max_length, const Kernel &kernel)
         layers.push_back(std::move(layer));
     }
     head = packer.head();
+    weights.done();
 }
 
 } // namespace edge_rerank::engine

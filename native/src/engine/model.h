@@ -34,9 +34,9 @@ struct Layer {
 };
 
 struct Embeddings {
-    const int8_t *words_i8 = nullptr; // mapped
+    const int8_t *words_i8 = nullptr; // these tables are used as they lie in the file
     const float *word_scales = nullptr;
-    const float *words_f32 = nullptr; // mapped
+    const float *words_f32 = nullptr;
     const float *positions = nullptr, *types = nullptr;
     kernels::ProductF32 projection{}; // without weights where the embedding is as wide as the model
     kernels::Norm norm{};
@@ -50,7 +50,7 @@ struct Head {
 
 struct Model {
     // Reads FOLDER for pairs of up to `max_length` tokens (0: the artifact's own). Raises Error.
-    Model(const std::string &folder, int max_length, const kernels::Kernel &kernel);
+    Model(const std::string &folder, int max_length, Access access, const kernels::Kernel &kernel);
 
     Architecture architecture;
     Weights weights;

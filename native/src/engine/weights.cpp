@@ -86,11 +86,12 @@ void check_coverage(std::vector<Extent> extents, uint64_t size, const std::strin
 }
 } // namespace
 
-Weights::Weights(const std::string &path) : file_(path) { read_header(); }
+Weights::Weights(const std::string &path, Access access) : file_(path, access) { read_header(); }
 
 void Weights::read_header() {
     const std::string &path = file_.path();
     uint64_t length = 0;
+    file_.fetch(file_.data(), std::min(file_.size(), size_t(8)));
     for (int i = 7; i >= 0 && file_.size() >= 8; --i) { // little-endian, as safetensors has it
         length = length << 8 | file_.data()[i];
     }
@@ -99,6 +100,7 @@ void Weights::read_header() {
     }
     const uint8_t *data = file_.data() + 8 + length;
     const uint64_t size = file_.size() - 8 - length;
+    file_.fetch(file_.data() + 8, length);
     const std::string_view text(reinterpret_cast<const char *>(file_.data()) + 8, length);
     const Json header = Json::parse(text, path);
     std::vector<Extent> extents;
@@ -108,7 +110,7 @@ void Weights::read_header() {
         }
         const std::string where = path + ": tensor '" + name + "'";
         const TypeName &type = type_of(json.find("dtype"), where);
-        Tensor tensor{type.type, numbers(json.find("shape"), where), nullptr, 0};
+        Tensor tensor{type.type, numbers(json.find("shape"), where), nullptr, 0, false};
         const std::vector<int64_t> offsets = numbers(json.find("data_offsets"), where);
         if (offsets.size() != 2 || offsets[0] > offsets[1] || uint64_t(offsets[1]) > size) {
             bad_artifact(where + ": lies outside the file's " + std::to_string(size) +
@@ -126,13 +128,13 @@ void Weights::read_header() {
     check_coverage(std::move(extents), size, path);
 }
 
-const Tensor &Weights::checked(const std::string &name, DataType type,
-                               const std::vector<int64_t> &shape) const {
+Tensor &Weights::checked(const std::string &name, DataType type,
+                         const std::vector<int64_t> &shape) const {
     const auto found = tensors_.find(name);
     if (found == tensors_.end()) {
         bad_artifact(file_.path() + ": lacks the tensor '" + name + "'");
     }
-    const Tensor &tensor = found->second;
+    Tensor &tensor = found->second;
     if (tensor.type != type || tensor.shape != shape) {
         bad_artifact(file_.path() + ": tensor '" + name + "' has the shape " + show(tensor.shape) +
                      " or another type; the configuration asks for " + show(shape));
@@ -144,32 +146,42 @@ const Tensor &Weights::checked(const std::string &name, DataType type,
 }
 
 const float *Weights::floats(const std::string &name, const std::vector<int64_t> &shape) const {
-    const Tensor &tensor = checked(name, DataType::float32, shape);
-    const float *values = reinterpret_cast<const float *>(tensor.data);
+    const float *numbers = values<float>(name, DataType::float32, shape);
+    const size_t count = checked(name, DataType::float32, shape).bytes / sizeof(float);
     float peak = 0;
     bool sound = true;
-    for (size_t i = 0; i < tensor.bytes / sizeof(float); ++i) {
-        sound &= values[i] - values[i] == 0.0f; // false for NaN and infinities alone
-        peak = std::max(peak, std::fabs(values[i]));
+    for (size_t i = 0; i < count; ++i) {
+        sound &= numbers[i] - numbers[i] == 0.0f; // false for NaN and infinities alone
+        peak = std::max(peak, std::fabs(numbers[i]));
     }
     if (!sound || peak > kLargest) {
         bad_artifact(file_.path() + ": tensor '" + name +
                      "' has a value that is infinite, not a number or beyond 1e12");
     }
-    return values;
+    return numbers;
 }
 
-const float *Weights::mapped_floats(const std::string &name,
-                                    const std::vector<int64_t> &shape) const {
-    return reinterpret_cast<const float *>(checked(name, DataType::float32, shape).data);
+const float *Weights::table(const std::string &name, const std::vector<int64_t> &shape) const {
+    return values<float>(name, DataType::float32, shape);
 }
 
 const int8_t *Weights::bytes(const std::string &name, const std::vector<int64_t> &shape) const {
-    return reinterpret_cast<const int8_t *>(checked(name, DataType::int8, shape).data);
+    return values<int8_t>(name, DataType::int8, shape);
 }
 
 const int32_t *Weights::ints(const std::string &name, const std::vector<int64_t> &shape) const {
-    return reinterpret_cast<const int32_t *>(checked(name, DataType::int32, shape).data);
+    return values<int32_t>(name, DataType::int32, shape);
+}
+
+template <typename T>
+const T *Weights::values(const std::string &name, DataType type,
+                         const std::vector<int64_t> &shape) const {
+    Tensor &tensor = checked(name, type, shape);
+    if (!tensor.there) {
+        file_.fetch(tensor.data, tensor.bytes);
+        tensor.there = true;
+    }
+    return reinterpret_cast<const T *>(tensor.data);
 }
 
 int Weights::rows(const std::string &name) const {
@@ -185,7 +197,16 @@ void Weights::forget(const std::string &name) const {
     const auto found = tensors_.find(name);
     if (found != tensors_.end()) {
         file_.forget(found->second.data, found->second.bytes);
+        found->second.there = false;
     }
+}
+
+size_t Weights::copied_bytes() const {
+    size_t total = 0;
+    for (const auto &[name, tensor] : tensors_) {
+        total += tensor.there && !file_.mapped() ? tensor.bytes : 0;
+    }
+    return total;
 }
 
 } // namespace edge_rerank::engine

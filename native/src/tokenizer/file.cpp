@@ -4,7 +4,7 @@
 
 #include "base/error.h"
 #include "base/json_cursor.h"
-#include "base/mapped_file.h"
+#include "base/file_bytes.h"
 #include "base/utf8.h"
 #include "tokenizer/number.h"
 
@@ -19,7 +19,10 @@ constexpr size_t kWordsBetweenForgetting = 8192;
 class Reader {
   public:
     explicit Reader(const std::string &path)
-        : file_(path), cursor_({reinterpret_cast<const char *>(file_.data()), file_.size()}, path) {
+        : file_(path, Access::copied),
+          cursor_({reinterpret_cast<const char *>(file_.data()), file_.size()}, path) {
+        file_.fetch(file_.data(), file_.size());
+        file_.done();
         result_.path = path;
     }
 
@@ -51,7 +54,7 @@ class Reader {
     }
 
   private:
-    MappedFile file_;
+    FileBytes file_;
     TokenizerFile result_;
     JsonCursor cursor_;
     bool has_model_ = false, has_vocabulary_ = false;
