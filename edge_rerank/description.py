@@ -22,11 +22,11 @@ class Memory:
     """What the native engine holds."""
 
     weights_bytes: int
-    """The weights, as the kernel wants them."""
+    """The weights, as the kernel wants them, and tables as the file has them."""
     buffers_bytes: int
     """Working memory, allocated once."""
     mapped_bytes: int
-    """Size of the mapped weights file, of which only used pages are read."""
+    """Size of the weights file if it is mapped, of which only used pages are read; or 0."""
 
 
 @dataclass(frozen=True, slots=True)

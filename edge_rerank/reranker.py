@@ -65,6 +65,7 @@ class Reranker:
         max_length: SupportsIndex | None = None,
         engine: EngineChoice = "auto",
         kernel: Kernel | None = None,
+        map_weights: bool = False,
         verify: bool = True,
         self_check: bool = True,
     ) -> Reranker:
@@ -80,6 +81,10 @@ class Reranker:
             kernel: which of the native engine's kernels runs, such as ``avx2`` or ``scalar``, for
                 tests and support: the scores are the same bits with each. None is the environment
                 variable EDGE_RERANK_KERNEL, or else the fastest one for this CPU.
+            map_weights: map the large weights rather than copy them: less memory, shared by all
+                processes that load the model, but its files must then only be replaced by renaming
+                others to them. One that is written over in place gives an ArtifactError, or with
+                ONNX Runtime wrong scores, and one that gets shorter can end the process.
             verify: check every file's SHA-256. Sizes are checked in any case.
             self_check: score two of the artifact's probe pairs, in milliseconds, and compare them
                 with the fp32 model's logits, so that no machine gives garbage in silence.
@@ -97,7 +102,13 @@ class Reranker:
         artifact = load_artifact(builtin_model() if path is None else path, verify=False)
         length = parameters.max_length(max_length, artifact.manifest.max_length)
         start = partial(
-            create_engine, artifact, name=engine, threads=count, max_length=length, kernel=kernel
+            create_engine,
+            artifact,
+            name=engine,
+            threads=count,
+            max_length=length,
+            kernel=kernel,
+            map_weights=map_weights,
         )
         read = partial(
             PairTokenizer, artifact.file("tokenizer.json"), max_length=length, threads=count
@@ -113,6 +124,7 @@ class Reranker:
             max_length=None if max_length is None else length,
             engine=engine,
             kernel=kernel,
+            map_weights=map_weights,
             verify=verify,
             self_check=self_check,
         )
@@ -317,6 +329,7 @@ def _loaded_again(kind: type[Reranker], settings: Settings) -> Reranker:
         max_length=settings.max_length,
         engine=settings.engine,
         kernel=settings.kernel,
+        map_weights=settings.map_weights,
         verify=settings.verify,
         self_check=settings.self_check,
     )

@@ -23,31 +23,38 @@ def create_engine(
     threads: int,
     max_length: int,
     kernel: Kernel | None = None,
+    map_weights: bool = False,
 ) -> Engine:
     """Start the engine ``name`` on an artifact; ``auto`` takes the best there is.
 
     That is the native engine, or ONNX Runtime where the native one was not built or cannot run
     this model on this machine; :meth:`Engine.describe` says why. A ``kernel`` is the native
-    engine's, and leaves no other choice.
+    engine's, and leaves no other choice. ``map_weights`` is explained at ``Reranker.load``.
 
     Raises InputError for an unknown name or kernel, EngineError when the engine cannot be
     started, ArtifactError when the model's files are not as they should be.
     """
     check_choice(name, kernel)
     if name == "onnxruntime":
-        return _onnxruntime(artifact, threads, max_length, _ASKED)
+        return _onnxruntime(artifact, threads, max_length, map_weights, _ASKED)
     from edge_rerank.engines.native import NativeEngine
     from edge_rerank.native_library import UnavailableError
 
     why = _ASKED if name == "native" else "the fastest engine, and it runs this model here"
     try:
         return NativeEngine(
-            artifact, threads=threads, max_length=max_length, kernel=kernel, why=why
+            artifact,
+            threads=threads,
+            max_length=max_length,
+            kernel=kernel,
+            map_weights=map_weights,
+            why=why,
         )
     except UnavailableError as error:
         if name == "native" or kernel is not None:
             raise
-        return _onnxruntime(artifact, threads, max_length, f"the native engine cannot: {error}")
+        why = f"the native engine cannot: {error}"
+        return _onnxruntime(artifact, threads, max_length, map_weights, why)
 
 
 def check_choice(name: EngineChoice, kernel: Kernel | None) -> None:
@@ -75,7 +82,11 @@ def import_engine(name: EngineChoice) -> None:
         load_library()
 
 
-def _onnxruntime(artifact: Artifact, threads: int, max_length: int, why: str) -> Engine:
+def _onnxruntime(
+    artifact: Artifact, threads: int, max_length: int, map_weights: bool, why: str
+) -> Engine:
     from edge_rerank.engines.onnx.engine import OnnxEngine
 
-    return OnnxEngine(artifact, threads=threads, max_length=max_length, why=why)
+    return OnnxEngine(
+        artifact, threads=threads, max_length=max_length, map_weights=map_weights, why=why
+    )

@@ -47,11 +47,13 @@ class NativeEngine(OfThisProcess):
         threads: int,
         max_length: int,
         kernel: Kernel | None = None,
+        map_weights: bool = False,
         why: str,
     ) -> None:
         """Open the artifact with a kernel; None is EDGE_RERANK_KERNEL's, or else the fastest.
 
-        ``why`` is what :meth:`describe` gives as the reason for this engine.
+        ``why`` is what :meth:`describe` gives as the reason for this engine. With mapped weights,
+        a file that was written to makes :meth:`logits` raise ArtifactError.
 
         Raises InputError for a kernel that this CPU does not have, UnavailableError (an
         EngineError) when there is no library or it cannot run this model, ArtifactError for
@@ -69,6 +71,7 @@ class NativeEngine(OfThisProcess):
             threads=min(threads, _MOST_THREADS),
             max_length=max_length,
             kernel=chosen.encode(),
+            map_weights=map_weights,
         )
         self._max_length = max_length
         self._vocabulary = artifact.manifest.architecture.vocab_size

@@ -17,5 +17,6 @@ class Settings:
     max_length: int | None
     engine: EngineChoice
     kernel: Kernel | None
+    map_weights: bool
     verify: bool
     self_check: bool

@@ -43,6 +43,7 @@ class OnnxEngine(OfThisProcess):
         threads: int,
         max_length: int,
         token_budget: int = TOKEN_BUDGET,
+        map_weights: bool = False,
         why: str,
     ) -> None:
         """Open the graph for ``threads`` workers; raises EngineError when it cannot be run.
@@ -55,7 +56,7 @@ class OnnxEngine(OfThisProcess):
         self._budget = token_budget
         self._why = why
         self._vocabulary = architecture.vocab_size
-        opened = open_session(artifact, why)
+        opened = open_session(artifact, why, map_weights=map_weights)
         self._version = opened.version
         self._settings = opened.settings
         room = max(token_budget, max_length)

@@ -31,7 +31,7 @@ class OpenedSession:
     settings: dict[str, Any]
 
 
-def open_session(artifact: Artifact, why: str) -> OpenedSession:
+def open_session(artifact: Artifact, why: str, *, map_weights: bool = False) -> OpenedSession:
     """Open the artifact's graph; ``why`` it is ONNX Runtime's turn.
 
     Raises EngineError when it cannot be run or is of another kind, UnsafePathError when it keeps
@@ -61,7 +61,7 @@ def open_session(artifact: Artifact, why: str) -> OpenedSession:
     for key, value in settings.items():
         options.add_session_config_entry(key, value)
     try:
-        with lent_to(options, weights):
+        with lent_to(options, {} if map_weights else weights):
             session = runtime.InferenceSession(
                 library_path(path), options, providers=["CPUExecutionProvider"]
             )
