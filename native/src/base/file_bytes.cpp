@@ -6,8 +6,15 @@
 namespace edge_rerank {
 
 FileBytes::FileBytes(const std::string &path, Access access) : file_(path), access_(access) {
-    if (size() != 0) {
-        data_ = mapped() ? file_.map() : static_cast<const uint8_t *>(reserve_pages(size()));
+    if (size() == 0) {
+        return;
+    }
+    if (mapped()) {
+        data_ = file_.map();
+    } else {
+        void *place = reserve_pages(size());
+        prefer_large_pages(place, size());
+        data_ = static_cast<const uint8_t *>(place);
     }
 }
 

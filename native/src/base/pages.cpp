@@ -23,6 +23,8 @@ void *reserve_pages(size_t size) {
     return start;
 }
 
+void prefer_large_pages(void *, size_t) {}
+
 void free_pages(void *start, size_t) { VirtualFree(start, 0, MEM_RELEASE); }
 
 namespace {
@@ -45,6 +47,12 @@ void *reserve_pages(size_t size) {
         throw std::bad_alloc();
     }
     return start;
+}
+
+void prefer_large_pages([[maybe_unused]] void *start, [[maybe_unused]] size_t size) {
+#if defined(MADV_HUGEPAGE)
+    madvise(start, size, MADV_HUGEPAGE);
+#endif
 }
 
 void free_pages(void *start, size_t size) { munmap(start, size); }
