@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from edge_rerank.artifact.builtin import builtin_model
+from edge_rerank.engines.onnx.runtime import import_onnxruntime
 
-onnxruntime: Any = pytest.importorskip("onnxruntime")
+onnxruntime = import_onnxruntime("these tests are about it")
 
 SCRIPT = """
 import json, sys
