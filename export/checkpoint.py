@@ -15,6 +15,7 @@ from edge_rerank.artifact.manifest import Architecture
 
 from .config import read_architecture, read_config
 from .errors import CheckpointError
+from .licenses import spdx
 from .scoring import Scoring, read_scoring
 from .tokenizer import check_tokenizer_files
 from .weights import weight_files
@@ -91,11 +92,11 @@ def _stated_length(path: Path) -> int | None:
 
 
 def _stated_license(path: Path) -> str | None:
-    """Read the licence from a model card's front matter, where there is one."""
+    """Read the licence from a model card's front matter, where there is one, as SPDX writes it."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, ValueError):
         return None
     front = re.match(r"---\r?\n(.*?)\r?\n---", text, re.DOTALL)
     found = re.search(r"^license:\s*([^\s#]+)", front.group(1), re.MULTILINE) if front else None
-    return found.group(1).strip("'\"") if found else None
+    return spdx(found.group(1).strip("'\"")) if found else None
