@@ -93,7 +93,7 @@ class Benchmark:
     """The fewest passages of a call that do."""
 
     def to_json(self) -> dict[str, Any]:
-        """Give everything as JSON values."""
+        """Return everything as JSON values."""
         suggestion = {"threads": self.best_threads, "passages_per_call": self.best_size}
         return {
             "name": self.name,
@@ -167,19 +167,19 @@ def benchmark(
 
 
 def thread_counts(usable: int) -> list[int]:
-    """Give 1, 2, 4 and so on, and all that may be used."""
+    """Return 1, 2, 4 and so on, and all that may be used."""
     counts = [1 << power for power in range(usable.bit_length()) if 1 << power < usable]
     return [*counts, usable]
 
 
 def fewest(rows: Sequence[Row], what: str) -> int:
-    """Give the smallest number of threads, or of passages, that comes near the best speed."""
+    """Return the smallest number of threads, or of passages, that comes near the best speed."""
     best = max(row.speed for row in rows)
     return min(int(getattr(row, what)) for row in rows if row.speed >= _NEAR * best)
 
 
 def passages(count: int) -> list[str]:
-    """Give passages of equal length that differ."""
+    """Return passages of equal length that differ."""
     words = _TEXT.split()
     starts = (index * 7 % len(words) for index in range(count))
     return [" ".join((words[at:] + words)[:PASSAGE_WORDS]) for at in starts]
@@ -272,7 +272,7 @@ def take_turns(
 
 
 def speed(first: Turns, other: Turns) -> float:
-    """Give how many times as fast the other's calls are, by the median of ratios turn by turn."""
+    """Return how many times as fast the other's calls are, by the median of ratios turn by turn."""
     medians = (
         (statistics.median(it), statistics.median(two))
         for it, two in zip(first, other, strict=True)
@@ -281,7 +281,7 @@ def speed(first: Turns, other: Turns) -> float:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """Give a percentile, between two values by their distance; ``share`` is 0 to 1."""
+    """Return a percentile, between two values by their distance; ``share`` is 0 to 1."""
     ordered = sorted(values)
     place = share * (len(ordered) - 1)
     low = int(place)

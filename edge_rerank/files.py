@@ -88,7 +88,7 @@ class OutputFile:
         replace_or_copy(self._beside, self.path)
 
     def discard(self) -> None:
-        """Give it up: the place stays as it was, unless it had to be written in place."""
+        """Return it up: the place stays as it was, unless it had to be written in place."""
         with contextlib.suppress(OSError):  # a full disk, a pipe without a reader
             self.stream.close()
         if self._beside is not None:
@@ -122,7 +122,7 @@ def written_in_place(path: Path) -> bool:
 
 
 def replace_or_copy(beside: Path, path: Path) -> None:
-    """Give a complete file its place: by a rename, or else by copying it over.
+    """Return a complete file its place: by a rename, or else by copying it over.
 
     That is where a rename is refused, as on a mount point, and where it would take a file from its
     owner. Where that fails, what was written stays under the name that the OSError gives.
@@ -141,7 +141,7 @@ def _owner(path: Path) -> tuple[int, int]:
 
 
 def copy_mode(source: Path, target: Path) -> None:
-    """Give ``target`` the mode of ``source``, and the owner where that is allowed."""
+    """Return ``target`` the mode of ``source``, and the owner where that is allowed."""
     found = source.stat()
     with contextlib.suppress(OSError, AttributeError):  # root alone may; not on Windows
         os.chown(target, found.st_uid, found.st_gid)

@@ -54,7 +54,7 @@ def activate(logits: NDArray[np.float32], activation: str) -> NDArray[np.float32
 
 
 def sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Give 1 / (1 + exp(-x)), computed in float64 so that it cannot overflow, as float32."""
+    """Return 1 / (1 + exp(-x)), computed in float64 so that it cannot overflow, as float32."""
     import numpy as np
 
     wide = np.clip(logits.astype(np.float64), -700.0, 700.0)

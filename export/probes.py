@@ -80,7 +80,7 @@ _SPECIAL: tuple[Pair, ...] = (
 
 
 def probe_pairs() -> tuple[Pair, ...]:
-    """Give the probe pairs as (query, document), always the same, in the same order."""
+    """Return the probe pairs as (query, document), always the same, in the same order."""
     pairs: list[Pair] = []
     for index, (query, passage, short) in enumerate(_TOPICS):
         _, other, _ = _TOPICS[(index + 3) % len(_TOPICS)]
@@ -91,7 +91,7 @@ def probe_pairs() -> tuple[Pair, ...]:
 
 
 def _long_pairs() -> tuple[Pair, ...]:
-    """Give an answer behind three and behind five other passages: about 260 and 370 tokens.
+    """Return an answer behind three and behind five other passages: about 260 and 370 tokens.
 
     Only such pairs use the relative positions further apart than the other pairs are long.
     """

@@ -19,7 +19,7 @@ _BLOCK = 128
 
 
 def round_by_gram(weight: Tensor, scale: Tensor, gram: Tensor) -> Tensor:
-    """Give the int8 levels ``[inputs, outputs]`` of float32 weights; ``scale`` is ``[outputs]``.
+    """Return the int8 levels ``[inputs, outputs]`` of float32 weights; ``scale`` is ``[outputs]``.
 
     ``gram`` is ``[inputs, inputs]``, of what the weights are multiplied with. Inputs go in the
     order of their power, strongest first ("act-order" in the authors' code).
@@ -35,7 +35,7 @@ def round_by_gram(weight: Tensor, scale: Tensor, gram: Tensor) -> Tensor:
 
 
 def _inverse_factor(gram: Tensor) -> Tensor:
-    """Give the upper Cholesky factor of the damped matrix's inverse (section 3.3, step 3)."""
+    """Return the upper Cholesky factor of the damped matrix's inverse (section 3.3, step 3)."""
     exact = gram.double()
     exact.diagonal().add_(DAMPING * exact.diagonal().mean())
     inverse = torch.cholesky_inverse(torch.linalg.cholesky(exact))

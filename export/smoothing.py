@@ -34,7 +34,7 @@ _READERS = (
 
 
 def smooth(tensors: Tensors, layers: int, statistics: Statistics, alpha: float) -> Tensors:
-    """Give the parameters with smoothed products; computes the same. ``statistics`` move along.
+    """Return the parameters with smoothed products; computes the same. ``statistics`` move along.
 
     Weights are divided, the ``smooth`` tensors that the engines multiply by are added, and the
     value projection takes over what ``attention.output`` would multiply by: its input is a mean
@@ -54,7 +54,7 @@ def smooth(tensors: Tensors, layers: int, statistics: Statistics, alpha: float) 
 
 
 def smoothing_vector(peak: NDArray[Any], weight: NDArray[Any], alpha: float) -> NDArray[np.float32]:
-    """Give what to multiply each input feature by, ``[inputs]``; the geometric mean is 1.
+    """Return what to multiply each input feature by, ``[inputs]``; the geometric mean is 1.
 
     ``peak`` is the features' largest magnitude, ``weight`` that of their rows of weights.
     """

@@ -75,7 +75,7 @@ class Models:
 
     @asynccontextmanager
     async def use(self, name: str) -> AsyncIterator[Reranker]:
-        """Give a model, which stays loaded inside of the block."""
+        """Return a model, which stays loaded inside of the block."""
         entry = self._entries[name]
         entry.users += 1  # from here on it is not dropped
         try:

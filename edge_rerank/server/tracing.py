@@ -50,7 +50,7 @@ class Tracing:
 
     @contextmanager
     def span(self, seen: Observation, headers: Mapping[str, str]) -> Iterator[Span]:
-        """Give a span around a request, a child of the caller's where there is one."""
+        """Return a span around a request, a child of the caller's where there is one."""
         if self._trace is None:
             yield Span(seen)
             return

@@ -45,13 +45,13 @@ class GraphBuilder:
         return name
 
     def integers(self, *values: int) -> str:
-        """Give a constant int64 vector, such as axes or a shape; equal ones are shared."""
+        """Return a constant int64 vector, such as axes or a shape; equal ones are shared."""
         return self.parameter(
             "vector_" + "_".join(str(value) for value in values), np.array(values, np.int64)
         )
 
     def scalar(self, value: float | int, dtype: type[np.generic] = np.float32) -> str:
-        """Give a constant without dimensions; equal ones are shared."""
+        """Return a constant without dimensions; equal ones are shared."""
         array = np.array(value, dtype)
         return self.parameter(f"scalar_{array.dtype.name}_{value!r}", array)
 
