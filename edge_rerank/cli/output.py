@@ -52,7 +52,7 @@ def open_output(name: str, *, resume: bool) -> Output:
         if resume:
             raise InputError("--resume needs --output FILE: the file that holds the scored lines")
         require_standard_output()
-        return _StandardOutput()
+        return _standard_output()
     if not name:
         raise InputError("the output's name is empty; is the shell variable set?")
     if os.path.isdir(name) or os.path.basename(name) == "":
@@ -65,7 +65,9 @@ def open_output(name: str, *, resume: bool) -> Output:
         raise InputError(f"{name}: cannot be written: {error.strerror or error}") from error
 
 
-class _StandardOutput:
+class _Program:
+    """Standard output where a program that calls this has put a stream of its own."""
+
     leftover: Leftover | None = None
 
     def __init__(self) -> None:
@@ -81,6 +83,15 @@ class _StandardOutput:
 
     def stop(self) -> str:
         return _counted(self.lines, "written to standard output") if self.lines else ""
+
+
+def _standard_output() -> Output:
+    try:
+        number = sys.stdout.fileno()
+    except (OSError, ValueError):
+        return _Program()
+    sys.stdout.flush()
+    return _Descriptor("standard output", os.dup(number))
 
 
 class _Descriptor:

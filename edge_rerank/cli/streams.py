@@ -51,6 +51,9 @@ def standard_streams() -> Iterator[None]:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDONLY if number == _INPUT else os.O_WRONLY)
+    if sys.stdout is not None and isinstance(sys.stdout.buffer, io.RawIOBase):
+        # PYTHONUNBUFFERED: Python would pass over what a disk that fills up takes no more.
+        sys.stdout = open(_OUTPUT, "w", closefd=False)  # noqa: SIM115 - to the process's end
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="replace", newline="\n")

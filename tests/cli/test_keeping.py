@@ -119,6 +119,27 @@ def can_unshare() -> bool:
         return False
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("command", ["score", "rank"])
+def test_a_disk_that_fills_under_standard_output(
+    artifact_path: Path, tmp_path: Path, command: str, unbuffered: str
+) -> None:
+    """Python's unbuffered streams pass over what a disk takes no more."""
+    pairs = write_pairs(tmp_path / "pairs.jsonl", 100)
+    words = [command, *["eat"] * (command == "rank"), "--model", artifact_path]
+    words += [pairs] if command == "score" else ["--file", pairs, "--text-field", "query", "--json"]
+    limit = 1500
+    with (tmp_path / "o").open("wb") as stream:
+        done = run(
+            *words,
+            stdout=stream,
+            environment={"PYTHONUNBUFFERED": unbuffered},
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+        )
+    assert (done.returncode, (tmp_path / "o").stat().st_size) == (1, limit)
+    assert done.stderr == b"edge-rerank: [Errno 27] File too large\n"
+
+
 @pytest.mark.skipif(not can_unshare(), reason="needs a namespace of processes")
 def test_the_first_process_of_a_container(artifact_path: Path, tmp_path: Path) -> None:
     """It gets no signal that it does not handle; and two of them have the same number, 1."""
