@@ -1,10 +1,9 @@
-"""The command line as a process of its own: pipes, encodings, signals, endless input."""
+"""The command line as a process of its own: pipes, encodings, endless input."""
 
 from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -49,28 +48,6 @@ def test_a_reader_that_goes_away(artifact_path: Path) -> None:
     assert process.wait(timeout=60) == 1
     assert process.stderr.read() == b""
     process.stderr.close()
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="sends a POSIX signal")
-def test_interrupt_ends_with_130(artifact_path: Path, tmp_path: Path) -> None:
-    output = tmp_path / "scored.jsonl"
-    process = subprocess.Popen(
-        [*COMMAND, "score", "--model", str(artifact_path), "--output", str(output)],
-        stdin=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        # A shell starts what runs in the background with this signal ignored.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-    assert process.stdin is not None
-    line = json.dumps({"query": "eat", "document": "plants"}).encode() + b"\n"
-    process.stdin.write(line * 600)
-    process.stdin.flush()
-    while not list(tmp_path.glob("*.partial")):  # it has started to work
-        assert process.poll() is None
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
-    assert (process.returncode, errors) == (130, b"edge-rerank: interrupted\n")
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_program_that_waits_for_each_answer(artifact_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import math
 import subprocess
@@ -33,6 +34,15 @@ def test_a_collection(folder: Path) -> None:
     assert found.documents["bridge"] == "a steel bridge in the wind"
     assert list(found.queries) == ["q1", "q2", "q3"]  # q4 is not judged, "gone" is not asked
     assert found.judgements["q2"] == {"wing": 1, "layer": 0}
+
+
+def test_compressed_files(folder: Path) -> None:
+    expected = read_collection(folder)
+    for name in ("corpus.jsonl", "queries.jsonl", "qrels.tsv"):
+        path = folder / name
+        (folder / f"{name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+        path.unlink()
+    assert read_collection(folder) == expected
 
 
 def test_qrels_where_beir_puts_them(folder: Path) -> None:
