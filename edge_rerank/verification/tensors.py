@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
+from edge_rerank.artifact.fields import parse_json
 from edge_rerank.artifact.folder import Artifact
 from edge_rerank.artifact.manifest import Manifest
 from edge_rerank.artifact.paths import opened
+from edge_rerank.errors import ManifestError, shown
 
 WEIGHTS = "model.safetensors"
 _HEADER_LIMIT = 100_000_000  # the format's own
@@ -28,13 +29,13 @@ def weights_conflicts(artifact: Artifact) -> list[str]:
     try:
         with opened(path) as stream:
             length = int.from_bytes(stream.read(8), "little")
-            header = json.loads(stream.read(min(length, _HEADER_LIMIT)))
+            header = parse_json(stream.read(min(length, _HEADER_LIMIT)), "it")
         tensors = {name: tensor for name, tensor in header.items() if name[:2] != "__"}
         ends = {name: int(tensor["data_offsets"][1]) for name, tensor in tensors.items()}
         shapes = {name: (tensor["dtype"], *tensor["shape"]) for name, tensor in tensors.items()}
         last = max(ends, key=ends.__getitem__)
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
-        return [f"the header of {WEIGHTS} cannot be read: {error}"]
+    except (ManifestError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        return [f"the header of {WEIGHTS} cannot be read: {shown(str(error))}"]
     needed = 8 + length + ends[last]
     if needed != size:
         return [f"{WEIGHTS} has {size:,} bytes, and {last} ends at byte {needed:,}"]

@@ -124,6 +124,21 @@ def test_truncated_weights(tmp_path: Path) -> None:
     assert f"the header of {WEIGHTS} cannot be read" in failed.found
 
 
+@pytest.mark.parametrize("number", ["1e999", "9" * 400, "1" * 5000, "NaN", "null", '"x"', "[]"])
+def test_absurd_offsets_of_weights(tmp_path: Path, number: str) -> None:
+    folder = copy_of_builtin(tmp_path / "spoilt")
+    start = '{"embeddings.word.weight":{"dtype":"I8","shape":[1],"data_offsets":[0,'
+    data = f"{start}{number}]}}}}".encode()
+    (folder / WEIGHTS).write_bytes(len(data).to_bytes(8, "little") + data)
+    record_again(folder)
+    (failed,) = verify(folder).failures
+    assert failed.name == "weights"
+    assert f"the header of {WEIGHTS} cannot be read" in failed.found
+    assert len(failed.found) < 300
+    with pytest.raises(EdgeRerankError):
+        Reranker.load(folder)
+
+
 @pytest.mark.parametrize(
     ("change", "name", "message"),
     [
