@@ -16,11 +16,10 @@ import pytest
 from tests.support.checkpoints import write_tiny_checkpoint
 from tests.support.documents import code_blocks, shell_lines, write_inputs
 from tests.support.environments import shared_packages
-from tests.support.tree import copy_tree
+from tests.support.tree import ROOT, copy_tree
 
 pytestmark = pytest.mark.build
-_GUIDES = ("python", "command-line", "engines", "models-of-your-own", "verify")
-FOLLOWED = ("README.md", *(f"docs/{name}.md" for name in _GUIDES))
+FOLLOWED = ("README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md"))))
 # Need the hub, an index, or a compiler of another test; or they are the tests themselves.
 _LEFT_OUT = ("mixedbread-ai/", "pip install", "pip wheel", "-m pytest")
 _IS_NATIVE = """
@@ -154,6 +153,6 @@ def run_python(reader: Reader, text: str) -> None:
 
 
 def test_every_block_names_its_language() -> None:
-    for path in (Path(__file__).parents[2] / "docs").rglob("*.md"):
+    for path in (ROOT / "docs").rglob("*.md"):
         fences = [line for line in path.read_text("utf-8").splitlines() if line.startswith("```")]
         assert all(line != "```" for line in fences[::2]), path.name

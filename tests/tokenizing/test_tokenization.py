@@ -256,3 +256,13 @@ def test_each_text_is_made_utf8_once(tmp_path: Path) -> None:
     queries = [Counted("größe"), Counted("wing")]
     tokenizer.encode([(queries[place % 2], Counted(f"ö {place}")) for place in range(600)])
     assert sorted(encoded) == sorted(["größe", "wing", *(f"ö {place}" for place in range(600))])
+
+
+def test_a_missing_library_is_named_with_the_reason(
+    unigram_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "tokenizers", None)
+    with pytest.raises(TokenizerError) as caught:
+        PairTokenizer(unigram_path, max_length=40, tokenizer="tokenizers")
+    for piece in ("tokenizers cannot be imported", "it was asked for", "pip install 'tokenizers"):
+        assert piece in str(caught.value)
