@@ -49,7 +49,8 @@ enum {
 
 typedef struct edge_rerank_options {
     uint32_t size;      /* sizeof(edge_rerank_options), so that later versions can add to it */
-    int32_t threads;    /* 1 to 256; 0: as many as there are processors */
+    int32_t threads;    /* 1 to 256; 0: as many as there are processors. 1 starts none beside the
+                           caller's; others fail with EDGE_RERANK_INTERNAL where the system refuses */
     int32_t max_length; /* most tokens of a pair; 0: the artifact's own, which is the limit */
     int32_t tokens_in_flight; /* tokens worked on at once, which sets the working memory; a call may
                                  have any number of them. 0: a default. A smaller number than one

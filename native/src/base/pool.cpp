@@ -1,5 +1,10 @@
 #include "base/pool.h"
 
+#include <string>
+#include <system_error>
+
+#include "base/error.h"
+
 namespace edge_rerank {
 
 Pool::Pool(int threads) {
@@ -7,6 +12,15 @@ Pool::Pool(int threads) {
         for (int number = 1; number < threads; ++number) {
             threads_.emplace_back([this, number] { loop(number); });
         }
+    } catch (const std::system_error &error) {
+        const size_t number = threads_.size() + 2;
+        close();
+        throw Error(EDGE_RERANK_INTERNAL,
+                    "thread " + std::to_string(number) + " of " + std::to_string(threads) +
+                        " cannot be started: " + error.code().message() +
+                        "; the limit of processes is reached (ulimit -u, a container's pids " +
+                        "limit), or the system is too old for this container; ask for fewer " +
+                        "threads: 1 needs no other");
     } catch (...) {
         close();
         throw;

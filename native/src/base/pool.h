@@ -13,7 +13,7 @@ namespace edge_rerank {
 
 class Pool {
   public:
-    // Starts threads - 1 threads. Raises std::system_error when the system refuses.
+    // Starts threads - 1 threads. Raises Error when the system refuses.
     explicit Pool(int threads);
     ~Pool();
     Pool(const Pool &) = delete;
