@@ -235,11 +235,13 @@ def library_file() -> Path:
     """Return the library's path, whether or not it is there.
 
     In a clone, Python finds this package in the current folder before the installed one, which has
-    the library; :class:`Library` checks that it is of the same release.
+    the library; :class:`Library` checks that it is of the same release. Where this file is a link,
+    as build systems install, the library may lie beside the link or where the link leads.
     """
     name = _NAMES.get(sys.platform, "libedge_rerank.so")
+    linked = Path(__file__).resolve().parent / "_native"
     installed = [Path(entry, "edge_rerank", "_native") for entry in sys.path]
-    folders = [FOLDER] if FOLDER.is_dir() else [FOLDER, *installed]
+    folders = [FOLDER] if FOLDER.is_dir() else [FOLDER, linked, *installed]
     return next((folder / name for folder in folders if (folder / name).is_file()), FOLDER / name)
 
 

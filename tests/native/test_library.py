@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import re
 import shutil
 import subprocess
@@ -12,11 +13,26 @@ from pathlib import Path
 import pytest
 
 from edge_rerank import ArtifactError, EngineError, InputError, native_library
-from edge_rerank.native_library import Info, Library, Options, Times, UnavailableError, error_of
+from edge_rerank.native_library import (
+    Info,
+    Library,
+    Options,
+    Text,
+    Times,
+    TokenizerInfo,
+    UnavailableError,
+    error_of,
+)
 from native.targets import Target
 from tests.native.conftest import HEADER, declared
 
-STRUCTS: dict[str, type[ctypes.Structure]] = {"options": Options, "times": Times, "info": Info}
+STRUCTS: dict[str, type[ctypes.Structure]] = {
+    "options": Options,
+    "times": Times,
+    "info": Info,
+    "text": Text,
+    "tokenizer_info": TokenizerInfo,
+}
 
 
 def test_every_function_is_declared() -> None:
@@ -26,12 +42,26 @@ def test_every_function_is_declared() -> None:
     assert int(version[1]) == native_library.API_VERSION
 
 
-def test_structs_lie_as_the_compiler_lays_them_out(host: Target, tmp_path: Path) -> None:
-    lines = []
+def test_every_member_of_every_struct_is_declared_in_order() -> None:
+    text = re.sub(r"/\*.*?\*/", "", HEADER.read_text("utf-8"), flags=re.DOTALL)
+    found = dict(re.findall(r"typedef struct edge_rerank_(\w+) \{(.*?)\}", text, re.DOTALL))
+    assert set(found) == set(STRUCTS)
     for name, struct in STRUCTS.items():
-        lines.append(f'printf("%zu\\n", sizeof(edge_rerank_{name}));')
+        members = re.findall(r"(\w+);", found[name])
+        assert members == [field for field, *_ in struct._fields_], name
+
+
+def test_structs_lie_as_the_compiler_lays_them_out(host: Target, tmp_path: Path) -> None:
+    lines, ours = [], {}
+    for name, struct in STRUCTS.items():
+        lines.append(f'printf("{name} %zu 0\\n", sizeof(edge_rerank_{name}));')
+        ours[name] = (ctypes.sizeof(struct), 0)
         for field, *_ in struct._fields_:
-            lines.append(f'printf("%zu\\n", offsetof(edge_rerank_{name}, {field}));')
+            size = f"sizeof(((edge_rerank_{name} *)0)->{field})"
+            offset = f"offsetof(edge_rerank_{name}, {field})"
+            lines.append(f'printf("{name}.{field} %zu %zu\\n", {size}, {offset});')
+            described = getattr(struct, field)
+            ours[f"{name}.{field}"] = (described.size, described.offset)
     source, program = tmp_path / "layout.c", tmp_path / "layout"
     body = "\n".join(lines)
     source.write_text(
@@ -40,11 +70,11 @@ def test_structs_lie_as_the_compiler_lays_them_out(host: Target, tmp_path: Path)
     compiler = [sys.executable, "-m", "ziglang", "cc", "-target", host.triple]
     subprocess.run([*compiler, str(source), "-o", str(program)], check=True)
     told = subprocess.run([str(program)], capture_output=True, text=True, check=True).stdout
-    ours = []
-    for struct in STRUCTS.values():
-        offsets = [getattr(struct, field).offset for field, *_ in struct._fields_]
-        ours += [ctypes.sizeof(struct), *offsets]
-    assert list(map(int, told.split())) == ours
+    theirs = {}
+    for line in told.splitlines():
+        name, size, at = line.split()
+        theirs[name] = (int(size), int(at))
+    assert theirs == ours
 
 
 def test_a_missing_library_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,6 +85,25 @@ def test_a_missing_library_is_explained(tmp_path: Path, monkeypatch: pytest.Monk
     (tmp_path / "not-built.txt").write_text("no compiler\nand much more\n", "utf-8")
     with pytest.raises(UnavailableError, match="is not there: no compiler; to build it"):
         load()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
+@pytest.mark.parametrize("where", ["beside the link", "where the link leads"])
+def test_of_an_installation_of_links(library: Library, tmp_path: Path, where: str) -> None:
+    package = Path(native_library.__file__).resolve().parent
+    linked = tmp_path / "edge_rerank"
+    for path in [*package.rglob("*.py"), *native_library.FOLDER.glob("*edge_rerank.*")]:
+        link = linked / path.relative_to(package)
+        if path.suffix == ".py" or where == "beside the link":
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(path)
+    script = "from edge_rerank.native_library import load_library; print(load_library().version)"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)}, cwd=tmp_path,
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.stdout.strip(), done.stderr) == (library.version, "")
 
 
 def test_what_is_no_library_is_refused(tmp_path: Path) -> None:
