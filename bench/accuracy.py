@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import torch
 
 from edge_rerank import Reranker
@@ -34,7 +35,7 @@ from edge_rerank.tokenizing.choose import PairTokenizer
 from edge_rerank.verification.comparison import compare_by_query
 from edge_rerank_export import ExportOptions, export_model
 from edge_rerank_export.checkpoint import open_checkpoint
-from edge_rerank_export.forward import Forward
+from edge_rerank_export.graph import build_model
 from edge_rerank_export.parameters import Tensors, collect_parameters
 from edge_rerank_export.reference import OnnxReference
 from edge_rerank_export.weights import read_weights
@@ -103,6 +104,18 @@ def open_model(checkpoint: Path | None, artifact: Path | None, scratch: Path) ->
     )
 
 
+def float_logits(
+    tensors: Tensors, architecture: Architecture, tokens: TokenizedBatch
+) -> list[float]:
+    """Score in float32 with an artifact's own tensors: the graph of its recipe, without int8."""
+    weights = {name: it for name, it in tensors.items() if not name.endswith(".smooth")}
+    longest = len(weights["relative.bucket"]) // 2
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / "model.onnx"
+        onnx.save(build_model(weights, architecture, longest), str(path))
+        return [float(it) for it in OnnxReference(path).logits(tokens)]
+
+
 def engines(artifact: Path, threads: int) -> Iterator[tuple[str, Scorer]]:
     """Yield the artifact in each engine that can be had here."""
     for engine in ("onnxruntime", "native"):
@@ -149,7 +162,7 @@ def measure(
     longest = load_artifact(model.artifact).manifest.max_length
     tokenizer = PairTokenizer(model.artifact / "tokenizer.json", max_length=longest)
     tokens = tokenizer.encode(pairs)
-    exact = Forward(model.tensors, model.architecture).logits(tokens).tolist()
+    exact = float_logits(model.tensors, model.architecture, tokens)
     lengths = tokens.lengths.tolist()
     print(f"{len(pairs)} pairs of {min(lengths)} to {max(lengths)} tokens, {sum(lengths)} in all")
     print(f"fp32 logits: sigma {np.std(exact):.3f}, {min(exact):.2f} to {max(exact):.2f}\n")

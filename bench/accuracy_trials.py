@@ -3,7 +3,7 @@
 Run: python -m edge_rerank_bench.accuracy_trials --work DIR --checkpoint DIR [--lists 6]
 
 Products get rounded weights and rounded activations as float32 numbers, which is what exact integer
-products give up to float32 rounding. The table in docs/lab/accuracy.md comes from here; the final
+products give up to float32 rounding. The table in docs/accuracy.md comes from here; the final
 figures come from the engines themselves (``accuracy.py``).
 """
 
@@ -12,7 +12,9 @@ from __future__ import annotations
 import argparse
 import copy
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,13 +22,20 @@ import torch
 from torch import Tensor
 
 from edge_rerank.artifact.manifest import Architecture
+from edge_rerank.pairs import TokenizedBatch
 from edge_rerank.tokenizing.choose import PairTokenizer
 from edge_rerank.verification.comparison import compare_by_query
 from edge_rerank_export.calibration import load_calibration
 from edge_rerank_export.checkpoint import open_checkpoint
-from edge_rerank_export.forward import Forward
-from edge_rerank_export.parameters import Tensors, collect_parameters, smooth_name
+from edge_rerank_export.parameters import (
+    Tensors,
+    collect_parameters,
+    linear_names,
+    module_name,
+    smooth_name,
+)
 from edge_rerank_export.quantize import dequantize_parameters, quantize_parameters
+from edge_rerank_export.reference import TorchReference
 from edge_rerank_export.smoothing import smooth
 from edge_rerank_export.statistics import Statistics, collect_statistics
 from edge_rerank_export.weights import read_weights
@@ -95,15 +104,16 @@ def main() -> None:
     lists = ranked_lists(args.work, say, lists=args.lists, seed=1)
     pairs = tokenizer.encode([(one.query, text) for one in lists for text in one.passages])
     queries = [one.query for one in lists for _ in one.passages]
-    exact = Forward(tensors, it).logits(pairs).tolist()
-    statistics = collect_statistics(tensors, it, tokenizer.encode(load_calibration(None).pairs))
+    reference = TorchReference(opened)
+    exact = reference.logits(pairs).tolist()
+    statistics = collect_statistics(reference, it, tokenizer.encode(load_calibration(None).pairs))
     show_outliers(statistics)
     print(f"{len(pairs)} pairs, sigma {np.std(exact):.3f}\n")
     print("| | rms, sigma | largest, sigma | tau | tau by query | top 10 by query |")
     print("| --- | --- | --- | --- | --- | --- |")
     for name, trial in TRIALS.items():
         if args.only in name:
-            found = simulated(tensors, it, statistics, trial).logits(pairs).tolist()
+            found = simulated(reference, tensors, it, statistics, trial, pairs)
             all_of = compare_by_query(queries, found, exact)
             one = all_of.overall
             print(
@@ -124,38 +134,64 @@ def show_outliers(statistics: Statistics) -> None:
 
 
 def simulated(
-    tensors: Tensors, architecture: Architecture, statistics: Statistics, trial: Trial
-) -> Forward:
-    """Return the model with a trial's arithmetic."""
+    reference: TorchReference,
+    tensors: Tensors,
+    architecture: Architecture,
+    statistics: Statistics,
+    trial: Trial,
+    pairs: TokenizedBatch,
+) -> list[float]:
+    """Score pairs with a trial's arithmetic, in transformers' model."""
     statistics = copy.deepcopy(statistics)
     if trial.alpha is not None:
         tensors = smooth(tensors, architecture.layers, statistics, trial.alpha)
     if trial.weights != "float":
         by_gram = statistics if trial.weights == "gptq" else None
         tensors = dequantize_parameters(quantize_parameters(tensors, architecture, by_gram))
-    forward = (Int8Scores if trial.int8_scores else Forward)(tensors, architecture)
-    last = f"layers.{architecture.layers - 1}."
+    products = _Products(tensors, architecture, trial)
+    if not architecture.share_att_key:
+        raise SystemExit("trials are of models whose positions share the keys' weights")
+    with ExitStack() as hooks:
+        for name in linear_names(architecture.layers):
+            module = reference.model.get_submodule(module_name(name))
+            handle = module.register_forward_hook(partial(products.of_tokens, name))
+            hooks.callback(handle.remove)
+        return [float(logit) for logit in reference.logits(pairs)]
 
-    def product(values: Tensor, name: str) -> Tensor:
-        vector = smooth_name(name)
-        if vector is not None and vector in forward.tensors:
-            values = values * forward.tensors[vector]
-        spared = trial.float_last and name.startswith(last)
+
+class _Products:
+    """What the products of transformers' model give in a trial, in place of their own."""
+
+    def __init__(self, tensors: Tensors, architecture: Architecture, trial: Trial) -> None:
+        """Prepare; ``tensors`` are float32, as rounded as the trial has them."""
+        self._tensors = {name: torch.from_numpy(it) for name, it in tensors.items()}
+        self._heads, self._trial = architecture.heads, trial
+        self._last = f"layers.{architecture.layers - 1}."
+        self._tokens_were_there: set[str] = set()
+
+    def of_tokens(
+        self, name: str, module: torch.nn.Module, inputs: tuple[Tensor, ...], output: Tensor
+    ) -> Tensor:
+        """Return what a product makes of hidden states.
+
+        Where keys and queries share their weights with the relative-position embeddings, each
+        second call is about those: the artifact's table is what it gives.
+        """
+        table = self._tensors.get(name.replace(".attention.", ".relative.") + ".weight")
+        if table is not None and ".attention." in name:
+            self._tokens_were_there ^= {name}
+            if name not in self._tokens_were_there:
+                return table[None]
+        values, vector = inputs[0], smooth_name(name)
+        if vector is not None and vector in self._tensors:
+            values = values * self._tensors[vector]
+        spared = self._trial.float_last and name.startswith(self._last)
         if not spared or name.endswith((".key", ".value")):
-            values = rounded(values, name, trial)
-        result: Tensor = forward.linear(values, name)
-        return result
-
-    forward.product = product
-    return forward
-
-
-class Int8Scores(Forward):
-    """The model with queries and keys rounded before they meet."""
-
-    def scores(self, query: Tensor, key: Tensor, name: str) -> Tensor:
-        """Return the scores of what 8 bits leave of both."""
-        return super().scores(symmetric(query), symmetric(key), name)
+            values = rounded(values, name, self._trial)
+        products = values @ self._tensors[f"{name}.weight"] + self._tensors[f"{name}.bias"]
+        if self._trial.int8_scores and name.endswith((".query", ".key")):
+            return symmetric(products.view(*products.shape[:-1], self._heads, -1)).flatten(-2)
+        return products
 
 
 def rounded(values: Tensor, name: str, trial: Trial) -> Tensor:

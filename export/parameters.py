@@ -48,6 +48,12 @@ def linear_names(layers: int) -> list[str]:
     return [f"layers.{layer}.{part}" for layer in range(layers) for part in _LAYER_PARTS]
 
 
+def module_name(linear: str) -> str:
+    """Name the module of transformers' model that computes a product."""
+    _, layer, part = linear.split(".", 2)
+    return f"deberta.encoder.layer.{layer}.{_LAYER_PARTS[part]}"
+
+
 def smooth_name(linear: str) -> str | None:
     """Name the vector that a product's input may be multiplied by; None where none can be."""
     _, layer, part = linear.split(".", 2)

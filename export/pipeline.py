@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from .parameters import Tensors
     from .reference import TorchReference
+    from .statistics import Statistics
 
 FP32_LIMIT = FP32_MAX
 """Largest difference, in logits, that the fp32 graph may have from torch."""
@@ -152,12 +153,13 @@ class _Export:
             torch_reference = TorchReference(self.checkpoint)
         graph = place.scratch / "model.onnx"
         fp32, logits = self._reference_graph(torch_reference, graph)
-        del torch_reference
         int8 = None
         if self.calibration is None:
             self._write_fp32(graph, tensors, place.artifact)
         else:
-            int8 = self._write_int8(tensors, self.calibration, place.artifact, logits)
+            statistics = self._calibrate(torch_reference, self.calibration)
+            del torch_reference
+            int8 = self._write_int8(tensors, statistics, place.artifact, logits)
         manifest = self._write_rest(place.artifact, logits, fp32, int8)
         return manifest, fp32, int8
 
@@ -206,21 +208,24 @@ class _Export:
             refer_by_content(model, tensors, extents)
             onnx.save(model, str(folder / "model.onnx"))
 
+    def _calibrate(self, torch_reference: TorchReference, calibration: Calibration) -> Statistics:
+        from .statistics import collect_statistics
+
+        with self.stages.stage(f"calibrating on {len(calibration.pairs)} pairs"):
+            pairs = self.tokenizer.encode(calibration.pairs)
+            return collect_statistics(torch_reference, self.checkpoint.architecture, pairs)
+
     def _write_int8(
         self,
         tensors: Tensors,
-        calibration: Calibration,
+        statistics: Statistics,
         folder: Path,
         logits: NDArray[np.float32],
     ) -> Agreement:
         from .int8 import write_int8_graph
         from .reference import OnnxReference
-        from .statistics import collect_statistics
 
         it = self.checkpoint.architecture
-        with self.stages.stage(f"calibrating on {len(calibration.pairs)} pairs"):
-            pairs = self.tokenizer.encode(calibration.pairs)
-            statistics = collect_statistics(tensors, it, pairs)
         with self.stages.stage("quantising, and building the int8 graph"):
             write_int8_graph(folder, tensors, it, self.max_length, statistics)
             found = OnnxReference(folder / "model.onnx").logits(self.tokens)

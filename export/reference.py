@@ -13,8 +13,11 @@ from .quiet import quiet
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from edge_rerank.pairs import TokenizedBatch
+
+    from .padding import PaddedBatch
 
 _OPSET = 18  # the least that Optimum recommends for this architecture
 
@@ -59,6 +62,17 @@ class TorchReference:
                 feed = {name: torch.from_numpy(it) for name, it in arrays.items()}
                 results[index] = self.model(**feed).logits.item()
         return results
+
+    def run(self, batch: PaddedBatch) -> Tensor:
+        """Return one logit a pair, all pairs of the batch together."""
+        import torch
+
+        types = {"token_type_ids": batch.types} if self._typed else {}
+        with torch.no_grad():
+            logits: Tensor = self.model(
+                input_ids=batch.ids, attention_mask=batch.mask.long(), **types
+            ).logits
+        return logits[:, 0]
 
     def export(self, path: Path) -> None:
         """Write the model's fp32 graph as Optimum exports it; raises ExportError if it fails."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,10 +14,9 @@ from torch import Tensor
 from edge_rerank.artifact.manifest import Architecture
 from edge_rerank.pairs import TokenizedBatch
 
-from .forward import Forward
-
-if TYPE_CHECKING:
-    from .parameters import Tensors
+from .padding import padded_batches
+from .parameters import module_name
+from .reference import TorchReference
 
 
 @dataclass(slots=True)
@@ -51,24 +53,72 @@ def input_name(product: str, layers: int) -> str:
     return product
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where an input of the engines' products is seen in transformers' model."""
+
+    name: str
+    """As ``input_name`` calls it."""
+    product: str
+    """The product, an nn.Linear there, that reads it and nothing else."""
+    first_tokens: bool = False
+    """Whether the engines compute it for the first token of each pair alone."""
+
+
 def collect_statistics(
-    tensors: Tensors, architecture: Architecture, pairs: TokenizedBatch
+    reference: TorchReference, architecture: Architecture, pairs: TokenizedBatch
 ) -> Statistics:
     """Run the float32 model on pairs and look at what its products get.
 
     Memory is a square of floats for each product: 0.14 GB for xsmall, 2 GB for large.
     """
-    found: Statistics = {}
-    forward = Forward(tensors, architecture)
+    watch = _Watch(architecture)
+    with watch.over(reference.model):
+        for batch in padded_batches(pairs):
+            watch.mask = batch.mask
+            reference.run(batch)
+    return watch.found
 
-    def watched(values: Tensor, name: str) -> Tensor:
-        if input_name(name, architecture.layers) == name:
-            if name not in found:
-                size = values.shape[1]
-                found[name] = InputStatistics(torch.zeros(size), torch.zeros(size, size))
-            found[name].add(values)
-        return forward.linear(values, name)
 
-    forward.product = watched
-    forward.logits(pairs)
-    return found
+class _Watch:
+    """Counts in what goes into the products of transformers' model while it runs."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        self.found: Statistics = {}
+        self.mask = torch.empty(0)
+        """Which tokens of the batch that runs are real, ``[pairs, length]``."""
+        self._places = list(_places(architecture.layers))
+
+    @contextmanager
+    def over(self, model: Any) -> Iterator[None]:
+        """Watch ``model`` as long as the block runs."""
+        with ExitStack() as hooks:
+            for place in self._places:
+                module = model.get_submodule(module_name(place.product))
+                handle = module.register_forward_pre_hook(partial(self._see, place))
+                hooks.callback(handle.remove)
+            yield
+
+    def _see(self, place: _Place, module: Any, inputs: tuple[Tensor, ...]) -> None:
+        values = inputs[0][:, 0] if place.first_tokens else inputs[0][self.mask]
+        if place.name not in self.found:
+            size = values.shape[1]
+            empty = InputStatistics(torch.zeros(size), torch.zeros(size, size))
+            self.found[place.name] = empty
+        self.found[place.name].add(values)
+
+
+def _places(layers: int) -> Iterator[_Place]:
+    """Name all inputs.
+
+    What query, key and value read is seen at the value's product: transformers passes the
+    relative-position embeddings through the other two as well.
+    """
+    for layer in range(layers):
+        name, last = f"layers.{layer}", layer == layers - 1
+        value = f"{name}.attention.value"
+        if last:
+            yield _Place(f"{name}.attention.key", value)
+        yield _Place(f"{name}.attention.query", value, last)
+        for part in ("attention.output", "ffn.up", "ffn.down"):
+            yield _Place(f"{name}.{part}", f"{name}.{part}", last)

@@ -40,14 +40,14 @@ def native() -> None:
 
 
 def measured(model: Any, pairs: list[Pair]) -> Comparison:
-    """Compare the native engine with torch on the fp32 parameters, and print the figures."""
-    from edge_rerank_export.forward import Forward
+    """Compare the native engine with the fp32 parameters, and print the figures."""
+    from edge_rerank_bench.accuracy import float_logits
 
     with Reranker.load(model.artifact, engine="native") as reranker:
         found = reranker.predict(pairs, scores="logits").tolist()
         length = reranker.max_length
     tokens = PairTokenizer(model.artifact / "tokenizer.json", max_length=length).encode(pairs)
-    exact = Forward(model.tensors, model.architecture).logits(tokens).tolist()
+    exact = float_logits(model.tensors, model.architecture, tokens)
     compared = compare_by_query([query for query, _ in pairs], found, exact)
     assert compared.overall.pairs == len(pairs) >= 500
     print(compared)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from edge_rerank.parity.agreement import agree
 from tests.export.conftest import Make
-from tests.export.test_graph import collect, pairs, run_padded
+from tests.export.test_graph import SEEN, collect, pairs, run_padded
 
 OUTLIERS = [3, 40]
 STRENGTH = 40.0
@@ -55,7 +56,7 @@ def rms_in_sigma(planted: Any, *, alpha: float | None, rounded: bool) -> float:
     from edge_rerank_export.smoothing import smooth
 
     checkpoint, tensors, reference = planted
-    it, statistics = checkpoint.architecture, collect(checkpoint, tensors)
+    it, statistics = checkpoint.architecture, collect(checkpoint, reference)
     if alpha is not None:
         tensors = smooth(tensors, it.layers, statistics, alpha)
     quantised = quantize_parameters(tensors, it, statistics if rounded else None)
@@ -78,22 +79,30 @@ def test_rounding_serves_every_product(planted: Any) -> None:
     """The whole path: statistics of a model, and its products on what they were taken from."""
     import torch
 
-    from edge_rerank_export.forward import Forward
+    from edge_rerank_export.parameters import linear_names, module_name
     from edge_rerank_export.quantize import dequantize_parameters, quantize_parameters
 
-    checkpoint, tensors, _ = planted
+    checkpoint, tensors, reference = planted
     it, errors = checkpoint.architecture, dict[str, list[float]]()
-    ways = [quantize_parameters(tensors, it, one) for one in (None, collect(checkpoint, tensors))]
-    forward, rounded = Forward(tensors, it), [dequantize_parameters(way) for way in ways]
-
-    def product(values: torch.Tensor, name: str) -> torch.Tensor:
-        weights = (torch.from_numpy(way[f"{name}.weight"]) for way in rounded)
-        exact = forward.tensors[f"{name}.weight"]
-        errors[name] = [float((values @ (one - exact)).square().mean()) for one in weights]
-        return forward.linear(values, name)
-
-    forward.product = product
-    forward.logits(pairs(checkpoint, tuple(range(6, 97, 2))))
+    seen, batch = collect(checkpoint, reference), pairs(checkpoint, SEEN)
+    ways = [quantize_parameters(tensors, it, one) for one in (None, seen)]
+    rounded, inputs = [dequantize_parameters(way) for way in ways], dict[str, list[Any]]()
+    for name in linear_names(it.layers):
+        rows = inputs.setdefault(name, [])
+        source = re.sub(r"\.(query|key)$", ".value", name)  # they read the table's rows as well
+        reference.model.get_submodule(module_name(source)).register_forward_pre_hook(
+            lambda module, values, rows=rows: rows.append(values[0][0])
+        )
+    reference.logits(batch)
+    for name, rows in inputs.items():
+        last = name.startswith(f"layers.{it.layers - 1}.")
+        first = last and not name.endswith((".key", ".value"))
+        values = torch.cat([row[:1] if first else row for row in rows])
+        exact = torch.from_numpy(tensors[f"{name}.weight"])
+        errors[name] = [
+            float((values @ (torch.from_numpy(way[f"{name}.weight"]) - exact)).square().mean())
+            for way in rounded
+        ]
     assert len(errors) == 6 * it.layers
     for name, (nearest, by_gram) in errors.items():
         assert by_gram < 0.9 * nearest, name

@@ -48,12 +48,13 @@ def pairs(checkpoint: Any, lengths: tuple[int, ...] = LENGTHS) -> TokenizedBatch
     )
 
 
-def collect(checkpoint: Any, tensors: Any) -> Any:
+SEEN = tuple(range(6, 97, 2))
+
+
+def collect(checkpoint: Any, reference: Any) -> Any:
     from edge_rerank_export.statistics import collect_statistics
 
-    return collect_statistics(
-        tensors, checkpoint.architecture, pairs(checkpoint, tuple(range(6, 97, 2)))
-    )
+    return collect_statistics(reference, checkpoint.architecture, pairs(checkpoint, SEEN))
 
 
 def run_padded(model: Any, batch: TokenizedBatch, width: int) -> NDArray[np.float32]:
@@ -87,12 +88,44 @@ def test_the_float_graph_equals_torch(checkpoint: Any, tensors: Any, reference: 
         np.testing.assert_allclose(alone, logit, atol=2e-5)
 
 
-def test_the_watched_forward_equals_torch(checkpoint: Any, tensors: Any, reference: Any) -> None:
-    from edge_rerank_export.forward import Forward
+def test_statistics_are_those_of_every_real_token(checkpoint: Any, reference: Any) -> None:
+    """Against what each nn.Linear gets when the pairs run one by one: no padding, no table rows."""
+    import torch
 
-    batch = pairs(checkpoint)
-    found = Forward(tensors, checkpoint.architecture).logits(batch).numpy()
-    np.testing.assert_allclose(found, reference.logits(batch), atol=2e-5)
+    from edge_rerank_export.parameters import linear_names, module_name
+    from edge_rerank_export.statistics import input_name
+
+    it, batch, rows = checkpoint.architecture, pairs(checkpoint, SEEN), dict[str, list[Any]]()
+    names, hooks = linear_names(it.layers), []
+    for name in names:
+        seen = rows.setdefault(name, [])
+        module = reference.model.get_submodule(module_name(name))
+        # The first call in a run is the one with tokens; a later one has the table's rows.
+        hooks.append(
+            module.register_forward_pre_hook(
+                lambda module, inputs, seen=seen: seen.append(inputs[0][0])
+            )
+        )
+    calls: dict[str, int] = {}
+    for place in range(len(batch)):
+        reference.logits(batch.part(place, place + 1))
+        for name in names:
+            del rows[name][place + 1 :]
+            calls[name] = calls.get(name, 0) + 1
+    for hook in hooks:
+        hook.remove()
+    found, last = collect(checkpoint, reference), f"layers.{it.layers - 1}."
+    assert set(found) == {input_name(name, it.layers) for name in names}
+    for name in names:
+        first = name.startswith(last) and not name.endswith((".key", ".value"))
+        expected = torch.cat([values[:1] if first else values for values in rows[name]])
+        statistics = found[input_name(name, it.layers)]
+        assert statistics.count == len(expected)
+        torch.testing.assert_close(statistics.peak, expected.abs().amax(0), atol=1e-4, rtol=1e-4)
+        gram = expected.T @ expected
+        torch.testing.assert_close(
+            statistics.gram, gram, atol=float(1e-4 * gram.diagonal().mean()), rtol=1e-3
+        )
 
 
 def test_smoothing_changes_nothing_in_float(checkpoint: Any, tensors: Any, reference: Any) -> None:
@@ -100,7 +133,7 @@ def test_smoothing_changes_nothing_in_float(checkpoint: Any, tensors: Any, refer
     from edge_rerank_export.smoothing import smooth
 
     it, batch = checkpoint.architecture, pairs(checkpoint)
-    smoothed = smooth(tensors, it.layers, collect(checkpoint, tensors), 0.5)
+    smoothed = smooth(tensors, it.layers, collect(checkpoint, reference), 0.5)
     vectors = [name for name in smoothed if name.endswith(".smooth")]
     assert len(vectors) == 3 * it.layers
     found = run_padded(build_model(smoothed, it, 96), batch, 96)
@@ -112,7 +145,7 @@ def test_the_int8_graph_stays_close(checkpoint: Any, tensors: Any, reference: An
     from edge_rerank_export.quantize import quantize_parameters
     from edge_rerank_export.smoothing import smooth
 
-    it, statistics = checkpoint.architecture, collect(checkpoint, tensors)
+    it, statistics = checkpoint.architecture, collect(checkpoint, reference)
     smoothed = smooth(tensors, it.layers, statistics, 0.5)
     model = build_model(quantize_parameters(smoothed, it, statistics), it, 96)
     batch = pairs(checkpoint, tuple(range(5, 96, 3)))
@@ -135,14 +168,14 @@ def test_int8_rows_do_not_depend_on_their_neighbours(checkpoint: Any, tensors: A
 
 
 def test_large_weights_lie_in_the_safetensors_file(
-    checkpoint: Any, tensors: Any, tmp_path: Path
+    checkpoint: Any, tensors: Any, reference: Any, tmp_path: Path
 ) -> None:
     import onnx
     from safetensors.numpy import load_file
 
     from edge_rerank_export.int8 import write_int8_graph
 
-    statistics = collect(checkpoint, tensors)
+    statistics = collect(checkpoint, reference)
     write_int8_graph(tmp_path, tensors, checkpoint.architecture, 96, statistics)
     graph = onnx.load(str(tmp_path / "model.onnx"), load_external_data=False).graph
     stored = load_file(str(tmp_path / "model.safetensors"))
