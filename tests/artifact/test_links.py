@@ -71,8 +71,11 @@ def test_a_folder_of_links_scores_as_the_files_do(
 ) -> None:
     folder = store(builtin_model(), tmp_path / "cache")
     with Reranker.load(engine=engine) as plain, Reranker.load(folder, engine=engine) as linked:
-        assert linked.rank("how do plants eat", TEXTS) == plain.rank("how do plants eat", TEXTS)
+        plain_results = plain.rank("how do plants eat", TEXTS)
+        assert linked.rank("how do plants eat", TEXTS) == plain_results
         assert linked.describe().engine == engine
+    with Reranker.load(folder, engine=engine, map_weights=True) as mapped:
+        assert mapped.rank("how do plants eat", TEXTS) == plain_results
     report = verify(folder, engine=engine)
     assert report.holds, report.failures
 

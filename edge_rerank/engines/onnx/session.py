@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from edge_rerank.artifact.folder import Artifact
@@ -61,7 +62,7 @@ def open_session(artifact: Artifact, why: str, *, map_weights: bool = False) -> 
     for key, value in settings.items():
         options.add_session_config_entry(key, value)
     try:
-        with lent_to(options, {} if map_weights else weights):
+        with lent_to(options, _out_of_reach(path, weights) if map_weights else weights):
             session = runtime.InferenceSession(
                 library_path(path), options, providers=["CPUExecutionProvider"]
             )
@@ -76,6 +77,16 @@ def open_session(artifact: Artifact, why: str, *, map_weights: bool = False) -> 
         logit_shape=_logit_shape(session, str(path)),
         settings=dict(settings),
     )
+
+
+def _out_of_reach(graph: Path, files: Mapping[str, Path]) -> dict[str, Path]:
+    """Return those that a link leads out of the graph's folder: ONNX Runtime opens none of them."""
+    folders = (graph.parent.resolve(), graph.resolve().parent)
+    return {
+        name: path
+        for name, path in files.items()
+        if not any(path.resolve().is_relative_to(folder) for folder in folders)
+    }
 
 
 def session_settings(artifact: Artifact) -> dict[str, str]:
