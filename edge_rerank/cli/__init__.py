@@ -47,6 +47,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return _run(list(arguments))
             stack.enter_context(standard_streams())
             stack.enter_context(ended_by_signals())
+            if sys.argv[1:2] != ["export"]:
+                # NumPy's threads, which the other commands do not need: where one cannot be made,
+                # OpenBLAS sends its own process an interrupt.
+                os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
             return _run(sys.argv[1:], process=True)
         except BaseException as error:
             return report(error)
@@ -80,10 +84,6 @@ def _flush() -> None:
 
 def _parsed(words: list[str]) -> argparse.Namespace:
     exporting = words[:1] == ["export"]
-    if not exporting:
-        # NumPy's, which none of the commands needs; where a thread cannot be made, OpenBLAS sends
-        # its own process an interrupt.
-        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     parser, commands = build_parser(exporting=exporting)
     if words and words[0] in commands:
         return commands[words[0]].parse_command(words[1:])

@@ -22,6 +22,7 @@ from edge_rerank.files import copy_mode, replace_or_copy, written_in_place
 
 STANDARD_OUTPUT = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 _DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/(\d+)|/dev/stderr")
+_CLOSED = -1
 _BINARY: int = getattr(os, "O_BINARY", 0)  # Windows
 
 
@@ -109,11 +110,18 @@ class _Descriptor:
         self.lines += len(lines)
 
     def publish(self) -> None:
-        os.close(self.number)
+        self.close()
 
     def stop(self) -> str:
-        os.close(self.number)
+        with contextlib.suppress(OSError):  # of which there has been one already
+            self.close()
         return _counted(self.lines, f"written to {self.name}") if self.lines else ""
+
+    def close(self) -> None:
+        """Close the file, once: its number may be another's afterwards."""
+        number, self.number = self.number, _CLOSED
+        if number != _CLOSED:
+            os.close(number)
 
 
 class _File(_Descriptor):
@@ -151,19 +159,20 @@ class _File(_Descriptor):
             os.truncate(self.number, 0)
         with contextlib.suppress(OSError):  # some file systems cannot
             os.fsync(self.number)
-        os.close(self.number)
+        self.close()
         if self._beside is not None:
             replace_or_copy(self._beside, self._path)
 
     def stop(self) -> str:
         with contextlib.suppress(OSError):
-            os.close(self.number)
+            self.close()
         if self.lines > self._copied:
             where = self._beside or self._path
             kept = _counted(self.lines, f"kept in {where}")
             return f"{kept}; the same command with --resume goes on after them"
         if self._beside is not None:
-            self._beside.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                self._beside.unlink()
         return ""
 
 

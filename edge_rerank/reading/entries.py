@@ -186,7 +186,8 @@ def _lines(source: Reading, numbered: Iterable[tuple[int, bytes]]) -> Iterator[E
             continue
         place = f"{source.name}:{number}"
         try:
-            text = decoded(raw, place).rstrip("\r\n")
+            # Files that were joined have a byte order mark within.
+            text = decoded(raw, place).removeprefix("\ufeff").rstrip("\r\n")
         except InputError as error:
             yield Entry(place, "", error)
             continue

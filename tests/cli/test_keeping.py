@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -17,6 +16,7 @@ import pytest
 from edge_rerank.cli import main
 from tests.cli.runs import COMMAND, LINE, ids, partials, run, shell, write_pairs
 
+resource: Any = pytest.importorskip("resource")  # not on Windows
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals and limits")
 COUNT = 600
 
@@ -126,8 +126,9 @@ def test_a_disk_that_fills_under_standard_output(
 ) -> None:
     """Python's unbuffered streams pass over what a disk takes no more."""
     pairs = write_pairs(tmp_path / "pairs.jsonl", 100)
-    words = [command, *["eat"] * (command == "rank"), "--model", artifact_path]
-    words += [pairs] if command == "score" else ["--file", pairs, "--text-field", "query", "--json"]
+    words: list[str | Path] = [command, "--model", artifact_path]
+    rank = ["eat", "--file", pairs, "--text-field", "query", "--json"]
+    words += [pairs] if command == "score" else rank
     limit = 1500
     with (tmp_path / "o").open("wb") as stream:
         done = run(

@@ -62,6 +62,7 @@ def plain(value: Any) -> Any:
         ("-", json.dumps(OBJECTS), JSON),
         ("x.json", "\ufeff" + ARRAY, JSON),
         ("x.jsonl", "\ufeff" + LINES, JSONL),
+        ("x.jsonl", LINES.replace("\n", "\n\ufeff", 1), JSONL),
         ("x.csv", "\ufeff" + TABLE, CSV),
         ("x.tsv", TABLE.replace(",", "\t").replace("wörld\t", "wörld,"), TSV),
         ("x.csv", TABLE.replace(",", ";").replace("wörld;", "wörld,"), CSV),
