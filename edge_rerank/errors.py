@@ -75,6 +75,28 @@ class UnsupportedCpuError(EdgeRerankError, ImportError):
     """The processor is too old for the libraries this package needs; raised at its import."""
 
 
+def no_thread(error: Exception) -> EngineError:
+    """Return the error for a thread that the system does not make."""
+    return EngineError(
+        f"no thread can be started: {error}; the limit of processes is reached (ulimit -u, a "
+        "container's pids limit), or the system is too old for this container; a single thread "
+        "needs no other (threads)"
+    )
+
+
+def interrupted(error: BaseException | None, outer: BaseException | None) -> bool:
+    """Return True for what an interrupt became on its way, as in the middle of an import.
+
+    Python makes a RuntimeError of it where a class was being made, and C extensions an
+    ImportError. ``outer`` was being handled before, and has nothing to do with it.
+    """
+    while error is not None and error is not outer:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
 def _restored(kind: type[EdgeRerankError], message: str, index: int | None) -> EdgeRerankError:
     return kind(message, index=index)
 

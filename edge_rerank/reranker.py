@@ -20,6 +20,7 @@ from edge_rerank.inputs import parameters, texts
 from edge_rerank.loading.parts import open_parts
 from edge_rerank.loading.self_check import check_at_load, check_rounding
 from edge_rerank.loading.settings import Settings
+from edge_rerank.machine.blas import import_numpy
 from edge_rerank.machine.threads import AUTO, resolve_threads
 from edge_rerank.pairs import Pair, check_text
 from edge_rerank.results import Document, RankedDocument, ScoredPair
@@ -97,6 +98,7 @@ class Reranker:
         """
         count = resolve_threads(threads)
         check_choice(engine, kernel)
+        import_numpy()
         if self_check:
             check_rounding()
         artifact = load_artifact(builtin_model() if path is None else path, verify=False)
@@ -113,7 +115,9 @@ class Reranker:
         read = partial(
             PairTokenizer, artifact.file("tokenizer.json"), max_length=length, threads=count
         )
-        tokenizer, running = open_parts(artifact, start, read, engine=engine, verify=verify)
+        tokenizer, running = open_parts(
+            artifact, start, read, engine=engine, verify=verify, threads=count
+        )
         if self_check:
             _check_or_close(artifact, tokenizer, running)
         self = cls.__new__(cls)

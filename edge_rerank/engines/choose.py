@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
+import sys
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from edge_rerank.errors import EngineError, InputError
+from edge_rerank.errors import EngineError, InputError, interrupted
 
 if TYPE_CHECKING:
     from edge_rerank.artifact.folder import Artifact
@@ -53,8 +54,10 @@ def create_engine(
     except UnavailableError as error:
         if name == "native" or kernel is not None:
             raise
-        why = f"the native engine cannot: {error}"
-        return _onnxruntime(artifact, threads, max_length, map_weights, why)
+        reason = str(error)
+    _warn_once(reason)
+    why = f"the native engine cannot: {reason}"
+    return _onnxruntime(artifact, threads, max_length, map_weights, why)
 
 
 def check_choice(name: EngineChoice, kernel: Kernel | None) -> None:
@@ -68,18 +71,51 @@ def check_choice(name: EngineChoice, kernel: Kernel | None) -> None:
         )
 
 
-def import_engine(name: EngineChoice) -> None:
-    """Import what :func:`create_engine` will need first, so that it gets to work at once.
+def import_engine(name: EngineChoice, artifact: Artifact) -> None:
+    """Import what :func:`create_engine` will need, on the thread that calls.
 
-    What goes wrong is left for that to find again.
+    Then it gets to work at once on a thread of its own, and no import is left half done, its lock
+    held, when an interrupt ends the process. What goes wrong is left for it to find again.
     """
-    if name == "onnxruntime":
-        return  # takes its time, and can as well take it there
-    import edge_rerank.engines.native  # noqa: F401
-    from edge_rerank.native_library import load_library
+    outer = sys.exc_info()[1]
+    try:
+        needed = name == "onnxruntime" or (not _import_native(artifact) and name == "auto")
+        if needed:
+            _import_onnx()
+    except EngineError as error:
+        if interrupted(error, outer):
+            raise
 
-    with contextlib.suppress(EngineError):
+
+def _import_native(artifact: Artifact) -> bool:
+    """Return True where that is all that is needed."""
+    from edge_rerank.engines.native import WEIGHTS
+    from edge_rerank.native_library import UnavailableError, load_library
+
+    try:
         load_library()
+    except UnavailableError:
+        return False
+    return WEIGHTS in artifact.manifest.files
+
+
+def _import_onnx() -> None:
+    from edge_rerank.engines.onnx.engine import OnnxEngine  # noqa: F401
+    from edge_rerank.engines.onnx.runtime import import_onnxruntime
+
+    import_onnxruntime(_ASKED)
+
+
+@lru_cache
+def _warn_once(reason: str) -> None:
+    """Say once in a process that scores have other bits here, and take longer."""
+    import logging  # nothing else here needs it
+
+    logging.getLogger("edge_rerank").warning(
+        "the native engine cannot run here: %s; onnxruntime takes its place, slower and with "
+        "scores of other bits; engine='onnxruntime' asks for it without this warning",
+        reason,
+    )
 
 
 def _onnxruntime(

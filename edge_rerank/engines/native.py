@@ -24,7 +24,7 @@ from edge_rerank.native_library import Library, Options, UnavailableError, load_
 from edge_rerank.pairs import TokenizedBatch
 
 KERNEL_VARIABLE = "EDGE_RERANK_KERNEL"
-_WEIGHTS = "model.safetensors"
+WEIGHTS = "model.safetensors"
 _MOST_THREADS = 256
 # Of the library's pieces, which keep all of its threads busy. An interrupt waits for the end of a
 # call: 2 pieces of xsmall's shape take 0.15 s on two cores of a server, or on one.
@@ -62,9 +62,9 @@ class NativeEngine(OfThisProcess):
         library = load_library()
         self._library, self._why = library, why
         self._kernel_why, chosen = _choose_kernel(library, kernel)
-        if _WEIGHTS not in artifact.manifest.files:
+        if WEIGHTS not in artifact.manifest.files:
             raise UnavailableError(
-                f"{artifact.path}: has no {_WEIGHTS}, which the native engine runs from"
+                f"{artifact.path}: has no {WEIGHTS}, which the native engine runs from"
             )
         options = Options(
             size=ctypes.sizeof(Options),
@@ -172,7 +172,7 @@ def _choose_kernel(library: Library, asked: Kernel | None) -> tuple[str, Kernel]
     name: str
     if asked is not None:
         why, name = "asked for", asked
-    elif variable:
+    elif variable not in ("", "auto"):
         why, name = f"{KERNEL_VARIABLE} is set", variable
     else:
         return "the fastest one for this CPU", library.kernels[0]

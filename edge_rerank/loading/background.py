@@ -6,11 +6,16 @@ import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from edge_rerank.errors import no_thread
+
 T = TypeVar("T")
 
 
 class Outcome(Generic[T]):
-    """What a function gave, or what it raised; it runs while this is made."""
+    """What a function gave, or what it raised; it runs while this is made.
+
+    An interrupt does not wait to be looked at.
+    """
 
     def __init__(self, act: Callable[[], T]) -> None:
         """Run ``act``."""
@@ -34,7 +39,7 @@ class Outcome(Generic[T]):
     def _run(self, act: Callable[[], T]) -> None:
         try:
             self._values.append(act())
-        except BaseException as error:
+        except Exception as error:
             self._error = error
 
     def _wait(self) -> None:
@@ -42,12 +47,28 @@ class Outcome(Generic[T]):
 
 
 class Background(Outcome[T]):
-    """The same on a thread of its own: it may still run when this has been made."""
+    """The same on a thread of its own: it may still run when this has been made.
+
+    It is waited for by an event. Before Python 3.13 a thread counts as ended when an interrupt
+    comes while it is joined, and the interpreter would end beside it: with onnxruntime half
+    imported or a model half open, in a crash or in a deadlock.
+    """
 
     def _run(self, act: Callable[[], T]) -> None:
-        run = super()._run
-        self._thread = threading.Thread(target=run, args=(act,), name="edge-rerank-load")
-        self._thread.start()
+        self._ended = threading.Event()
+
+        def work() -> None:
+            try:
+                self._values.append(act())
+            except BaseException as error:
+                self._error = error
+            finally:
+                self._ended.set()
+
+        try:
+            threading.Thread(target=work, name="edge-rerank-load").start()
+        except RuntimeError as error:
+            raise no_thread(error) from error
 
     def _wait(self) -> None:
-        self._thread.join()
+        self._ended.wait()

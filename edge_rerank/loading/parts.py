@@ -7,6 +7,7 @@ it for as long as it reads. So it comes last, and the others have a thread each.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -15,6 +16,7 @@ from edge_rerank.artifact.folder import Artifact, verify_checksums
 from edge_rerank.description import EngineChoice
 from edge_rerank.engines.choose import import_engine
 from edge_rerank.engines.protocol import Engine
+from edge_rerank.errors import interrupted
 from edge_rerank.loading.background import Background, Outcome
 from edge_rerank.tokenizing.choose import PairTokenizer
 
@@ -29,23 +31,43 @@ def open_parts(
     *,
     engine: EngineChoice,
     verify: bool,
+    threads: int,
 ) -> tuple[PairTokenizer, Engine]:
     """Open both, and compare the files' checksums if they are to be verified.
 
-    ``engine`` is the name of the engine that will be started.
+    ``engine`` is the name of the engine that will be started. With one thread all is done on the
+    one that calls: where no other can be made, a model can still be loaded.
     Of several errors the same one is raised each time: that of the checksums, or else of the
     tokenizer, or else of the engine.
     """
-    nothing = Outcome(lambda: None)
-    checking = Background(partial(verify_checksums, artifact)) if verify else nothing
-    # Imports give the lock away every few milliseconds, which is enough for hashing.
-    import_engine(engine)
-    starting = Background(start_engine)
-    time.sleep(_HEAD_START)
-    reading = Outcome(read_tokenizer)
+    outer = sys.exc_info()[1]
+    beside = Background if threads > 1 else Outcome
+    started: list[Outcome[None] | Outcome[Engine]] = []
     try:
+        check = partial(verify_checksums, artifact) if verify else _nothing
+        checking = beside(check)
+        started.append(checking)
+        # Imports give the lock away every few milliseconds, which is enough for hashing.
+        import_engine(engine, artifact)
+        starting = beside(start_engine)
+        started.append(starting)
+        if threads > 1:
+            time.sleep(_HEAD_START)
+        reading = Outcome(read_tokenizer)
         checking.result()
         return reading.result(), starting.result()
-    except BaseException:
-        starting.dismiss(lambda running: running.close())
+    except BaseException as error:
+        for part in started:
+            part.dismiss(_close)
+        if interrupted(error, outer):
+            raise KeyboardInterrupt from error
         raise
+
+
+def _nothing() -> None:
+    pass
+
+
+def _close(part: Engine | None) -> None:
+    if part is not None:
+        part.close()

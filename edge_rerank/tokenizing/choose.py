@@ -86,10 +86,5 @@ def _choose(path: Path, max_length: int, threads: int, asked: str | None) -> tup
             why = f"the native one cannot: {error}"
     from edge_rerank.tokenizing.huggingface import HuggingFaceTokenizer
 
-    try:
-        return HuggingFaceTokenizer(path, max_length=max_length, threads=threads), why
-    except ImportError as error:
-        raise TokenizerError(
-            f"the library tokenizers cannot be imported: {error}; it is needed here ({why}): "
-            "python -m pip install 'tokenizers>=0.21,<1'"
-        ) from error
+    theirs = HuggingFaceTokenizer(path, max_length=max_length, threads=threads, why=why)
+    return theirs, why

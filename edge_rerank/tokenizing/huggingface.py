@@ -89,13 +89,18 @@ class HuggingFaceTokenizer(OfThisProcess):
 
     name: TokenizerName = "tokenizers"
 
-    def __init__(self, path: Path, *, max_length: int, threads: int = 1) -> None:
+    def __init__(
+        self, path: Path, *, max_length: int, threads: int = 1, why: str = "it was asked for"
+    ) -> None:
         """Read ``path``; no pair will have more than ``max_length`` tokens.
 
-        Raises TokenizerError when the file cannot be read or cannot encode pairs, and InputError
-        when ``max_length`` leaves no room for a token of each text.
+        ``why`` the library is needed is part of what is said when it is missing.
+
+        Raises TokenizerError when the library cannot be imported, or the file cannot be read or
+        cannot encode pairs, and InputError when ``max_length`` leaves no room for a token of each
+        text.
         """
-        self._tokenizer = _load(path)
+        self._tokenizer = _load(_import_library(why), path)
         self._template = _pair_template(self._tokenizer, path)
         least = self._template.specials + 2
         if max_length < least:
@@ -143,8 +148,20 @@ def _failures_as(what: str) -> Iterator[None]:
         raise
 
 
-def _load(path: Path) -> Any:
-    library = import_module("tokenizers")  # here, not at the top: it is slow to import
+def _import_library(why: str) -> Any:
+    """Import the library, which is slow to import, and needed for some files alone."""
+    try:
+        library: Any = import_module("tokenizers")
+        library.Tokenizer  # noqa: B018 - a half-removed package is an empty namespace
+    except (ImportError, AttributeError) as error:
+        raise TokenizerError(
+            f"the library tokenizers cannot be imported: {error}; it is needed here ({why}): "
+            "python -m pip install 'tokenizers>=0.21,<1'"
+        ) from error
+    return library
+
+
+def _load(library: Any, path: Path) -> Any:
     with _failures_as(f"{path}: not a tokenizer.json that can be read"):
         tokenizer = library.Tokenizer.from_file(library_path(path))
     # Files in the wild carry the settings of whatever was last done with them, such as a

@@ -30,7 +30,7 @@ def test_utf8_whatever_the_locale(artifact_path: Path) -> None:
 
 def test_a_reader_that_goes_away(artifact_path: Path) -> None:
     process = subprocess.Popen(
-        [*COMMAND, "score", "--model", str(artifact_path)],
+        [*COMMAND, "score", "--model", str(artifact_path), "--engine", "onnxruntime"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -295,7 +295,7 @@ _QUIET = """
 import logging, sys, warnings
 warnings.simplefilter("error")
 from edge_rerank import Reranker
-with Reranker.load(sys.argv[1]) as reranker:
+with Reranker.load(sys.argv[1], engine="onnxruntime") as reranker:
     reranker.rank("how do plants eat", ["water"] * 40)
 heavy = ["torch", "transformers", "onnx", "huggingface_hub", "urllib.request", "http.client"]
 print([name for name in heavy if name in sys.modules], logging.root.handlers)

@@ -215,6 +215,8 @@ def test_kernels_can_be_chosen(
     assert (details.kernel, details.kernel_why) == ("scalar", "EDGE_RERANK_KERNEL is set")
     asked = start(kernel=library.kernels[0]).describe()
     assert (asked.kernel, asked.kernel_why) == (library.kernels[0], "asked for")
+    monkeypatch.setenv("EDGE_RERANK_KERNEL", "auto")
+    assert start().describe().kernel_why == "the fastest one for this CPU"
     monkeypatch.setenv("EDGE_RERANK_KERNEL", "abacus")
     with pytest.raises(InputError, match="EDGE_RERANK_KERNEL is 'abacus'; expected one that this"):
         start()

@@ -8,8 +8,10 @@ are faster, keep each core's data in its own cache, and leave no thread spinning
 from __future__ import annotations
 
 import threading
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
 from queue import SimpleQueue
+from typing import ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +23,21 @@ from edge_rerank.engines.onnx.batching import TOKEN_BUDGET, Batch, plan_batches
 from edge_rerank.engines.onnx.memory import return_free_memory
 from edge_rerank.engines.onnx.session import CAREFUL_PRODUCTS, open_session
 from edge_rerank.engines.onnx.worker import Worker
-from edge_rerank.errors import ClosedError
+from edge_rerank.errors import ClosedError, no_thread
 from edge_rerank.handles import OfThisProcess
 from edge_rerank.pairs import TokenizedBatch
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+
+class _CallingThread(Executor):
+    """Runs at once what is submitted: one worker needs no thread beside the caller's."""
+
+    def submit(self, act: Callable[P, T], /, *arguments: P.args, **keywords: P.kwargs) -> Future[T]:
+        done: Future[T] = Future()
+        done.set_result(act(*arguments, **keywords))
+        return done
 
 
 class OnnxEngine(OfThisProcess):
@@ -64,7 +78,9 @@ class OnnxEngine(OfThisProcess):
         self._idle: SimpleQueue[Worker] = SimpleQueue()
         for _ in range(threads):
             self._idle.put(Worker(opened, room, architecture.pad_token_id))
-        self._pool: ThreadPoolExecutor | None = ThreadPoolExecutor(threads, "edge-rerank")
+        self._pool: Executor | None = (
+            ThreadPoolExecutor(threads, "edge-rerank") if threads > 1 else _CallingThread()
+        )
         self._closing = threading.Lock()
 
     def logits(self, batch: TokenizedBatch) -> NDArray[np.float32]:
@@ -77,8 +93,9 @@ class OnnxEngine(OfThisProcess):
             token_budget=self._budget,
         )
         result = np.empty(len(batch), np.float32)
-        running = [self._submit(batch, some) for some in planned]
+        running: list[Future[NDArray[np.float32]]] = []
         try:
+            running.extend(self._submit(batch, some) for some in planned)
             for some, future in zip(planned, running, strict=True):
                 result[list(some.indices)] = future.result()
         except CancelledError:
@@ -115,7 +132,10 @@ class OnnxEngine(OfThisProcess):
         with self._closing:
             if self._pool is None:
                 raise ClosedError("the engine is closed; load a new one")
-            return self._pool.submit(self._run, batch, some)
+            try:
+                return self._pool.submit(self._run, batch, some)
+            except RuntimeError as error:
+                raise no_thread(error) from error
 
     def _run(self, batch: TokenizedBatch, some: Batch) -> NDArray[np.float32]:
         worker = self._idle.get()
