@@ -50,3 +50,8 @@ def ids(path: Path) -> list[int]:
 def partials(folder: Path) -> list[Path]:
     """Return the files of unfinished output."""
     return sorted(folder.glob("*.partial"))
+
+
+def tiny(folder: Path) -> tuple[str, ...]:
+    """Name the tiny model with the one engine that runs it: without, that is worth a warning."""
+    return ("--model", str(folder), "--engine", "onnxruntime")

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from edge_rerank.cli import main
-from tests.cli.runs import COMMAND, LINE, ids, partials, run, shell, write_pairs
+from tests.cli.runs import COMMAND, LINE, ids, partials, run, shell, tiny, write_pairs
 
 resource: Any = pytest.importorskip("resource")  # not on Windows
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals and limits")
@@ -26,7 +26,7 @@ def whole(artifact_path: Path, tmp_path_factory: pytest.TempPathFactory) -> byte
     """Return what 600 good pairs come to."""
     folder = tmp_path_factory.mktemp("whole")
     pairs = write_pairs(folder / "pairs.jsonl", COUNT)
-    done = run("score", pairs, "--output", folder / "o", "--model", artifact_path)
+    done = run("score", pairs, "--output", folder / "o", *tiny(artifact_path))
     assert (done.returncode, done.stderr) == (0, b"")
     assert ids(folder / "o") == list(range(COUNT))
     return (folder / "o").read_bytes()
@@ -34,7 +34,7 @@ def whole(artifact_path: Path, tmp_path_factory: pytest.TempPathFactory) -> byte
 
 def resumed(artifact_path: Path, pairs: Path, output: Path, *words: str) -> str:
     """Go on, and return what was said."""
-    done = run("score", pairs, "--output", output, "--model", artifact_path, "--resume", *words)
+    done = run("score", pairs, "--output", output, *tiny(artifact_path), "--resume", *words)
     assert done.returncode == 0, done.stderr
     assert partials(output.parent) == []
     return done.stderr.decode()
@@ -43,7 +43,7 @@ def resumed(artifact_path: Path, pairs: Path, output: Path, *words: str) -> str:
 def test_a_bad_line(artifact_path: Path, tmp_path: Path, whole: bytes) -> None:
     pairs = write_pairs(tmp_path / "pairs.jsonl", COUNT, bad=500)
     output = tmp_path / "o"
-    done = run("score", "--input", pairs, "--output", output, "--model", artifact_path)
+    done = run("score", "--input", pairs, "--output", output, *tiny(artifact_path))
     assert done.returncode == 2
     (kept,) = partials(tmp_path)
     assert not output.exists()
@@ -72,7 +72,7 @@ def test_a_signal(
 ) -> None:
     pairs, output = write_pairs(tmp_path / "pairs.jsonl", COUNT), tmp_path / "o"
     process = subprocess.Popen(
-        [*COMMAND, "score", "--model", artifact_path, "--output", output],
+        [*COMMAND, "score", *tiny(artifact_path), "--output", output],
         stdin=subprocess.PIPE,
         stderr=subprocess.PIPE,
         # A shell starts what runs in the background with this signal ignored.
@@ -96,7 +96,7 @@ def test_a_signal(
 
 def test_a_signal_before_the_first_line_leaves_nothing(artifact_path: Path, tmp_path: Path) -> None:
     process = subprocess.Popen(
-        [*COMMAND, "score", "--model", artifact_path, "--output", tmp_path / "o"],
+        [*COMMAND, "score", *tiny(artifact_path), "--output", tmp_path / "o"],
         stdin=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
@@ -148,7 +148,7 @@ def test_the_first_process_of_a_container(artifact_path: Path, tmp_path: Path) -
     for name in ("a", "b"):
         line = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", *COMMAND]
         process = subprocess.Popen(
-            [*line, "score", "--model", artifact_path, "--output", tmp_path / "o"],
+            [*line, "score", *tiny(artifact_path), "--output", tmp_path / "o"],
             stdin=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
@@ -177,7 +177,7 @@ def test_a_full_disk(artifact_path: Path, tmp_path: Path, whole: bytes) -> None:
     pairs, output = write_pairs(tmp_path / "pairs.jsonl", COUNT), tmp_path / "o"
     limit = len(whole) * 3 // 4
     done = run(
-        *("score", pairs, "--output", output, "--model", artifact_path, "--at-a-time", "50"),
+        *("score", pairs, "--output", output, *tiny(artifact_path), "--at-a-time", "50"),
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
     )
     assert done.returncode == 1
@@ -200,7 +200,7 @@ def test_a_device_that_is_full(artifact_path: Path) -> None:
         (["info"], {"stdout": open("/dev/full", "wb")}),  # noqa: SIM115
         (["--help"], {"stdout": open("/dev/full", "wb")}),  # noqa: SIM115
     ):
-        model = [] if words == ["--help"] else ["--model", str(artifact_path)]
+        model = [] if words == ["--help"] else [*tiny(artifact_path)]
         done = run(*words, *model, input=LINE, **options)
         assert (done.returncode, done.stderr) == (
             *(1, b"edge-rerank: [Errno 28] No space left on device\n"),
@@ -243,7 +243,7 @@ def test_what_does_not_belong_is_not_gone_on_with(
         ((good, "--score-field", "x"), "o:600: is not what score makes of "),
         ((good, "--logits"), "it was scored by another model, or with other options"),
     ):
-        done = run("score", "--output", output, "--model", artifact_path, "--resume", *words)
+        done = run("score", "--output", output, *tiny(artifact_path), "--resume", *words)
         assert done.returncode == 2
         assert message in done.stderr.decode()
         assert output.read_bytes() == whole
@@ -253,7 +253,7 @@ def test_what_does_not_belong_is_not_gone_on_with(
 
 
 def test_a_run_at_work_is_not_gone_on_with(artifact_path: Path, tmp_path: Path) -> None:
-    words = ["score", "--model", str(artifact_path), "--output", str(tmp_path / "o")]
+    words = ["score", *tiny(artifact_path), "--output", str(tmp_path / "o")]
     first = subprocess.Popen([*COMMAND, *words], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
     assert first.stdin is not None
     while not partials(tmp_path):
@@ -269,7 +269,7 @@ def test_leftovers_of_the_dead_are_in_nobodys_way(artifact_path: Path, tmp_path:
     foreign = [tmp_path / "o.1.partial", tmp_path / "o.00000000.partial"]
     for path in foreign:
         path.write_text("somebody's")
-    words = ("score", "--model", artifact_path, "--output", tmp_path / "o")
+    words = ("score", *tiny(artifact_path), "--output", tmp_path / "o")
     for _ in range(2):
         assert run(*words, input=LINE).returncode == 0
     assert [path.read_text() for path in foreign] == ["somebody's"] * 2
@@ -300,7 +300,7 @@ def score(capsys: pytest.CaptureFixture[str], *words: Any) -> tuple[int, list[An
 
 
 def test_skipped(artifact_path: Path, bad_pairs: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ("--model", artifact_path, "--on-error", "skip", bad_pairs)
+    words = (*tiny(artifact_path), "--on-error", "skip", bad_pairs)
     code, lines, err = score(capsys, *words)
     assert (code, [line["id"] for line in lines]) == (0, [1, 5])
     assert err.startswith(
@@ -310,7 +310,7 @@ def test_skipped(artifact_path: Path, bad_pairs: Path, capsys: pytest.CaptureFix
 
 
 def test_null(artifact_path: Path, bad_pairs: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ("--model", artifact_path, "--on-error", "null", bad_pairs)
+    words = (*tiny(artifact_path), "--on-error", "null", bad_pairs)
     code, lines, err = score(capsys, *words)
     assert code == 0
     assert [line.get("id") for line in lines] == [1, None, 3, 4, 5]
@@ -326,7 +326,7 @@ def test_policies_are_resumed(
     artifact_path: Path, bad_pairs: Path, tmp_path: Path, policy: str
 ) -> None:
     output = tmp_path / "o"
-    words = ("score", "--model", artifact_path, "--output", output, "--on-error", policy, bad_pairs)
+    words = ("score", *tiny(artifact_path), "--output", output, "--on-error", policy, bad_pairs)
     assert run(*words).returncode == 0
     finished = output.read_bytes()
     lines = finished.splitlines(keepends=True)
@@ -341,7 +341,7 @@ def test_not_one_good_line_is_a_failure(
 ) -> None:
     path = tmp_path / "x.jsonl"
     path.write_text("plain\ntext\n")
-    code, lines, err = score(capsys, "--model", artifact_path, "--on-error", "skip", path)
+    code, lines, err = score(capsys, *tiny(artifact_path), "--on-error", "skip", path)
     assert (code, lines) == (2, [])
     assert "2 of 2 lines could not be scored" in err
 
@@ -349,7 +349,7 @@ def test_not_one_good_line_is_a_failure(
 def test_a_pipeline_of_two_models(artifact_path: Path) -> None:
     """The second run adds fields of its own; a clash is refused by name."""
     script = '"$@" < "$PAIRS" | "$@" --score-field b'
-    words = ("score", "--model", artifact_path)
+    words = ("score", *tiny(artifact_path))
     pairs = artifact_path.parent / "two.jsonl"
     pairs.write_bytes(LINE)
     done = shell(script, *words, environment={"PAIRS": str(pairs)})
@@ -372,7 +372,7 @@ def test_a_text_is_never_replaced(
 ) -> None:
     path = tmp_path / "x.jsonl"
     path.write_text('{"query": "a", "tokens": "b"}\n')
-    words = ("--model", artifact_path, "--text-field", "tokens", "--on-error", policy, path)
+    words = (*tiny(artifact_path), "--text-field", "tokens", "--on-error", policy, path)
     code, lines, err = score(capsys, *words)
     assert (code, lines) == (2, [])
     assert f"{path}:1: has the field 'tokens' already" in err
@@ -387,24 +387,24 @@ def test_numbers_and_spelling_are_passed_through(
         '"s":"\\ud800","é":"中"}'
     )
     path.write_text(f'{source}\n{{ "query": "a", "document": "b", "x": NaN}}\n', "utf-8")
-    code = main(["score", "--model", str(artifact_path), str(path)])
+    code = main(["score", *tiny(artifact_path), str(path)])
     out, err = capsys.readouterr()
     assert out.startswith(source[:-1] + ', "score": ')
     assert out.count("\n") == 1
     assert (code, f"{path}:2: not valid JSON: NaN is not a JSON number" in err) == (2, True)
     assert main(["rank", "a", "--file", str(path), "--text-field", "document", "--json",
-                 "--model", str(artifact_path)]) == 2  # fmt: skip
+                 *tiny(artifact_path)]) == 2  # fmt: skip
     path.write_text(source, "utf-8")
     capsys.readouterr()
     assert main(["rank", "a", "--file", str(path), "--text-field", "document", "--json",
-                 "--model", str(artifact_path)]) == 0  # fmt: skip
+                 *tiny(artifact_path)]) == 0  # fmt: skip
     assert capsys.readouterr().out.endswith(f', "document": {source}}}\n')
 
 
 _PEAK = """
 import pathlib, sys
 from edge_rerank.cli import main
-code = main(["score", "--model", sys.argv[1], sys.argv[2], "--output", sys.argv[3]])
+code = main(["score", "--engine", "onnxruntime", "--model", sys.argv[1], sys.argv[2], "--output", sys.argv[3]])
 lines = pathlib.Path("/proc/self/status").read_text().splitlines()
 print(code, next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")))
 """
