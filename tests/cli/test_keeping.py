@@ -404,7 +404,8 @@ def test_numbers_and_spelling_are_passed_through(
 _PEAK = """
 import pathlib, sys
 from edge_rerank.cli import main
-code = main(["score", "--engine", "onnxruntime", "--model", sys.argv[1], sys.argv[2], "--output", sys.argv[3]])
+model = ["--model", sys.argv[1], "--engine", "onnxruntime"]
+code = main(["score", *model, sys.argv[2], "--output", sys.argv[3]])
 lines = pathlib.Path("/proc/self/status").read_text().splitlines()
 print(code, next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")))
 """
