@@ -84,17 +84,19 @@ def no_thread(error: Exception) -> EngineError:
     )
 
 
-def interrupted(error: BaseException | None, outer: BaseException | None) -> bool:
-    """Return True for what an interrupt became on its way, as in the middle of an import.
+def interrupt_behind(
+    error: BaseException | None, outer: BaseException | None
+) -> KeyboardInterrupt | None:
+    """Return the interrupt that became ``error`` on its way, as in the middle of an import.
 
     Python makes a RuntimeError of it where a class was being made, and C extensions an
     ImportError. ``outer`` was being handled before, and has nothing to do with it.
     """
     while error is not None and error is not outer:
         if isinstance(error, KeyboardInterrupt):
-            return True
+            return error
         error = error.__cause__ or error.__context__
-    return False
+    return None
 
 
 def _restored(kind: type[EdgeRerankError], message: str, index: int | None) -> EdgeRerankError:

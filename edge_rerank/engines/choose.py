@@ -6,7 +6,7 @@ import sys
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from edge_rerank.errors import EngineError, InputError, interrupted
+from edge_rerank.errors import EngineError, InputError, interrupt_behind
 
 if TYPE_CHECKING:
     from edge_rerank.artifact.folder import Artifact
@@ -83,7 +83,7 @@ def import_engine(name: EngineChoice, artifact: Artifact) -> None:
         if needed:
             _import_onnx()
     except EngineError as error:
-        if interrupted(error, outer):
+        if interrupt_behind(error, outer) is not None:
             raise
 
 

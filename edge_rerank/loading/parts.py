@@ -16,7 +16,7 @@ from edge_rerank.artifact.folder import Artifact, verify_checksums
 from edge_rerank.description import EngineChoice
 from edge_rerank.engines.choose import import_engine
 from edge_rerank.engines.protocol import Engine
-from edge_rerank.errors import interrupted
+from edge_rerank.errors import interrupt_behind
 from edge_rerank.loading.background import Background, Outcome
 from edge_rerank.tokenizing.choose import PairTokenizer
 
@@ -59,9 +59,10 @@ def open_parts(
     except BaseException as error:
         for part in started:
             part.dismiss(_close)
-        if interrupted(error, outer):
-            raise KeyboardInterrupt from error
-        raise
+        interrupt = interrupt_behind(error, outer)
+        if interrupt is None or interrupt is error:
+            raise
+        raise interrupt from None
 
 
 def _nothing() -> None:

@@ -52,6 +52,6 @@ def partials(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.partial"))
 
 
-def tiny(folder: Path) -> tuple[str, ...]:
+def tiny(folder: Path) -> tuple[str, str, str, str]:
     """Name the tiny model with the one engine that runs it: without, that is worth a warning."""
     return ("--model", str(folder), "--engine", "onnxruntime")

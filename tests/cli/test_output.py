@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.runs import COMMAND, LINE, run, shell
+from tests.cli.runs import COMMAND, LINE, run, shell, tiny
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX files")
 
@@ -28,12 +28,12 @@ held_to_modes = pytest.mark.skipif(
 
 @pytest.fixture
 def words(artifact_path: Path) -> list[str]:
-    return ["score", "--model", str(artifact_path), "--output"]
+    return ["score", *tiny(artifact_path), "--output"]
 
 
 @pytest.fixture
 def scored(artifact_path: Path) -> bytes:
-    done = run("score", "--model", artifact_path, input=LINE * 3)
+    done = run("score", *tiny(artifact_path), input=LINE * 3)
     assert (done.returncode, done.stdout.count(b"\n")) == (0, 3)
     return done.stdout
 

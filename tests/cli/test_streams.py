@@ -15,7 +15,7 @@ import pytest
 from edge_rerank.cli import main
 from edge_rerank.cli.streams import printable
 from edge_rerank.machine.threads import usable_threads
-from tests.cli.runs import COMMAND, LINE, run, shell, write_pairs
+from tests.cli.runs import COMMAND, LINE, run, shell, tiny, write_pairs
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX shells and locales")
 
@@ -36,7 +36,7 @@ def test_without_standard_output_nothing_is_begun(words: list[str], closed: str)
 def test_where_output_goes_elsewhere_it_need_not_be_open(
     artifact_path: Path, tmp_path: Path
 ) -> None:
-    words = ("score", "--model", artifact_path, "--output")
+    words = ("score", *tiny(artifact_path), "--output")
     for closed in (">&-", "2>&-", ">&- 2>&-"):
         done = shell(f'"$@" {closed}', *words, tmp_path / "o", input=LINE)
         assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
@@ -50,20 +50,20 @@ def test_where_output_goes_elsewhere_it_need_not_be_open(
 
 
 def test_errors_never_end_up_in_the_data(artifact_path: Path, tmp_path: Path) -> None:
-    done = shell('"$@" 2>&-', "score", "--model", artifact_path, input=LINE + b"{oops\n")
+    done = shell('"$@" 2>&-', "score", *tiny(artifact_path), input=LINE + b"{oops\n")
     assert (done.returncode, done.stdout.count(b"\n"), b"oops" in done.stdout) == (2, 1, False)
     for script in ('"$@" 2>&-', '"$@" >&- 2>&-'):
         done = shell(script, "rank")
         assert (done.returncode, done.stdout) == (2, b"")
     output = tmp_path / "o"
-    words = ("score", "--model", artifact_path, "--output", output, "--on-error", "skip")
+    words = ("score", *tiny(artifact_path), "--output", output, "--on-error", "skip")
     done = shell('"$@" >&- 2>&-', *words, input=LINE + b"{oops\n")
     assert (done.returncode, output.read_bytes().count(b"\n")) == (0, 1)
 
 
 @pytest.mark.parametrize("words", [["score"], ["rank", "a"], ["rank", "a", "-"]])
 def test_without_standard_input(artifact_path: Path, words: list[str]) -> None:
-    done = shell('"$@" <&-', *words, "--model", artifact_path)
+    done = shell('"$@" <&-', *words, *tiny(artifact_path))
     assert (done.returncode, done.stdout) == (2, b"")
     assert b"no standard input" in done.stderr or b"no documents" in done.stderr
 
@@ -75,7 +75,7 @@ def test_a_program_without_streams(
     for name in ("stdin", "stdout", "stderr"):
         monkeypatch.setattr(sys, name, None)
     pairs = write_pairs(tmp_path / "x.jsonl", 3)
-    model = ["--model", str(artifact_path)]
+    model = [*tiny(artifact_path)]
     assert main(["rank", "a", "b", *model]) == 2
     assert main(["score", str(pairs), "--output", str(tmp_path / "o"), *model]) == 0
     assert (tmp_path / "o").read_bytes().count(b"\n") == 3
@@ -129,18 +129,20 @@ def test_paths_are_the_systems_and_texts_are_utf8(
         if engine == "native" and not (model / "model.safetensors").exists():
             continue
         act("rank", "q", "d", "--model", model, "--engine", engine)
-    act("score", "--input", pairs, "--output", output, "--model", model)
-    act("score", pairs, "--output", output, "--model", model, "--score-field", "wërt")
+    act("score", "--input", pairs, "--output", output, *tiny(model))
+    act("score", pairs, "--output", output, *tiny(model), "--score-field", "wërt")
     assert json.loads(output.read_text("utf-8").splitlines()[0])["wërt_tokens"]
     ranked = act("rank", "naïve", "--file", texts, "--text-field", "tëxt", "--json",
-                 "--model", model)  # fmt: skip
+                 *tiny(model))  # fmt: skip
     assert {json.loads(line)["document"]["tëxt"] for line in ranked.splitlines()} == {
         *("plants", "wörld 中")
     }
-    assert "naïve 中" in act("rank", "q", "naïve 中", "--model", model)
-    assert json.loads(act("info", model, "--json"))["path"] == str(model)
-    assert f"folder      {model}" in act("info", model)
-    assert json.loads(act("verify", model, "--json"))["path"] == str(model)
+    assert "naïve 中" in act("rank", "q", "naïve 中", *tiny(model))
+    assert json.loads(act("info", model, "--json", "--engine", "onnxruntime"))["path"] == str(model)
+    assert f"folder      {model}" in act("info", model, "--engine", "onnxruntime")
+    assert json.loads(act("verify", model, "--json", "--engine", "onnxruntime"))["path"] == str(
+        model
+    )
     compared = run("verify", model, "--reference", model, "--pairs", pairs, environment=locale)
     assert compared.returncode == 0, compared.stderr
 
