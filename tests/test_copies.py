@@ -68,6 +68,7 @@ def test_settings_stay_open_where_they_were(
     assert seen == {
         "path": artifact_path.resolve(),
         **{"threads": None, "max_length": None, "engine": "auto", "kernel": None},
+        "map_weights": False,
         **options,
     }
 

@@ -116,7 +116,7 @@ def test_without_tokenizers_what_they_were_needed_for_is_named(
 
     path = byte_level(tmp_path / "tokenizer.json")
     missing(monkeypatch, "tokenizers")
-    message = r"the tokenizers library cannot be imported: .* \(the native one cannot: .*BPE"
+    message = r"the library tokenizers cannot be imported: .* \(the native one cannot: .*BPE"
     with pytest.raises(TokenizerError, match=message):
         PairTokenizer(path, max_length=64)
     monkeypatch.setenv("EDGE_RERANK_TOKENIZER", "tokenizers")
