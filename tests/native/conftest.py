@@ -12,7 +12,13 @@ import pytest
 
 from edge_rerank.artifact.builtin import builtin_model
 from edge_rerank.artifact.folder import Artifact, load_artifact
-from edge_rerank.native_library import FOLDER, Library, UnavailableError, load_library
+from edge_rerank.native_library import (
+    FOLDER,
+    Library,
+    UnavailableError,
+    library_file,
+    load_library,
+)
 from native.targets import Target, host_target
 from native.toolchain import ROOT
 
@@ -47,9 +53,11 @@ def library() -> Library:
 def _check_age() -> None:
     """Fail where the sources have changed since the library in this checkout was built."""
     sources = [path for path in (ROOT / "src").rglob("*") if path.suffix in (".cpp", ".h")]
-    built = min(path.stat().st_mtime for path in FOLDER.glob("*edge_rerank.*"))
-    if FOLDER.is_relative_to(ROOT.parent) and max(it.stat().st_mtime for it in sources) > built:
-        pytest.fail(f"{FOLDER} is older than native/src: python -m native.build --output {FOLDER}")
+    file = library_file()
+    newest = max(path.stat().st_mtime for path in sources)
+    if file.is_relative_to(ROOT.parent) and newest > file.stat().st_mtime:
+        remedy = f"python -m native.build --output {FOLDER}"
+        pytest.fail(f"{file} is older than native/src: {remedy}")
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ import pytest
 
 from edge_rerank.artifact.folder import Artifact
 from edge_rerank.engines.native import NativeEngine
-from edge_rerank.native_library import FOLDER, Library
+from edge_rerank.native_library import Library, library_file
 from edge_rerank.tokenizing.choose import PairTokenizer
 from native.targets import TARGETS, Target
 from tests.native.conftest import HEADER
@@ -48,9 +48,10 @@ def rank(host: Target, library: Library, tmp_path_factory: pytest.TempPathFactor
     if host.system == "windows":
         pytest.skip("the package has no import library")
     program = tmp_path_factory.mktemp("example") / "rank"
-    flags = ("-std=c99", *STRICT, "-target", host.triple, f"-Wl,-rpath,{FOLDER}")
+    folder = library_file().parent
+    flags = ("-std=c99", *STRICT, "-target", host.triple, f"-Wl,-rpath,{folder}", f"-L{folder}")
     source = NATIVE / "example" / "rank.c"
-    zig("cc", *flags, str(source), f"-L{FOLDER}", "-ledge_rerank", "-o", str(program))
+    zig("cc", *flags, str(source), "-ledge_rerank", "-o", str(program))
     return program
 
 
