@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -24,6 +25,7 @@ class Connection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a connection, unless there are too many."""
         super().connection_made(transport)
+        _send_at_once(transport)
         if len(self.connections) > self.bounds.connections:
             message = "too many connections; try again"
             transport.write(_answer(b"503 Service Unavailable", "OVERLOADED", message))
@@ -73,6 +75,16 @@ class Connection(H11Protocol):
         self._head = None
         if not self._busy() and self.timeout_keep_alive_task is None:
             self.transport.close()
+
+
+def _send_at_once(transport: asyncio.Transport) -> None:
+    """Send each part as it comes: waiting for more costs 40 milliseconds an answer.
+
+    asyncio does so for sockets that it has made itself, and ours it was given.
+    """
+    link = transport.get_extra_info("socket")
+    if link is not None and link.family in (socket.AF_INET, socket.AF_INET6):
+        link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def _answer(status: bytes, code: str, message: str) -> bytes:

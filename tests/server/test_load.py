@@ -273,3 +273,15 @@ def test_mixed_load_has_no_wrong_bit_and_flat_memory(direct: Reranker) -> None:
         p50, p99 = found[len(found) // 2], found[int(len(found) * 0.99)]
         print(f"{count} x {words} words: {len(found)} requests, p50 {p50:.3f} s, p99 {p99:.3f} s")
     print(f"resident {early >> 20} to {late >> 20} MiB")
+
+
+def test_parts_of_an_answer_do_not_wait_for_one_another(server: Running) -> None:
+    """Over a connection that is kept, that would cost 40 ms each time."""
+    link = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+    times = []
+    for _ in range(40):
+        begun = time.monotonic()
+        link.request("GET", "/health")
+        link.getresponse().read()
+        times.append(time.monotonic() - begun)
+    assert statistics.median(times) < 0.03
