@@ -18,8 +18,8 @@ from edge_rerank.pairs import Pair
 from edge_rerank.results import ScoredPair
 from edge_rerank.server.job import CutError, Job
 
-_CALL_SECONDS = 0.08
-_LEAST_TOKENS, _MOST_TOKENS = 2048, 16_384
+_CALL_SECONDS = 0.1
+_LEAST_TOKENS, _MOST_TOKENS = 4096, 16_384
 _SMOOTHING = 0.2  # of the newest piece, in the average speed
 _FIRST_SPEED = 20_000.0  # tokens a second, until there is a measurement
 _MOST_RETRY_SECONDS = 60
