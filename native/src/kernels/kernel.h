@@ -138,7 +138,8 @@ struct Kernel {
                         const ProductF32 &product, int first, int count, float *output,
                         ptrdiff_t output_stride);
 
-    // Each returns false when a value was infinite or not a number.
+    // Each returns false when a value was infinite, and norm() also when one was not a number:
+    // the others look at the extremes alone, which no comparison lets such a value become.
     // Quantises rows of `columns` (padded to 16) values, each times its `smooth` where there is
     // one, from a row's least value to its largest.
     bool (*quantize)(const float *input, ptrdiff_t stride, int rows, int columns,

@@ -1,0 +1,339 @@
+// Calls every function of each kernel that runs here with the same numbers, and compares what it
+// gives with the scalar kernel's. Ends with 0 when all of it is the same bits.
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "kernels/cpu.h"
+
+namespace {
+using namespace edge_rerank::kernels;
+
+long failures = 0;
+uint64_t state = 1;
+
+uint32_t random_bits() {
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    return uint32_t(state >> 32);
+}
+int below(int limit) { return int(random_bits() % uint32_t(limit)); }
+int round_up(int value, int step) { return (value + step - 1) / step * step; }
+
+using Floats = std::vector<float>;
+Floats floats(size_t count, float spread) {
+    Floats values(count);
+    for (float &x : values) {
+        x = (float(random_bits()) / 0x1p31f - 1) * spread;
+    }
+    return values;
+}
+std::vector<int8_t> levels(size_t count) {
+    std::vector<int8_t> values(count);
+    for (int8_t &x : values) {
+        x = int8_t(below(255) - 127);
+    }
+    return values;
+}
+
+// What one kernel gave: numbers, as their bits, and whether all was finite.
+using Result = std::vector<uint32_t>;
+void add(Result &result, const Floats &values) {
+    const size_t before = result.size();
+    result.resize(before + values.size());
+    std::memcpy(result.data() + before, values.data(), values.size() * sizeof(float));
+}
+void add(Result &result, bool sound) { result.push_back(sound); }
+
+// Quantised rows; bytes as signed ones, however the kernel stores them.
+struct Rows {
+    std::vector<uint8_t> bytes;
+    Floats scales, centers;
+    int stride;
+
+    Rows(int rows, int stride)
+        : bytes(size_t(rows) * size_t(stride)), scales(size_t(rows)), centers(size_t(rows)),
+          stride(stride) {}
+    RowsI8 out() { return {bytes.data(), stride, scales.data(), centers.data()}; }
+    void add_to(Result &result, const Kernel &kernel) const {
+        for (const uint8_t byte : bytes) {
+            result.push_back(uint8_t(byte - kernel.row_offset));
+        }
+        add(result, scales);
+        add(result, centers);
+    }
+};
+
+struct Sizes { int rows, inputs, outputs; };
+
+// The weights of a product of int8, packed as the kernel wants them.
+struct Packed {
+    std::vector<int8_t> weights;
+    std::vector<int32_t> start;
+    Floats sums;
+    int inputs;
+
+    Packed(const Kernel &kernel, const std::vector<int8_t> &plain, const Floats &scales,
+           const Sizes &sizes)
+        : start(size_t(sizes.outputs)), sums(size_t(sizes.outputs)),
+          inputs(padded_inputs(kernel, sizes.inputs)) {
+        weights.resize(size_t(inputs) * size_t(sizes.outputs));
+        for (int output = 0; output < sizes.outputs; ++output) {
+            int32_t sum = 0;
+            const int lane = output % kLanes;
+            int8_t *group = weights.data() + size_t(output - lane) * size_t(inputs);
+            for (int input = 0; input < sizes.inputs; ++input) {
+                const int8_t weight = plain[size_t(input) * size_t(sizes.outputs) + size_t(output)];
+                const int unit = input / kernel.unit;
+                group[(unit * kLanes + lane) * kernel.unit + input % kernel.unit] = weight;
+                sum += weight;
+            }
+            start[size_t(output)] = -kernel.row_offset * sum;
+            sums[size_t(output)] = float(sum) * scales[size_t(output)];
+        }
+    }
+};
+
+Result products(const Kernel &kernel, const Sizes &sizes, uint64_t seed) {
+    state = seed;
+    const size_t inputs = size_t(sizes.inputs), outputs = size_t(sizes.outputs);
+    const Floats input = floats(size_t(sizes.rows) * inputs, 3), smooth = floats(inputs, 2);
+    const Floats weights = floats(inputs * outputs, 1), bias = floats(outputs, 1);
+    Floats scales = floats(outputs, 0.01f);
+    Result result;
+    for (const float *factors : {static_cast<const float *>(nullptr), smooth.data()}) {
+        const Packed packed(kernel, levels(inputs * outputs), scales, sizes);
+        Rows rows(sizes.rows, packed.inputs);
+        add(result, kernel.quantize(input.data(), sizes.inputs, sizes.rows, sizes.inputs, factors,
+                                    rows.out()));
+        if (packed.inputs == sizes.inputs) {
+            rows.add_to(result, kernel);
+        }
+        const ProductI8 product{packed.inputs, sizes.outputs,       packed.weights.data(),
+                                scales.data(), packed.start.data(), packed.sums.data(),
+                                bias.data()};
+        for (int first = 0; first < sizes.outputs;
+             first += sizes.outputs / kLanes / 2 * kLanes + kLanes) {
+            const int count = sizes.outputs - first;
+            Floats output(size_t(sizes.rows) * size_t(count));
+            kernel.product_i8(rows.out(), sizes.rows, product, first, count, output.data(), count);
+            add(result, output);
+        }
+    }
+    const ProductF32 product{sizes.inputs, sizes.outputs, weights.data(), bias.data()};
+    Floats output(size_t(sizes.rows) * outputs);
+    kernel.product_f32(input.data(), sizes.inputs, sizes.rows, product, 0, sizes.outputs,
+                       output.data(), sizes.outputs);
+    add(result, output);
+    return result;
+}
+
+Result rows(const Kernel &kernel, const Sizes &sizes, uint64_t seed) {
+    state = seed;
+    const size_t columns = size_t(sizes.inputs), all = size_t(sizes.rows) * columns;
+    const Floats input = floats(all, 4), residual = floats(all, 4), smooth = floats(columns, 2);
+    const Floats weight = floats(columns, 1), bias = floats(columns, 1);
+    Result result;
+    for (const Activation activation :
+         {Activation::gelu, Activation::gelu_tanh, Activation::relu, Activation::tanh}) {
+        Floats values = input;
+        kernel.activate(values.data(), sizes.inputs, sizes.rows, sizes.inputs, activation);
+        add(result, values);
+        if (activation != Activation::tanh) { // no model has it between products
+            values = input;
+            Rows quantized(sizes.rows, sizes.inputs);
+            add(result,
+                kernel.activate_quantize(values.data(), sizes.inputs, sizes.rows, sizes.inputs,
+                                         activation, smooth.data(), quantized.out()));
+            quantized.add_to(result, kernel);
+        }
+    }
+    for (const float *rest : {static_cast<const float *>(nullptr), residual.data()}) {
+        Floats values = input;
+        add(result, kernel.norm(values.data(), sizes.inputs, rest, rest ? sizes.inputs : 0,
+                                sizes.rows, sizes.inputs, {weight.data(), bias.data(), 1e-7f}));
+        add(result, values);
+    }
+    Floats sum = input;
+    kernel.add(residual.data(), sizes.inputs, sum.data());
+    const std::vector<int8_t> table = levels(columns);
+    Floats widened(columns);
+    kernel.widen(table.data(), 0.37f, sizes.inputs, widened.data());
+    add(result, sum);
+    add(result, widened);
+    add(result, Floats{kernel.dot(input.data(), residual.data(), sizes.inputs)});
+    return result;
+}
+
+struct Pair {
+    int length, head_size, first, rows;
+    bool c2p, p2c;
+};
+
+// A relative table in the order of the distance, and in int8 what takes an offset out again.
+struct Table {
+    std::vector<int8_t> quads;
+    Floats scales, columns;
+    std::vector<int32_t> start;
+
+    Table(int count, int head_size, int offset)
+        : quads(size_t(count) * size_t(head_size)), scales(floats(size_t(count), 0.01f)),
+          columns(floats(size_t(count) * size_t(head_size), 1)), start(size_t(count)) {
+        const std::vector<int8_t> plain = levels(quads.size());
+        for (int column = 0; column < count; ++column) {
+            int32_t sum = 0;
+            for (int i = 0; i < head_size; ++i) {
+                const int8_t level = plain[size_t(column * head_size + i)];
+                quads[size_t((i / 4 * count + column) * 4 + i % 4)] = int8_t(level + offset);
+                sum += level;
+            }
+            start[size_t(column)] = -128 * sum;
+        }
+    }
+};
+
+template <typename Task> void fill(Task &task, const Pair &pair, Floats &scratch, Floats &output) {
+    task.rows = pair.rows;
+    task.first = pair.first;
+    task.head_size = pair.head_size;
+    task.query_stride = pair.head_size;
+    task.key_factor = 0.21f;
+    task.middle = kLanes + pair.length - 1;
+    task.scratch = scratch.data();
+    task.output = output.data();
+    task.output_stride = pair.head_size;
+    task.keys.count = pair.length;
+    task.keys.padded = round_up(pair.length, kLanes);
+}
+
+Result attention(const Kernel &kernel, const Pair &pair, uint64_t seed) {
+    state = seed;
+    const int padded = round_up(pair.length, kLanes), size = pair.head_size;
+    const size_t value_size = size_t(round_up(size, kLanes));
+    const int distances = kLanes + round_up(2 * pair.length, kLanes) + kLanes;
+    const Floats queries = floats(size_t(pair.rows * size), 2);
+    const Floats keys = floats(size_t(pair.length * size), 2);
+    Floats values = floats(size_t(padded) * value_size, 1);
+    Floats columns = floats(size_t(padded * size), 1);
+    const Table c2p(distances, size, 0), p2c(distances, size, kernel.row_offset);
+    Floats scratch(size_t(kScoreTile) * size_t(padded));
+    Floats output(size_t(pair.rows * size));
+    Result result;
+
+    std::vector<uint8_t> bytes(size_t(pair.rows * size));
+    Floats query_scales(static_cast<size_t>(pair.rows));
+    for (int row = 0; row < pair.rows; ++row) {
+        add(result, kernel.query_head_i8(queries.data() + row * size, size, 0.21f,
+                                         bytes.data() + row * size, &query_scales[size_t(row)]));
+    }
+    std::vector<int8_t> quads(size_t(padded * size));
+    Floats key_scales(static_cast<size_t>(padded));
+    std::vector<int32_t> starts(static_cast<size_t>(padded));
+    add(result, kernel.store_keys_i8(keys.data(), size, pair.length, size,
+                                     {quads.data(), 4 * padded, key_scales.data(), starts.data()}));
+    result.insert(result.end(), quads.begin(), quads.end());
+    add(result, key_scales);
+
+    AttendI8 task{};
+    fill(task, pair, scratch, output);
+    task.queries = bytes.data();
+    task.query_scales = query_scales.data();
+    task.scale_stride = 1;
+    task.keys.values = values.data();
+    task.keys.quads = quads.data();
+    task.keys.scales = key_scales.data();
+    task.keys.start = starts.data();
+    const auto quantized = [&](const Table &table) {
+        return RelativeI8{table.quads.data(), 4 * distances, table.scales.data(),
+                          table.start.data()};
+    };
+    task.c2p = pair.c2p ? quantized(c2p) : RelativeI8{};
+    task.p2c = pair.p2c ? quantized(p2c) : RelativeI8{};
+    add(result, kernel.attend_i8(task));
+    add(result, output);
+
+    AttendF32 other{};
+    fill(other, pair, scratch, output);
+    other.queries = queries.data();
+    other.keys.values = values.data();
+    other.keys.columns = columns.data();
+    other.c2p = pair.c2p ? RelativeF32{c2p.columns.data(), distances} : RelativeF32{};
+    other.p2c = pair.p2c ? RelativeF32{p2c.columns.data(), distances} : RelativeF32{};
+    add(result, kernel.attend_f32(other));
+    add(result, output);
+    return result;
+}
+
+// Each function says whether a value was infinite, and the norm also whether one was not a number.
+Result faults(const Kernel &kernel, float bad, int at) {
+    Floats values(64, 1.0f);
+    values[size_t(at)] = bad;
+    const Floats ones(64, 1.0f);
+    Rows rows(1, 64);
+    Result result;
+    add(result, kernel.quantize(values.data(), 64, 1, 64, nullptr, rows.out()));
+    Floats copy = values;
+    add(result, kernel.norm(copy.data(), 64, nullptr, 0, 1, 64, {ones.data(), ones.data(), 1e-7f}));
+    uint8_t bytes[64];
+    int8_t quads[64 * kLanes];
+    float scale, scales[kLanes];
+    int32_t starts[kLanes];
+    add(result, kernel.query_head_i8(values.data(), 64, 1, bytes, &scale));
+    add(result, kernel.store_keys_i8(values.data(), 64, 1, 64, {quads, 64, scales, starts}));
+    return result;
+}
+
+void compare(const char *what, const Kernel &kernel, const Result &found, const Result &expected) {
+    if (found != expected && ++failures < 20) {
+        size_t at = 0;
+        while (at < found.size() && at < expected.size() && found[at] == expected[at]) {
+            ++at;
+        }
+        std::fprintf(stderr, "%s of %s differs at number %zu of %zu\n", what, kernel.name, at,
+                     expected.size());
+    }
+}
+} // namespace
+
+int main() {
+    const Kernel &scalar = *available().back();
+    std::vector<const Kernel *> others(available().begin(), available().end() - 1);
+    uint64_t seed = 1;
+    for (const int count : {1, 2, 3, 5, 6, 7, 13}) {
+        for (const int inputs : {16, 48, 80, 384}) {
+            for (const int outputs : {16, 64, 80, 208}) {
+                const Sizes sizes{count, inputs, outputs};
+                const Result expected = products(scalar, sizes, ++seed);
+                const Result plain = rows(scalar, sizes, seed);
+                for (const Kernel *kernel : others) {
+                    compare("a product", *kernel, products(*kernel, sizes, seed), expected);
+                    compare("a function of rows", *kernel, rows(*kernel, sizes, seed), plain);
+                }
+            }
+        }
+    }
+    for (const int length : {1, 15, 16, 17, 40, 100}) {
+        for (const int head_size : {4, 12, 16, 32, 64, 100, 256}) {
+            for (int terms = 0; terms < 4; ++terms) {
+                const int first = below(length), most = length - first;
+                const Pair pair{length,          head_size,       first,
+                                1 + below(most), bool(terms & 1), bool(terms & 2)};
+                const Result expected = attention(scalar, pair, ++seed);
+                for (const Kernel *kernel : others) {
+                    compare("attention", *kernel, attention(*kernel, pair, seed), expected);
+                }
+            }
+        }
+    }
+    for (const Kernel *kernel : available()) {
+        for (int at = 0; at < 64; at += 7) {
+            for (const float bad : {INFINITY, -INFINITY}) {
+                compare("a fault", *kernel, faults(*kernel, bad, at), Result(4, 0));
+            }
+            const Result found = faults(*kernel, NAN, at);
+            compare("a norm's fault", *kernel, Result{found[1]}, Result{0});
+        }
+    }
+    return failures ? 1 : 0;
+}
