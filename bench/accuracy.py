@@ -26,9 +26,9 @@ import onnx
 import torch
 
 from edge_rerank import Reranker
+from edge_rerank.artifact.architecture import Architecture
 from edge_rerank.artifact.builtin import builtin_model
 from edge_rerank.artifact.folder import load_artifact
-from edge_rerank.artifact.manifest import Architecture
 from edge_rerank.errors import EdgeRerankError
 from edge_rerank.pairs import TokenizedBatch
 from edge_rerank.tokenizing.choose import PairTokenizer
@@ -100,7 +100,9 @@ def open_model(checkpoint: Path | None, artifact: Path | None, scratch: Path) ->
     opened = open_checkpoint(checkpoint)
     it = opened.architecture
     return Model(
-        collect_parameters(read_weights(opened.weight_files), it, opened.max_length), it, artifact
+        collect_parameters(read_weights(opened.weight_files), opened.layout, opened.max_length),
+        it,
+        artifact,
     )
 
 

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from edge_rerank.artifact.manifest import Architecture
+from edge_rerank.artifact.architecture import Architecture
 from edge_rerank.pairs import TokenizedBatch
 from edge_rerank.tokenizing.choose import PairTokenizer
 from edge_rerank.verification.comparison import compare_by_query
@@ -31,7 +31,6 @@ from edge_rerank_export.parameters import (
     Tensors,
     collect_parameters,
     linear_names,
-    module_name,
     smooth_name,
 )
 from edge_rerank_export.quantize import dequantize_parameters, quantize_parameters
@@ -97,8 +96,12 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     opened = open_checkpoint(args.checkpoint)
+    if not opened.config.get("share_att_key"):
+        raise SystemExit("trials are of models whose positions share the keys' weights")
     it = opened.architecture
-    tensors = collect_parameters(read_weights(opened.weight_files), it, opened.max_length)
+    tensors = collect_parameters(
+        read_weights(opened.weight_files), opened.layout, opened.max_length
+    )
     tokenizer = PairTokenizer(args.checkpoint / "tokenizer.json", max_length=opened.max_length)
     # Another seed than the benchmark's: what is chosen here is measured on other pairs there.
     lists = ranked_lists(args.work, say, lists=args.lists, seed=1)
@@ -149,11 +152,9 @@ def simulated(
         by_gram = statistics if trial.weights == "gptq" else None
         tensors = dequantize_parameters(quantize_parameters(tensors, architecture, by_gram))
     products = _Products(tensors, architecture, trial)
-    if not architecture.share_att_key:
-        raise SystemExit("trials are of models whose positions share the keys' weights")
     with ExitStack() as hooks:
         for name in linear_names(architecture.layers):
-            module = reference.model.get_submodule(module_name(name))
+            module = reference.module(name)
             handle = module.register_forward_hook(partial(products.of_tokens, name))
             hooks.callback(handle.remove)
         return [float(logit) for logit in reference.logits(pairs)]

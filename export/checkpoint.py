@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edge_rerank.artifact.architecture import Architecture
 from edge_rerank.artifact.folder import sha256_file
-from edge_rerank.artifact.manifest import Architecture
 
-from .config import read_architecture, read_config
+from .config import read_config
 from .errors import CheckpointError
+from .families import Layout, read_layout
 from .licenses import spdx
 from .scoring import Scoring, read_scoring
 from .tokenizer import check_tokenizer_files
@@ -33,16 +34,21 @@ class Checkpoint:
     revision: str | None
     """Resolved commit, or None for a folder."""
     config: Mapping[str, Any]
-    architecture: Architecture
+    layout: Layout
     weight_files: tuple[Path, ...]
     license: str | None
     scoring: Scoring
 
     @property
+    def architecture(self) -> Architecture:
+        """The model's shape."""
+        return self.layout.architecture
+
+    @property
     def max_length(self) -> int:
         """Most tokens of a pair: the least of the limits that the checkpoint states."""
         limits = (
-            self.architecture.max_position_embeddings,
+            self.layout.longest,
             _stated_length(self.folder / "tokenizer_config.json"),
             self.scoring.max_length,
         )
@@ -59,14 +65,14 @@ class Checkpoint:
 def open_checkpoint(
     folder: Path, *, name: str | None = None, revision: str | None = None
 ) -> Checkpoint:
-    """Check that a folder holds a DeBERTa-v2 cross-encoder that can be exported.
+    """Check that a folder holds a cross-encoder that can be exported.
 
     Raises CheckpointError when a part is missing or damaged, or the model is of another kind.
     """
     if not folder.is_dir():
         raise CheckpointError(f"{folder}: no such folder; expected a checkpoint's folder")
     config = read_config(folder)
-    architecture = read_architecture(config, str(folder / "config.json"))
+    layout = read_layout(config, str(folder / "config.json"))
     files = weight_files(folder)
     check_tokenizer_files(folder)
     return Checkpoint(
@@ -74,7 +80,7 @@ def open_checkpoint(
         name=name or folder.resolve().name,
         revision=revision,
         config=config,
-        architecture=architecture,
+        layout=layout,
         weight_files=files,
         license=_stated_license(folder / "README.md"),
         scoring=read_scoring(folder, config),

@@ -7,7 +7,7 @@ from typing import Any
 
 import onnx
 
-from edge_rerank.artifact.manifest import Architecture
+from edge_rerank.artifact.architecture import Architecture
 
 from .calibration import Calibration
 from .graph import build_model

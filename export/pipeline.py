@@ -195,7 +195,7 @@ class _Export:
 
         with self.stages.stage("computing what depends on weights alone"):
             weights = read_weights(self.checkpoint.weight_files)
-            return collect_parameters(weights, self.checkpoint.architecture, self.max_length)
+            return collect_parameters(weights, self.checkpoint.layout, self.max_length)
 
     def _write_fp32(self, graph: Path, tensors: Tensors, folder: Path) -> None:
         import onnx

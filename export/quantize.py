@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edge_rerank.artifact.manifest import Architecture
+from edge_rerank.artifact.architecture import Architecture
 
 from .parameters import Tensors, linear_names
 from .rounding import LEVELS, round_by_gram

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from .padding import PaddedBatch
 
-_OPSET = 18  # the least that Optimum recommends for this architecture
+_OPSET = 18  # the least that Optimum recommends for all of these families
 
 
 class TorchReference:
@@ -27,11 +27,12 @@ class TorchReference:
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         """Load the model; raises CheckpointError when transformers cannot."""
-        from transformers import DebertaV2ForSequenceClassification
+        import transformers
 
+        layout = checkpoint.layout
         try:
             with quiet():
-                model, found = DebertaV2ForSequenceClassification.from_pretrained(
+                model, found = getattr(transformers, layout.model_class).from_pretrained(
                     checkpoint.folder,
                     local_files_only=True,
                     use_safetensors=True,
@@ -49,7 +50,8 @@ class TorchReference:
             )
         self.model: Any = model
         self.model.eval()
-        self._typed = checkpoint.architecture.type_vocab_size > 0
+        self._names = layout.names
+        self._typed = layout.architecture.token_types > 0
 
     def logits(self, batch: TokenizedBatch) -> NDArray[np.float32]:
         """Return one logit a pair, each computed alone and without padding."""
@@ -62,6 +64,10 @@ class TorchReference:
                 feed = {name: torch.from_numpy(it) for name, it in arrays.items()}
                 results[index] = self.model(**feed).logits.item()
         return results
+
+    def module(self, product: str) -> Any:
+        """Return the nn.Linear that computes a product, ``layers.N.PART``."""
+        return self.model.get_submodule(self._names.linear(product))
 
     def run(self, batch: PaddedBatch) -> Tensor:
         """Return one logit a pair, all pairs of the batch together."""

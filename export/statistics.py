@@ -11,11 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from edge_rerank.artifact.manifest import Architecture
+from edge_rerank.artifact.architecture import Architecture
 from edge_rerank.pairs import TokenizedBatch
 
 from .padding import padded_batches
-from .parameters import module_name
 from .reference import TorchReference
 
 
@@ -73,7 +72,7 @@ def collect_statistics(
     Memory is a square of floats for each product: 0.14 GB for xsmall, 2 GB for large.
     """
     watch = _Watch(architecture)
-    with watch.over(reference.model):
+    with watch.over(reference):
         for batch in padded_batches(pairs):
             watch.mask = batch.mask
             reference.run(batch)
@@ -90,11 +89,11 @@ class _Watch:
         self._places = list(_places(architecture.layers))
 
     @contextmanager
-    def over(self, model: Any) -> Iterator[None]:
-        """Watch ``model`` as long as the block runs."""
+    def over(self, reference: TorchReference) -> Iterator[None]:
+        """Watch its model as long as the block runs."""
         with ExitStack() as hooks:
             for place in self._places:
-                module = model.get_submodule(module_name(place.product))
+                module = reference.module(place.product)
                 handle = module.register_forward_pre_hook(partial(self._see, place))
                 hooks.callback(handle.remove)
             yield

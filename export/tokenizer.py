@@ -81,7 +81,7 @@ def _check_settings(checkpoint: Checkpoint, tokens: dict[str, int]) -> None:
             "at their end: set it to 'right' if the model was trained so"
         )
     inputs = settings.get("model_input_names")
-    if checkpoint.architecture.type_vocab_size and inputs and "token_type_ids" not in inputs:
+    if checkpoint.architecture.token_types and inputs and "token_type_ids" not in inputs:
         raise CheckpointError(
             f"{path}: model_input_names has no 'token_type_ids', but the model has token types: "
             "transformers would give it type 0 alone; name them, or set type_vocab_size to 0"

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from .families.family import TensorNames
+
 _SINGLE = "model.safetensors"
 _INDEX = "model.safetensors.index.json"
 FILES = (_SINGLE, _INDEX, "model-*-of-*.safetensors", "adapter_config.json")
@@ -24,7 +26,6 @@ _WRAPPERS = (
     *("_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module."),
     *("base_model.model.", "module.", "model."),
 )
-_HEAD = ("pooler.", "classifier.")
 
 
 def weight_files(folder: Path) -> tuple[Path, ...]:
@@ -71,7 +72,7 @@ def read_weights(files: Collection[Path]) -> dict[str, NDArray[np.float32]]:
     return weights
 
 
-def why_missing(key: str, names: Collection[str]) -> str:
+def why_missing(key: str, names: Collection[str], known: TensorNames) -> str:
     """Say why a weight is not among ``names``, and what to do."""
     for name in names:
         if name != key and _unwrapped(name) == key:
@@ -85,12 +86,12 @@ def why_missing(key: str, names: Collection[str]) -> str:
             f"the weights lack {key} and hold a LoRA adapter; merge it first: "
             "model.merge_and_unload().save_pretrained(FOLDER)"
         )
-    if key.removeprefix("deberta.") in names and key not in names:
+    if key.removeprefix(known.encoder) in names and key not in names:
         return (
-            f"the weights have {key.removeprefix('deberta.')} in place of {key}: they are those "
+            f"the weights have {key.removeprefix(known.encoder)} in place of {key}: they are those "
             "of an encoder alone, without the head that makes it a reranker"
         )
-    if key.startswith(_HEAD):
+    if key.startswith((known.pooler, known.classifier)):
         return (
             f"the weights lack {key}: the checkpoint has no classification head, and transformers "
             "would make one of random numbers; train it as a cross-encoder first"

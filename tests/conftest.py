@@ -16,8 +16,15 @@ import pytest
 from hypothesis import settings
 from numpy.typing import NDArray
 
+from edge_rerank.artifact.architecture import (
+    Architecture,
+    FeedForward,
+    Head,
+    Positions,
+    RelativePositions,
+)
 from edge_rerank.artifact.folder import Probe, write_manifest, write_probes
-from edge_rerank.artifact.manifest import Architecture, Manifest, Source
+from edge_rerank.artifact.manifest import Manifest, Source
 
 # A shared machine may be slow, and a failure must be the same on the next run.
 settings.register_profile("edge-rerank", deadline=None, derandomize=True)
@@ -133,12 +140,11 @@ def tiny_graph(*, types: bool = False) -> Any:
 def tiny_manifest(*, types: bool = False) -> Manifest:
     """Describe the tiny model, in the terms of a DeBERTa-v2."""
     shape = Architecture(
-        layers=1, hidden_size=8, heads=2, head_size=4, intermediate_size=16,
-        vocab_size=VOCABULARY, position_buckets=-1, max_relative_positions=-1,
-        max_position_embeddings=512, relative_attention=True, pos_att_type=("p2c", "c2p"),
-        share_att_key=True, norm_rel_ebd="layer_norm", position_biased_input=False,
-        type_vocab_size=2 if types else 0, hidden_act="gelu", pooler_hidden_act="gelu",
-        layer_norm_eps=1e-7, pad_token_id=0, embedding_size=8,
+        family="deberta-v2", layers=1, hidden_size=8, heads=2, head_size=4, intermediate_size=16,
+        vocab_size=VOCABULARY, embedding_size=8, token_types=2 if types else 0, pad_token_id=0,
+        norm="after", norm_epsilon=1e-7, score_terms=3,
+        positions=Positions(0, RelativePositions(("p2c", "c2p"), buckets=0, furthest=512)),
+        feed_forward=FeedForward("plain", "gelu"), head=Head("dense", "gelu"),
     )  # fmt: skip
     return Manifest(
         name="tiny",

@@ -66,11 +66,18 @@ def work_of(shape: Mapping[str, Any], tokens: int, squares: int) -> Work:
     """
     hidden, layers = shape["hidden_size"], shape["layers"]
     token = 4 * hidden**2 + 2 * hidden * shape["intermediate_size"]
-    products = 2 + len(set(shape["pos_att_type"]) & {"c2p", "p2c"})
+    products = 2 + len(_relative_terms(shape))
     return Work(
         linear=layers * token * tokens,
         attention=layers * products * shape["heads"] * shape["head_size"] * squares,
     )
+
+
+def _relative_terms(shape: Mapping[str, Any]) -> set[str]:
+    """Name the terms of relative positions; records of older releases have them by another name."""
+    if "pos_att_type" in shape:
+        return set(shape["pos_att_type"])
+    return set((shape["positions"]["relative"] or {"terms": ()})["terms"])
 
 
 def least_seconds(work: Work, peak: Peak, precision: str) -> float | None:

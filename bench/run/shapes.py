@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edge_rerank.artifact.architecture import Architecture
 from edge_rerank.artifact.builtin import builtin_model
 from edge_rerank.artifact.folder import load_artifact
-from edge_rerank.artifact.manifest import Architecture
 from edge_rerank.tokenizing.choose import PairTokenizer
 
 from ..peers.conversions import ARTIFACT_INT8, Conversion, ConversionError, Models
@@ -61,7 +61,7 @@ class Shape:
         return {
             "title": self.title,
             "trained": self.trained,
-            "architecture": asdict(manifest.architecture),
+            "architecture": manifest.architecture.to_json(),
             "max_length": manifest.max_length,
             "checkpoint_sha256": manifest.source.checkpoint_sha256,
         }

@@ -1,5 +1,6 @@
 """The artifact on disk: the folder, its manifest, and the model that ships with the package."""
 
+from edge_rerank.artifact.architecture import Architecture
 from edge_rerank.artifact.folder import (
     Artifact,
     Probe,
@@ -10,7 +11,7 @@ from edge_rerank.artifact.folder import (
     write_manifest,
     write_probes,
 )
-from edge_rerank.artifact.manifest import Architecture, FileRecord, Manifest, Source, utc_now
+from edge_rerank.artifact.manifest import FileRecord, Manifest, Source, utc_now
 
 __all__ = [
     "Architecture",

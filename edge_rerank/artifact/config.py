@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from edge_rerank.artifact.architecture import TERMS, Architecture
 from edge_rerank.artifact.fields import Fields, read_json
-from edge_rerank.artifact.manifest import Architecture
 from edge_rerank.errors import shown
 
 _LIMIT = 4 * 1024 * 1024
-_NAMES = {
-    "layers": "num_hidden_layers",
-    "heads": "num_attention_heads",
-    "head_size": "attention_head_size",
-}
-_UNSET_BELOW_ONE = ("position_buckets", "max_relative_positions")
+_Members = dict[str, Any]
+"""What a configuration has to say under its own names, where it says it."""
 
 
 def config_conflicts(path: Path, architecture: Architecture) -> list[str]:
@@ -34,21 +29,70 @@ def conflicts(config: Mapping[str, Any], architecture: Architecture) -> Iterator
     """The same for a configuration that has been read."""
     if config.get("embedding_size") is None:
         config = {**config, "embedding_size": config.get("hidden_size")}
-    for name, value in asdict(architecture).items():
-        key = _NAMES.get(name, name)
+    expected = _common(architecture) | _OF_FAMILY[architecture.family](architecture, config)
+    for key, value in expected.items():
         if config.get(key) is not None:
             found = _normal(key, config[key])
             if found != value:
                 yield f"{key} is {shown(found)} in config.json, {shown(value)} in the manifest"
 
 
+def _common(architecture: Architecture) -> _Members:
+    return {
+        "model_type": architecture.family,
+        "num_hidden_layers": architecture.layers,
+        "hidden_size": architecture.hidden_size,
+        "num_attention_heads": architecture.heads,
+        "intermediate_size": architecture.intermediate_size,
+        "vocab_size": architecture.vocab_size,
+        "embedding_size": architecture.embedding_size,
+        "pad_token_id": architecture.pad_token_id,
+        "layer_norm_eps": architecture.norm_epsilon,
+        "hidden_act": architecture.feed_forward.activation,
+    }
+
+
+def _deberta(architecture: Architecture, config: Mapping[str, Any]) -> _Members:
+    absolute, relative = architecture.positions.absolute, architecture.positions.relative
+    members: _Members = {
+        "attention_head_size": architecture.head_size,
+        "type_vocab_size": architecture.token_types,
+        "pooler_hidden_act": architecture.head.activation,
+        "position_biased_input": absolute > 0,
+    }
+    if absolute:
+        members["max_position_embeddings"] = absolute
+    if relative is None:
+        return members
+    stated = _normal("max_relative_positions", config.get("max_relative_positions"))
+    unset = stated in (None, -1)
+    furthest = "max_position_embeddings" if unset else "max_relative_positions"
+    members |= {
+        "relative_attention": True,
+        "pos_att_type": _ordered(relative.terms),
+        "position_buckets": relative.buckets or -1,
+        furthest: relative.furthest,
+    }
+    return members
+
+
+_OF_FAMILY: Mapping[str, Callable[[Architecture, Mapping[str, Any]], _Members]] = {
+    "deberta-v2": _deberta,
+}
+
+
 def _normal(key: str, value: Any) -> Any:
-    """Return a member of the configuration as the exporter records it."""
+    """Return a member of the configuration in one of the ways in which it may be written."""
     if key == "pos_att_type":
         terms = value.split("|") if isinstance(value, str) else value
         if not isinstance(terms, list):
             return value
-        return tuple(str(term).strip().lower() for term in terms)
-    if key in _UNSET_BELOW_ONE and isinstance(value, int):
+        return _ordered(tuple(str(term).strip().lower() for term in terms))
+    if key in ("position_buckets", "max_relative_positions") and isinstance(value, int):
         return value if value > 0 else -1
     return value
+
+
+def _ordered(terms: tuple[str, ...]) -> tuple[str, ...]:
+    """Return terms in one order, each once; what is not known comes last."""
+    return tuple(sorted(set(terms), key=lambda term: ([*TERMS, term].index(term), term)))

@@ -8,23 +8,28 @@ a known member does.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
-from functools import partial
 from typing import Any
 
+from edge_rerank.artifact import format1
+from edge_rerank.artifact.architecture import Architecture
 from edge_rerank.artifact.fields import Fields
 from edge_rerank.artifact.seal import sealed
 from edge_rerank.errors import FormatVersionError, ManifestError, UnsafePathError, shown
 from edge_rerank.results import ACTIVATIONS
 
 FORMAT = "edge-rerank-artifact"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+_READ: Mapping[int, Callable[[Fields], Architecture]] = {
+    1: format1.parse_architecture,
+    FORMAT_VERSION: Architecture.parse,
+}
+"""What reads the architecture of each format; all else is the same in them."""
 PRECISIONS = ("int8", "fp32")
 # Far beyond any model, and as the native engine has them.
-_MOST_LAYERS, _MOST_WIDTH, _MOST_POSITIONS = 1024, 1 << 15, 1 << 20
-_MOST_WORDS, _MOST_LENGTH, _MOST_BYTES = 1 << 28, 1 << 16, 1 << 50
+_MOST_LENGTH, _MOST_BYTES = 1 << 16, 1 << 50
 REQUIRED_FILES = ("config.json", "model.onnx", "probes.json", "tokenizer.json")
 
 # A plain ASCII name means the same file on every system: no separators, drives, streams or dots
@@ -58,62 +63,6 @@ class Source:
             model=fields.text("model"),
             revision=fields.optional_text("revision"),
             checkpoint_sha256=_sha256(fields, "checkpoint_sha256"),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Architecture:
-    """The shape of the model, under the names and with the meaning of its Hugging Face config."""
-
-    layers: int
-    hidden_size: int
-    heads: int
-    head_size: int
-    intermediate_size: int
-    vocab_size: int
-    position_buckets: int
-    """Number of logarithmic position buckets a side; -1 when unset."""
-    max_relative_positions: int
-    max_position_embeddings: int
-    relative_attention: bool
-    pos_att_type: tuple[str, ...]
-    share_att_key: bool
-    norm_rel_ebd: str
-    position_biased_input: bool
-    type_vocab_size: int
-    hidden_act: str
-    pooler_hidden_act: str
-    layer_norm_eps: float
-    pad_token_id: int
-    embedding_size: int
-    model_type: str = "deberta-v2"
-
-    @classmethod
-    def parse(cls, fields: Fields) -> Architecture:
-        """Read the ``architecture`` object; raises ManifestError."""
-        positions = partial(fields.integer, most=_MOST_POSITIONS)
-        return cls(
-            model_type=fields.choice("model_type", ("deberta-v2",)),
-            layers=fields.integer("layers", least=1, most=_MOST_LAYERS),
-            hidden_size=fields.integer("hidden_size", least=1, most=_MOST_WIDTH),
-            heads=fields.integer("heads", least=1, most=_MOST_WIDTH),
-            head_size=_head_size(fields),
-            intermediate_size=fields.integer("intermediate_size", least=1, most=_MOST_WIDTH),
-            vocab_size=fields.integer("vocab_size", least=1, most=_MOST_WORDS),
-            position_buckets=positions("position_buckets", least=-1),
-            max_relative_positions=positions("max_relative_positions", least=-1),
-            max_position_embeddings=positions("max_position_embeddings", least=1),
-            relative_attention=fields.flag("relative_attention"),
-            pos_att_type=fields.texts("pos_att_type"),
-            share_att_key=fields.flag("share_att_key"),
-            norm_rel_ebd=fields.any_text("norm_rel_ebd"),
-            position_biased_input=fields.flag("position_biased_input"),
-            type_vocab_size=positions("type_vocab_size", least=0),
-            hidden_act=fields.text("hidden_act"),
-            pooler_hidden_act=fields.text("pooler_hidden_act"),
-            layer_norm_eps=fields.number("layer_norm_eps", least=1e-30, most=1),
-            pad_token_id=_pad_token_id(fields),
-            embedding_size=fields.integer("embedding_size", least=1, most=_MOST_WIDTH),
         )
 
 
@@ -157,8 +106,7 @@ class Manifest:
 
         Raises ManifestError for a value that JSON does not have.
         """
-        body = asdict(self)
-        body["architecture"]["pos_att_type"] = list(self.architecture.pos_att_type)
+        body = {**asdict(self), "architecture": self.architecture.to_json()}
         return sealed({"format": FORMAT, "format_version": FORMAT_VERSION, **body})
 
     @classmethod
@@ -169,7 +117,7 @@ class Manifest:
         that could leave the folder, ManifestError for anything else that is not as it should be.
         """
         fields = Fields.of(value, where)
-        _check_format(fields)
+        read_architecture = _READ[_format_version(fields)]
         manifest = cls(
             name=fields.text("name"),
             created=_utc(fields, "created"),
@@ -177,7 +125,7 @@ class Manifest:
             license=fields.optional_text("license"),
             precision=fields.choice("precision", PRECISIONS),
             max_length=fields.integer("max_length", least=1, most=_MOST_LENGTH),
-            architecture=Architecture.parse(fields.child("architecture")),
+            architecture=read_architecture(fields.child("architecture")),
             quantization=_optional_map(fields, "quantization"),
             tools=fields.text_map("tools"),
             parity=dict(fields.child("parity").value),
@@ -197,41 +145,26 @@ def check_file_name(name: str, where: str) -> None:
         )
 
 
-def _check_format(fields: Fields) -> None:
+def _format_version(fields: Fields) -> int:
     found = fields.value.get("format")
     if found != FORMAT:
         raise FormatVersionError(
             f"{fields.where}: format is {shown(found)}; this release reads {FORMAT!r}"
         )
     version = fields.value.get("format_version")
-    if type(version) is not int or version != FORMAT_VERSION:
+    if type(version) is not int or version not in _READ:
         raise FormatVersionError(
-            f"{fields.where}: format version is {shown(version)}; this release reads version "
-            f"{FORMAT_VERSION}: upgrade edge-rerank, or export the model again with this release"
+            f"{fields.where}: format version is {shown(version)}; this release reads versions "
+            f"{' and '.join(map(str, _READ))}: upgrade edge-rerank, or export the model again with "
+            "this release"
         )
-
-
-def _head_size(fields: Fields) -> int:
-    value = fields.integer("head_size", least=1, most=_MOST_WIDTH)
-    hidden = fields.value.get("hidden_size")
-    if value * fields.integer("heads", least=1, most=_MOST_WIDTH) != hidden:
-        fields.fail("head_size", "hidden_size divided by heads")
-    return value
-
-
-def _pad_token_id(fields: Fields) -> int:
-    words = fields.integer("vocab_size", least=1, most=_MOST_WORDS)
-    return fields.integer("pad_token_id", least=0, most=words - 1)
+    return version
 
 
 def _check_length(manifest: Manifest, fields: Fields) -> None:
-    shape = manifest.architecture
-    if shape.position_biased_input and manifest.max_length > shape.max_position_embeddings:
-        fields.fail(
-            "max_length",
-            f"at most {shape.max_position_embeddings}, the number of absolute positions the model "
-            "has (max_position_embeddings)",
-        )
+    absolute = manifest.architecture.positions.absolute
+    if absolute and manifest.max_length > absolute:
+        fields.fail("max_length", f"at most {absolute}, the number of absolute positions")
 
 
 def _files(fields: Fields) -> dict[str, FileRecord]:

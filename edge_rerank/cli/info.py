@@ -106,7 +106,7 @@ def _print(facts: dict[str, Any]) -> None:
             "precision": manifest["precision"],
             "max length": f"{manifest['max_length']} tokens",
             "scores": "logits" if manifest["activation"] == "identity" else manifest["activation"],
-            "shape": f"{shape['model_type']}, {shape['layers']} layers, {shape['hidden_size']} "
+            "shape": f"{shape['family']}, {shape['layers']} layers, {shape['hidden_size']} "
             f"wide, {shape['heads']} heads, vocabulary of {shape['vocab_size']:,}",
             "size": f"{facts['size'] / 1e6:,.1f} MB in {len(manifest['files'])} files",
             "checksums": facts["checksums"],

@@ -62,12 +62,12 @@ def _expected(manifest: Manifest) -> _Shapes:
     for layer in range(model.layers):
         shapes[f"layers.{layer}.attention.query.weight"] = (kind, hidden, hidden)
         shapes[f"layers.{layer}.ffn.up.weight"] = (kind, hidden, model.intermediate_size)
-    if model.relative_attention and model.pos_att_type:
+    if model.relative_terms:
         shapes["relative.bucket"] = ("I32", 2 * manifest.max_length)
-    if model.position_biased_input:
-        shapes["embeddings.position.weight"] = ("F32", model.max_position_embeddings, embedding)
-    if model.type_vocab_size:
-        shapes["embeddings.type.weight"] = ("F32", model.type_vocab_size, embedding)
+    if absolute := model.positions.absolute:
+        shapes["embeddings.position.weight"] = ("F32", absolute, embedding)
+    if model.token_types:
+        shapes["embeddings.type.weight"] = ("F32", model.token_types, embedding)
     return shapes
 
 

@@ -25,15 +25,14 @@ class Attention:
         self.parts = parts
         self.graph = parts.graph
         it = parts.architecture
-        # transformers scales by the number of terms asked for, even where none is computed.
-        self.scale = 1 / math.sqrt(it.head_size * (1 + len(set(it.pos_att_type))))
+        self.scale = 1 / math.sqrt(it.head_size * it.score_terms)
         self.mask = self.graph("Cast", mask, to=TensorProto.INT32)
         batch = self.graph("Shape", ids, start=0, end=1)
         self.length = self.graph("Shape", ids, start=1, end=2)
         g = self.graph
         self.by_token = g("Concat", batch, self.length, g.integers(it.hidden_size), axis=0)
         self.by_head = g("Concat", batch, self.length, g.integers(it.heads, it.head_size), axis=0)
-        self.terms: tuple[str, ...] = it.pos_att_type if it.relative_attention else ()
+        self.terms = it.relative_terms
         if self.terms:
             self._prepare_relative(max_length)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from onnx import ModelProto, TensorProto, helper
 
-from edge_rerank.artifact.manifest import Architecture
+from edge_rerank.artifact.architecture import Architecture
 
 from ..parameters import Tensors
 from .attention import Attention
@@ -30,21 +30,21 @@ def build_model(tensors: Tensors, architecture: Architecture, max_length: int) -
     for layer in range(architecture.layers):
         hidden = _layer(parts, attention, hidden, layer)
     _head(parts, hidden)
-    names = [IDS, MASK] + ([TYPES] if architecture.type_vocab_size else [])
+    names = [IDS, MASK] + ([TYPES] if architecture.token_types else [])
     shape = ["batch", "sequence"]
     inputs = [helper.make_tensor_value_info(name, TensorProto.INT64, shape) for name in names]
     output = helper.make_tensor_value_info(LOGITS, TensorProto.FLOAT, ["batch", 1])
-    return graph.model("deberta_v2_reranker", inputs, [output])
+    return graph.model(f"{architecture.family}_reranker".replace("-", "_"), inputs, [output])
 
 
 def _embeddings(parts: Parts, attention: Attention) -> str:
     graph, it = parts.graph, parts.architecture
     vector = graph.integers(-1)
     hidden = parts.rows("embeddings.word", graph("Reshape", IDS, vector))
-    if it.type_vocab_size:
+    if it.token_types:
         types = parts.rows("embeddings.type", graph("Reshape", TYPES, vector))
         hidden = graph("Add", hidden, types)
-    if it.position_biased_input:
+    if it.positions.absolute:
         positions = graph(
             "Slice",
             parts.parameter("embeddings.position.weight"),
@@ -72,7 +72,7 @@ def _layer(parts: Parts, attention: Attention, hidden: str, layer: int) -> str:
         context = attention(hidden, layer)
     hidden = _residual(parts, context, hidden, f"{name}.attention.output", f"{name}.attention.norm")
     inner = parts.linear(hidden, f"{name}.ffn.up")
-    inner = parts.activation(inner, parts.architecture.hidden_act)
+    inner = parts.activation(inner, parts.architecture.feed_forward.activation)
     return _residual(parts, inner, hidden, f"{name}.ffn.down", f"{name}.ffn.norm")
 
 
@@ -82,7 +82,7 @@ def _residual(parts: Parts, values: str, hidden: str, linear: str, norm: str) ->
 
 def _head(parts: Parts, hidden: str) -> None:
     pooled = _dense(parts, hidden, "pooler", f"pooler_{LOGITS}")
-    pooled = parts.activation(pooled, parts.architecture.pooler_hidden_act)
+    pooled = parts.activation(pooled, parts.architecture.head.activation)
     _dense(parts, pooled, "classifier", LOGITS)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from onnx import TensorProto
 
-from edge_rerank.artifact.manifest import Architecture
+from edge_rerank.artifact.architecture import Architecture
 
 from ..parameters import Tensors, smooth_name
 from .builder import GraphBuilder
@@ -55,7 +55,7 @@ class Parts:
             self.parameter(f"{name}.weight"),
             self.parameter(f"{name}.bias"),
             axis=-1,
-            epsilon=self.architecture.layer_norm_eps,
+            epsilon=self.architecture.norm_epsilon,
         )
 
     def table(self, name: str, groups: int | None = None) -> str:

@@ -41,33 +41,58 @@ class Shape:
     table_rows: int = 8
     """Of the relative embeddings."""
     positions: bool = False
-    type_vocab_size: int = 0
-    hidden_act: str = "gelu"
-    pooler_hidden_act: str = "gelu"
+    token_types: int = 0
+    activation: str = "gelu"
+    head_activation: str = "gelu"
     smooth: bool = False
     """Whether products have factors for their inputs."""
+    format_version: int = 2
 
     def manifest(self) -> dict[str, Any]:
         """Return what manifest.json holds, as far as the native engine reads it."""
         names = (
             *("layers", "hidden_size", "heads", "intermediate_size", "vocab_size"),
-            *("embedding_size", "relative_attention", "type_vocab_size"),
-            *("hidden_act", "pooler_hidden_act"),
+            "embedding_size",
         )
         return {
             "format": "edge-rerank-artifact",
-            "format_version": 1,
+            "format_version": self.format_version,
             "precision": self.precision,
             "max_length": self.max_length,
             "architecture": {
-                "model_type": "deberta-v2",
                 **{name: getattr(self, name) for name in names},
                 "head_size": self.hidden_size // self.heads,
-                "pos_att_type": list(self.terms),
-                "position_biased_input": self.positions,
-                "max_position_embeddings": self.max_length,
-                "layer_norm_eps": 1e-7,
+                **(self._format_1() if self.format_version == 1 else self._format_2()),
             },
+        }
+
+    def _format_1(self) -> dict[str, Any]:
+        return {
+            "model_type": "deberta-v2",
+            "type_vocab_size": self.token_types,
+            "relative_attention": self.relative_attention,
+            "pos_att_type": list(self.terms),
+            "position_biased_input": self.positions,
+            "max_position_embeddings": self.max_length,
+            "hidden_act": self.activation,
+            "pooler_hidden_act": self.head_activation,
+            "layer_norm_eps": 1e-7,
+        }
+
+    def _format_2(self) -> dict[str, Any]:
+        relative = {"terms": list(self.terms)} if self.relative_attention else None
+        return {
+            "family": "deberta-v2",
+            "token_types": self.token_types,
+            "norm": "after",
+            "norm_epsilon": 1e-7,
+            "score_terms": 1 + len(self.terms),
+            "positions": {
+                "absolute": self.max_length if self.positions else 0,
+                "relative": relative,
+            },
+            "feed_forward": {"kind": "plain", "activation": self.activation},
+            "head": {"kind": "dense", "activation": self.head_activation},
         }
 
     def tensors(self, seed: int = 1) -> dict[str, Array]:
@@ -86,16 +111,17 @@ _KINDS = {
     "c2p": Shape(terms=("c2p",)),
     "p2c": Shape(terms=("p2c",)),
     "positions": Shape(relative_attention=False, positions=True),
-    "types": Shape(type_vocab_size=2),
-    "one-type": Shape(type_vocab_size=1, positions=True),
+    "types": Shape(token_types=2),
+    "one-type": Shape(token_types=1, positions=True),
     "projected": Shape(embedding_size=32, positions=True),
     "wide": Shape(hidden_size=32, embedding_size=32, heads=1, intermediate_size=48),
     "small-heads": Shape(heads=4, layers=2),
     "odd-heads": Shape(hidden_size=48, embedding_size=48, heads=4),
-    "relu": Shape(hidden_act="relu", pooler_hidden_act="tanh"),
-    "gelu-new": Shape(hidden_act="gelu_new", pooler_hidden_act="relu"),
+    "relu": Shape(activation="relu", head_activation="tanh"),
+    "gelu-new": Shape(activation="gelu_new", head_activation="relu"),
     "smooth": Shape(smooth=True, layers=2),
     "long": Shape(max_length=40, table_rows=16),
+    "format-1": Shape(positions=True, token_types=2, format_version=1),
 }
 
 TINY = {
@@ -120,8 +146,8 @@ class _Maker:
         self._weight("embeddings.word", (shape.vocab_size, width), (shape.vocab_size, 1))
         if shape.positions:
             self._floats("embeddings.position.weight", (shape.max_length, width))
-        if shape.type_vocab_size:
-            self._floats("embeddings.type.weight", (shape.type_vocab_size, width))
+        if shape.token_types:
+            self._floats("embeddings.type.weight", (shape.token_types, width))
         if width != shape.hidden_size:
             deviation = width**-0.5
             self._floats("embeddings.projection.weight", (width, shape.hidden_size), deviation)

@@ -121,6 +121,7 @@ def _drop(*keys: str) -> Callable[[dict[str, Any]], None]:
     return change
 
 
+RELATIVE = ("architecture", "positions", "relative")
 RECORD = {"sha256": "0" * 64, "size": 1}
 
 
@@ -129,7 +130,7 @@ RECORD = {"sha256": "0" * 64, "size": 1}
     [
         (_set("format", to="gguf"), FormatVersionError, "'gguf'; this release reads 'edge-rer"),
         (_drop("format"), FormatVersionError, "format is None"),
-        (_set("format_version", to=2), FormatVersionError, "is 2; this release reads version 1"),
+        (_set("format_version", to=3), FormatVersionError, "is 3; this release reads versions 1 a"),
         (_set("format_version", to="1"), FormatVersionError, "is '1'"),
         (_set("format_version", to=True), FormatVersionError, "is True"),
         (_drop("name"), ManifestError, "'name' is missing; expected a string"),
@@ -142,13 +143,18 @@ RECORD = {"sha256": "0" * 64, "size": 1}
         (_set("max_length", to=True), ManifestError, "'max_length' is True"),
         (_set("source", to=None), ManifestError, "'source' is None; expected an object"),
         (_set("source", "checkpoint_sha256", to="AB"), ManifestError, "'source': 'checkpoint_sha"),
-        (_set("architecture", "model_type", to="bert"), ManifestError, "'bert'; expected one of"),
+        (_set("architecture", "family", to="gpt2"), ManifestError, "'gpt2'; expected one of"),
         (_set("architecture", "layers", to="12"), ManifestError, "'layers' is '12'"),
-        (_set("architecture", "share_att_key", to=1), ManifestError, "'share_att_key' is 1; expe"),
-        (_set("architecture", "pos_att_type", to="c2p"), ManifestError, "a list of strings"),
-        (_set("architecture", "pos_att_type", to=[1]), ManifestError, "a list of strings"),
+        (_set("architecture", "norm", to="before"), ManifestError, "'before'; expected one of aft"),
+        (_set(*RELATIVE, "terms", to="c2p"), ManifestError, "a list of strings"),
+        (_set(*RELATIVE, "terms", to=[1]), ManifestError, "a list of strings"),
+        (_set(*RELATIVE, "terms", to=["q2c"]), ManifestError, "a list of c2p and p2c"),
+        (_set(*RELATIVE, "terms", to=[]), ManifestError, "a list of c2p and p2c"),
+        (_set(*RELATIVE, to=3), ManifestError, "'relative' is 3; expected an object"),
+        (_set("architecture", "feed_forward", "kind", to="gated"), ManifestError, "one of plain"),
+        (_set("architecture", "head", "kind", to="mean"), ManifestError, "expected one of dense"),
         (
-            _set("architecture", "layer_norm_eps", to="x"),
+            _set("architecture", "norm_epsilon", to="x"),
             ManifestError,
             "a number from 1e-30 to 1",
         ),
@@ -188,7 +194,7 @@ def test_bad_manifests(
 
 def test_more_positions_than_the_model_has(make_artifact: Make) -> None:
     def change(value: dict[str, Any]) -> None:
-        value["architecture"]["position_biased_input"] = True
+        value["architecture"]["positions"]["absolute"] = 512
         value["max_length"] = 513
 
     with pytest.raises(ManifestError, match="'max_length' is 513; expected at most 512"):

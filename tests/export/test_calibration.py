@@ -46,7 +46,7 @@ def planted(make_checkpoint: Make) -> Any:
     folder = make_checkpoint()
     plant_outliers(folder)
     checkpoint = open_checkpoint(folder)
-    tensors = collect_parameters(read_weights(checkpoint.weight_files), checkpoint.architecture, 96)
+    tensors = collect_parameters(read_weights(checkpoint.weight_files), checkpoint.layout, 96)
     return checkpoint, tensors, TorchReference(checkpoint)
 
 
@@ -79,7 +79,7 @@ def test_rounding_serves_every_product(planted: Any) -> None:
     """The whole path: statistics of a model, and its products on what they were taken from."""
     import torch
 
-    from edge_rerank_export.parameters import linear_names, module_name
+    from edge_rerank_export.parameters import linear_names
     from edge_rerank_export.quantize import dequantize_parameters, quantize_parameters
 
     checkpoint, tensors, reference = planted
@@ -90,7 +90,7 @@ def test_rounding_serves_every_product(planted: Any) -> None:
     for name in linear_names(it.layers):
         rows = inputs.setdefault(name, [])
         source = re.sub(r"\.(query|key)$", ".value", name)  # they read the table's rows as well
-        reference.model.get_submodule(module_name(source)).register_forward_pre_hook(
+        reference.module(source).register_forward_pre_hook(
             lambda module, values, rows=rows: rows.append(values[0][0])
         )
     reference.logits(batch)

@@ -30,7 +30,7 @@ def tensors(checkpoint: Any) -> Any:
     from edge_rerank_export.parameters import collect_parameters
     from edge_rerank_export.weights import read_weights
 
-    return collect_parameters(read_weights(checkpoint.weight_files), checkpoint.architecture, 96)
+    return collect_parameters(read_weights(checkpoint.weight_files), checkpoint.layout, 96)
 
 
 @pytest.fixture(scope="module")
@@ -92,14 +92,14 @@ def test_statistics_are_those_of_every_real_token(checkpoint: Any, reference: An
     """Against what each nn.Linear gets when the pairs run one by one: no padding, no table rows."""
     import torch
 
-    from edge_rerank_export.parameters import linear_names, module_name
+    from edge_rerank_export.parameters import linear_names
     from edge_rerank_export.statistics import input_name
 
     it, batch, rows = checkpoint.architecture, pairs(checkpoint, SEEN), dict[str, list[Any]]()
     names, hooks = linear_names(it.layers), []
     for name in names:
         seen = rows.setdefault(name, [])
-        module = reference.model.get_submodule(module_name(name))
+        module = reference.module(name)
         # The first call in a run is the one with tokens; a later one has the table's rows.
         hooks.append(
             module.register_forward_pre_hook(

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge_rerank.artifact.manifest import Architecture
+from edge_rerank.artifact.architecture import Architecture
 
 
 def architecture(**changes: Any) -> Architecture:
-    from edge_rerank_export.config import read_architecture
+    from edge_rerank_export.families import read_layout
     from tests.export.conftest import TINY
 
     config = {"model_type": "deberta-v2", "num_labels": 1} | TINY | changes
-    return read_architecture(config, "config.json")
+    return read_layout(config, "config.json").architecture
 
 
 @pytest.mark.parametrize("length", [2, 64, 512, 700])
@@ -28,16 +28,16 @@ def test_buckets_are_those_of_transformers(length: int, buckets: int, limit: int
     import torch
     from transformers.models.deberta_v2.modeling_deberta_v2 import build_relative_position
 
-    from edge_rerank_export.config import relative_limit, relative_span
-    from edge_rerank_export.parameters import relative_buckets
+    from edge_rerank_export.relative import relative_buckets, relative_span
 
     it = architecture(
         position_buckets=buckets, max_relative_positions=limit, max_position_embeddings=512
-    )
+    ).positions.relative
+    assert it is not None
     rows = relative_buckets(it, length)
     assert rows.shape == (2 * length,)
     layer = torch.zeros(1, length, 4)
-    position = build_relative_position(layer, layer, buckets, relative_limit(it))[0]
+    position = build_relative_position(layer, layer, buckets, it.furthest)[0]
     span = relative_span(it)
     expected = (position + span).clamp(0, 2 * span - 1).numpy()
     query, key = np.indices((length, length))

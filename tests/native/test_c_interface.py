@@ -238,13 +238,13 @@ SIZES = ("layers", "hidden_size", "heads", "head_size", "intermediate_size", "vo
 ABSURD: tuple[Any, ...] = (0, -1, 1.5, 2**15, 2**31, 2**53, 1e300, True, None, "16", [16], {})
 
 
-@pytest.mark.parametrize("member", [*SIZES, "embedding_size", "type_vocab_size"])
+@pytest.mark.parametrize("member", [*SIZES, "embedding_size", "token_types"])
 def test_sizes_that_the_weights_contradict(member: str, caller: Caller, folder: Path) -> None:
     manifest = SHAPE.manifest()
     for value in ABSURD:
         manifest["architecture"][member] = value
         (folder / "manifest.json").write_text(json.dumps(manifest))
-        assert caller.open(None) == BAD_ARTIFACT or (member, value) == ("type_vocab_size", 0)
+        assert caller.open(None) == BAD_ARTIFACT or (member, value) == ("token_types", 0)
 
 
 @pytest.mark.parametrize(
@@ -254,8 +254,8 @@ def test_sizes_that_the_weights_contradict(member: str, caller: Caller, folder: 
         (Shape(intermediate_size=24), "intermediate_size is not a multiple of 16"),
         (Shape(embedding_size=24), "embedding_size is not a multiple of 16"),
         (Shape(hidden_size=48, embedding_size=48, heads=8), "head_size is not a multiple of 4"),
-        (Shape(hidden_act="tanh"), "the activation function tanh in the layers"),
-        (Shape(hidden_act="silu"), "the activation function 'silu'"),
+        (Shape(activation="tanh"), "the activation function tanh in the layers"),
+        (Shape(activation="silu"), "the activation function 'silu'"),
     ],
 )
 def test_what_this_engine_has_no_code_for(

@@ -68,7 +68,7 @@ def open_session(artifact: Artifact, why: str, *, map_weights: bool = False) -> 
             )
     except Exception as error:
         raise EngineError(f"{path}: ONNX Runtime cannot open it: {error}") from error
-    types = artifact.manifest.architecture.type_vocab_size > 0
+    types = artifact.manifest.architecture.token_types > 0
     inputs = _check_inputs(session.get_inputs(), types, str(path))
     return OpenedSession(
         session=session,

@@ -1,21 +1,26 @@
 // The shape of the model, as the artifact's manifest describes it.
 #pragma once
 
-#include <cstdint>
 #include <string>
 
 #include "kernels/kernel.h"
 
 namespace edge_rerank::engine {
 
+// How the model knows where a token is.
+struct Positions {
+    int absolute = 0;              // rows of the table that is added to the embeddings, or 0
+    bool c2p = false, p2c = false; // terms of relative positions
+};
+
 struct Architecture {
     bool int8 = false;
     int max_length = 0;
     int layers = 0, hidden = 0, heads = 0, head_size = 0, intermediate = 0;
-    int vocabulary = 0, embedding = 0, positions = 0, token_types = 0;
-    bool c2p = false, p2c = false;
+    int vocabulary = 0, embedding = 0, token_types = 0;
+    Positions positions;
     kernels::Activation activation = kernels::Activation::gelu,
-                        pooler_activation = kernels::Activation::gelu;
+                        head_activation = kernels::Activation::gelu;
     float norm_epsilon = 0;
     float score_factor = 0; // what scores are multiplied with before the softmax
 

@@ -220,7 +220,7 @@ class Forward::Thread {
         finish_layer(model_.layers[layer], pairs, own_.first);
         const Head &head = model_.head;
         kernel_.product_f32(own_.first, width, pairs, head.pooler, 0, width, own_.wide, width);
-        kernel_.activate(own_.wide, width, pairs, width, shape_.pooler_activation);
+        kernel_.activate(own_.wide, width, pairs, width, shape_.head_activation);
         for (int i = 0; i < pairs; ++i) {
             const float logit =
                 kernel_.dot(own_.wide + ptrdiff_t(i) * width, head.classifier, width) + head.bias;

@@ -73,9 +73,9 @@ class Packer {
         } else {
             result.words_f32 = weights_.table("embeddings.word.weight", {words, width});
         }
-        if (shape_.positions) {
+        if (shape_.positions.absolute) {
             result.positions =
-                weights_.table("embeddings.position.weight", {shape_.positions, width});
+                weights_.table("embeddings.position.weight", {shape_.positions.absolute, width});
         }
         if (shape_.token_types) {
             result.types = weights_.table("embeddings.type.weight", {shape_.token_types, width});
@@ -127,18 +127,18 @@ class Packer {
         for (int h = 0; h < shape_.heads; ++h) {
             RelativeHead &head = heads[size_t(h)];
             if (shape_.int8) {
-                if (shape_.c2p) {
+                if (shape_.positions.c2p) {
                     head.c2p_i8 = relative_i8(name + "key", h, rows, table_rows, 0);
                 }
-                if (shape_.p2c) {
+                if (shape_.positions.p2c) {
                     head.p2c_i8 =
                         relative_i8(name + "query", h, rows, table_rows, kernel_.row_offset);
                 }
             } else {
-                if (shape_.c2p) {
+                if (shape_.positions.c2p) {
                     head.c2p_f32 = relative_f32(name + "key", h, rows, table_rows);
                 }
-                if (shape_.p2c) {
+                if (shape_.positions.p2c) {
                     head.p2c_f32 = relative_f32(name + "query", h, rows, table_rows);
                 }
             }
@@ -307,9 +307,9 @@ Model::Model(const std::string &folder, int max_length, Access access, const Ker
     embeddings = packer.embeddings();
     int table_rows = 0;
     std::vector<int> rows;
-    if (shape.c2p || shape.p2c) {
-        table_rows = weights.rows("layers.0.relative." + std::string(shape.c2p ? "key" : "query") +
-                                  ".weight");
+    if (shape.positions.c2p || shape.positions.p2c) {
+        table_rows = weights.rows("layers.0.relative." +
+                                  std::string(shape.positions.c2p ? "key" : "query") + ".weight");
         rows = relative_rows(weights, full_length, shape.max_length, table_rows);
     }
     for (int i = 0; i < shape.layers; ++i) {
@@ -326,7 +326,7 @@ Model::Model(const std::string &folder, int max_length, Access access, const Ker
                                     name + "ffn.down.smooth");
         layer.attention_norm = packer.norm(attention + "norm");
         layer.ffn_norm = packer.norm(name + "ffn.norm");
-        if (shape.c2p || shape.p2c) {
+        if (shape.positions.c2p || shape.positions.p2c) {
             layer.heads = packer.relative(i, rows, table_rows);
         } else {
             layer.heads.resize(size_t(shape.heads));

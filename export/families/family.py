@@ -1,0 +1,80 @@
+"""What the exporter has to know of a model family, and of one checkpoint of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from edge_rerank.artifact.architecture import Architecture
+
+from ..config import Config
+
+
+@dataclass(frozen=True, slots=True)
+class RelativeNames:
+    """Where a model keeps what its tables of relative positions are computed of."""
+
+    table: str
+    norm: str | None
+    """The norm that the table's rows go through first."""
+    key: str
+    """Within a layer, the product that makes rows into what queries meet; ``query`` likewise."""
+    query: str
+
+
+@dataclass(frozen=True, slots=True)
+class TensorNames:
+    """The names of modules in transformers' model, under the artifact's names for them."""
+
+    encoder: str
+    """Prefix of all but the head."""
+    words: str
+    positions: str
+    types: str
+    projection: str | None
+    """The product that widens embeddings, in families that may have it."""
+    norm: str
+    """Of the embeddings."""
+    layer: str
+    """Prefix of one layer, with ``{layer}`` for its number."""
+    linears: Mapping[str, str]
+    """Within a layer."""
+    norms: Mapping[str, str]
+    """Within a layer."""
+    pooler: str
+    classifier: str
+    relative: RelativeNames | None = None
+
+    def in_layer(self, layer: int | str, name: str) -> str:
+        """Return the full name of a module within a layer."""
+        return f"{self.layer.format(layer=layer)}.{name}"
+
+    def linear(self, product: str) -> str:
+        """Return the name of the module that computes a product, ``layers.N.PART``."""
+        _, layer, part = product.split(".", 2)
+        return self.in_layer(layer, self.linears[part])
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """One checkpoint: its shape, and under which names its tensors lie in it."""
+
+    architecture: Architecture
+    names: TensorNames
+    model_class: str
+    """transformers' class."""
+    longest: int
+    """Most tokens of a pair that the model has positions for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A kind of model that can be exported."""
+
+    name: str
+    """``model_type`` of its configurations."""
+    title: str
+    model_class: str
+    """The class of transformers that its cross-encoders have."""
+    read: Callable[[Config], Layout]
+    """Describes a checkpoint; raises CheckpointError for a configuration that is not known."""

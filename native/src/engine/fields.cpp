@@ -1,0 +1,61 @@
+#include "engine/fields.h"
+
+#include "base/error.h"
+
+namespace edge_rerank::engine {
+
+Fields::Fields(const Json &object, std::string where) : object_(object), where_(std::move(where)) {
+    if (object.kind() != Json::Kind::object) {
+        bad_artifact(where_ + ": expected an object");
+    }
+}
+
+void Fields::fail(std::string_view name, const std::string &expected) const {
+    bad_artifact(where_ + ": " + std::string(name) + " is missing or wrong; expected " + expected);
+}
+
+const Json &Fields::take(std::string_view name, Json::Kind kind,
+                         const std::string &expected) const {
+    const Json *found = object_.find(name);
+    if (!found || found->kind() != kind) {
+        fail(name, expected);
+    }
+    return *found;
+}
+
+int Fields::whole(std::string_view name, int least, int most) const {
+    const std::string expected =
+        "a whole number from " + std::to_string(least) + " to " + std::to_string(most);
+    const Json &found = take(name, Json::Kind::number, expected);
+    if (!found.whole() || found.number() < least || found.number() > most) {
+        fail(name, expected);
+    }
+    return int(found.number());
+}
+
+float Fields::fraction(std::string_view name) const {
+    const double value = take(name, Json::Kind::number, "a small number").number();
+    if (!(value > 1e-30 && value < 1)) {
+        fail(name, "a number above 0 and below 1");
+    }
+    return float(value);
+}
+
+bool Fields::flag(std::string_view name) const {
+    return take(name, Json::Kind::boolean, "true or false").boolean();
+}
+
+const std::string &Fields::text(std::string_view name) const {
+    return take(name, Json::Kind::text, "a text").text();
+}
+
+Fields Fields::child(std::string_view name) const {
+    return Fields(take(name, Json::Kind::object, "an object"), where_ + ": " + std::string(name));
+}
+
+bool Fields::is_null(std::string_view name) const {
+    const Json *found = object_.find(name);
+    return found && found->kind() == Json::Kind::null;
+}
+
+} // namespace edge_rerank::engine

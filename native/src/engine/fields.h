@@ -1,0 +1,32 @@
+// Takes the members of a JSON object of the manifest, each checked for its type.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/json.h"
+
+namespace edge_rerank::engine {
+
+// All raise Error with EDGE_RERANK_BAD_ARTIFACT, whose text begins with `where`.
+class Fields {
+  public:
+    Fields(const Json &object, std::string where);
+
+    [[noreturn]] void fail(std::string_view name, const std::string &expected) const;
+
+    const Json &take(std::string_view name, Json::Kind kind, const std::string &expected) const;
+    int whole(std::string_view name, int least, int most) const;
+    // A number above 0 and below 1.
+    float fraction(std::string_view name) const;
+    bool flag(std::string_view name) const;
+    const std::string &text(std::string_view name) const;
+    Fields child(std::string_view name) const;
+    bool is_null(std::string_view name) const;
+
+  private:
+    const Json &object_;
+    std::string where_;
+};
+
+} // namespace edge_rerank::engine
