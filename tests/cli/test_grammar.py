@@ -174,11 +174,16 @@ def test_forms_of_documents(act: Any, tmp_path: Path, name: str, content: str) -
 
 def test_objects_on_standard_input(artifact_path: Path) -> None:
     lines = "".join(f"{json.dumps(line)}\n" for line in OBJECTS).encode()
-    for words in (["-"], [], ["--file", "-"], ["--file", "/dev/stdin"]):
-        for data in (lines, gzip.compress(lines), json.dumps(OBJECTS).encode()):
-            done = run("rank", "eat", *words, "--json", "--model", artifact_path, input=data)
-            assert (done.returncode, done.stderr) == (0, b"")
-            assert json.loads(done.stdout.splitlines()[0])["document"]["text"] in DOCUMENTS
+    array = json.dumps(OBJECTS).encode()
+    for words, data in (
+        (["-"], lines),
+        ([], array),
+        (["--file", "-"], gzip.compress(lines)),
+        (["--file", "/dev/stdin"], gzip.compress(array)),
+    ):
+        done = run("rank", "eat", *words, "--json", "--model", artifact_path, input=data)
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert json.loads(done.stdout.splitlines()[0])["document"]["text"] in DOCUMENTS
     done = run("rank", "eat", "--model", artifact_path, input=b'{"body": "x"}\n')
     assert done.returncode == 2
     assert b"standard input:1: no field 'text', only body; name it with --text-field" in done.stderr

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals a
 COUNT = 600
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def whole(artifact_path: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """Return what 600 good pairs come to."""
     folder = tmp_path_factory.mktemp("whole")
@@ -127,8 +127,8 @@ def test_a_disk_that_fills_under_standard_output(
     """Python's unbuffered streams pass over what a disk takes no more."""
     pairs = write_pairs(tmp_path / "pairs.jsonl", 100)
     words: list[str | Path] = [command, "--model", artifact_path]
-    rank = ["eat", "--file", pairs, "--text-field", "query", "--json"]
-    words += [pairs] if command == "score" else rank
+    rank: list[str | Path] = ["eat", "--file", pairs, "--text-field", "query", "--json"]
+    words.extend([pairs] if command == "score" else rank)
     limit = 1500
     with (tmp_path / "o").open("wb") as stream:
         done = run(

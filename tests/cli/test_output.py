@@ -31,7 +31,7 @@ def words(artifact_path: Path) -> list[str]:
     return ["score", *tiny(artifact_path), "--output"]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def scored(artifact_path: Path) -> bytes:
     done = run("score", *tiny(artifact_path), input=LINE * 3)
     assert (done.returncode, done.stdout.count(b"\n")) == (0, 3)
