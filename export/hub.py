@@ -149,7 +149,7 @@ def _commits(name: str) -> list[str]:
     from huggingface_hub import constants
 
     folder = Path(constants.HF_HUB_CACHE) / f"models--{name.replace('/', '--')}" / "snapshots"
-    return sorted(it.name for it in folder.iterdir()) if folder.is_dir() else []
+    return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
 
 
 def _cached_commits(name: str) -> str:

@@ -35,7 +35,7 @@ def padded_batches(pairs: TokenizedBatch) -> Iterator[PaddedBatch]:
 
 
 def _padded(pairs: TokenizedBatch) -> PaddedBatch:
-    lengths, first = (torch.from_numpy(it) for it in (pairs.lengths, pairs.first_segments))
+    lengths, first = map(torch.from_numpy, (pairs.lengths, pairs.first_segments))
     columns = torch.arange(int(lengths.max()))
     mask = columns < lengths[:, None]
     ids = torch.zeros(mask.shape, dtype=torch.int64)

@@ -137,7 +137,7 @@ def _check_default_prompt(path: Path, model: Mapping[str, Any]) -> None:
 
 def _check_modules(path: Path) -> None:
     modules = _read(path, list)
-    kinds = [str(it.get("type")) if isinstance(it, dict) else repr(it) for it in modules]
+    kinds = [str(part.get("type") if isinstance(part, dict) else part) for part in modules]
     if any(kind.rpartition(".")[2] != "Transformer" for kind in kinds) or len(kinds) > 1:
         raise CheckpointError(
             f"{path}: the model consists of {', '.join(kinds)}; edge-rerank exports a Transformer "

@@ -48,8 +48,8 @@ def smooth(tensors: Tensors, layers: int, statistics: Statistics, alpha: float) 
             weights = np.abs(np.concatenate([smoothed[f"{name}.weight"] for name in names], 1))
             vector = smoothing_vector(peak, weights.max(1), alpha)
             _divide(smoothed, names, vector)
-            for it in {input_name(name, layers) for name in names}:
-                _rescale(statistics, it, vector)
+            for read in {input_name(name, layers) for name in names}:
+                _rescale(statistics, read, vector)
     return smoothed
 
 
@@ -85,6 +85,6 @@ def _rescale(statistics: Statistics, name: str, vector: NDArray[np.float32]) -> 
     import torch
 
     multiplier = torch.from_numpy(vector)
-    it = statistics[name]
-    it.peak = it.peak * multiplier
-    it.gram = it.gram * multiplier[:, None] * multiplier
+    seen = statistics[name]
+    seen.peak = seen.peak * multiplier
+    seen.gram = seen.gram * multiplier[:, None] * multiplier

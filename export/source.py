@@ -91,5 +91,5 @@ def _nearest(folder: Path) -> str:
     parent = folder.parent
     if not parent.is_dir():
         return f" ({parent} is a file)" if parent.exists() else f" (there is no {parent} either)"
-    found = sorted(it.name for it in parent.iterdir() if (it / "config.json").is_file())
+    found = sorted(path.parent.name for path in parent.glob("*/config.json"))
     return f" ({parent} has the checkpoints {', '.join(found[:5])})" if found else ""

@@ -55,7 +55,7 @@ def write_weights(path: Path, tensors: Mapping[str, NDArray[Any]]) -> dict[str, 
         for name in ordered:
             array = np.ascontiguousarray(tensors[name])
             stream.write(array.astype(array.dtype.newbyteorder("<"), copy=False).data)
-    return {name: Extent(start + it.offset, it.length) for name, it in extents.items()}
+    return {name: Extent(start + one.offset, one.length) for name, one in extents.items()}
 
 
 def refer_to_weights(model: ModelProto, extents: Mapping[str, Extent]) -> None:
@@ -69,7 +69,7 @@ def refer_by_content(
     model: ModelProto, tensors: Mapping[str, NDArray[Any]], extents: Mapping[str, Extent]
 ) -> None:
     """Do the same for a graph with names of its own: by shape and equal bytes."""
-    known = {(tensors[name].shape, tensors[name].tobytes()): it for name, it in extents.items()}
+    known = {(tensors[name].shape, tensors[name].tobytes()): one for name, one in extents.items()}
     for tensor in model.graph.initializer:
         extent = known.get((tuple(tensor.dims), tensor.raw_data))
         if extent is not None and tensor.data_type == TensorProto.FLOAT:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
 import subprocess
 import sys
@@ -219,3 +220,27 @@ def test_a_file_above_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match=r"file.*cannot be .*: Not a directory"):
         fill(tmp_path / "file" / "model")
     assert (tmp_path / "file").read_text() == "precious"
+
+
+@posix
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_ends_the_command_and_leaves_nothing(
+    number: signal.Signals, code: int, make_checkpoint: Make, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "edge_rerank", "export", str(make_checkpoint())]
+    process = subprocess.Popen(
+        [*command, "--output", str(tmp_path / "new" / "model")],
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell starts what runs in the background with SIGINT ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "fp32 graph with Optimum" in line:
+            break
+    assert [path.name for path in tmp_path.iterdir()] == ["new"]
+    process.send_signal(number)
+    process.communicate(timeout=120)
+    assert process.returncode == code
+    assert list(tmp_path.iterdir()) == []
