@@ -22,7 +22,7 @@ from edge_rerank.engines.choose import ENGINES
 from edge_rerank.inputs.parameters import SCORES
 from edge_rerank.native_library import Library
 from edge_rerank.tokenizing.choose import TOKENIZERS
-from native.toolchain import ROOT
+from native.targets import TARGETS
 
 NATIVE_ENGINE = EngineInfo(
     engine="native",
@@ -43,8 +43,8 @@ NATIVE_ENGINE = EngineInfo(
 def test_the_names_of_choices_are_the_types() -> None:
     for names, kind in ((ENGINES, EngineChoice), (SCORES, Scores), (TOKENIZERS, TokenizerChoice)):
         assert names == get_args(kind)
-    sources = {path.stem for path in (ROOT / "src").rglob("kernels/*.cpp")}
-    assert set(get_args(Kernel)) == sources
+    built = {name for target in TARGETS.values() for name in target.kernels}
+    assert set(get_args(Kernel)) == built
 
 
 @pytest.mark.parametrize("engine", ["native", "onnxruntime"])

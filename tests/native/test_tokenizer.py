@@ -7,6 +7,7 @@ import os
 import pydoc_data.topics
 import random
 import sys
+import time
 from base64 import b64encode
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -185,6 +186,18 @@ def test_on_long_texts_in_time_that_grows_with_them(both: Both) -> None:
     both.agree([(long, ""), ("", long), (long, long), ("a" * 20_000, "\u0301" * 20_000)])
     pair = both.native.encode([("the", "ab[" * 350_000)])  # minutes, if it grew faster
     assert pair.truncated.all()
+
+
+def test_a_long_query_costs_its_time_once(both: Both) -> None:
+    query = "the größe of a wing " * 250_000  # 5 MB
+
+    def seconds(documents: int) -> float:
+        start = time.process_time()
+        both.native.encode([(query, f"{place}") for place in range(documents)])
+        return time.process_time() - start
+
+    one = min(seconds(1) for _ in range(3))
+    assert min(seconds(200) for _ in range(3)) < 4 * one  # 12 times, when it was checked for each
 
 
 def test_from_many_threads(both: Both) -> None:

@@ -26,6 +26,12 @@ std::string_view checked(const edge_rerank_text &text, const char *name, size_t 
     }
     return view;
 }
+
+// One query with many documents is checked and encoded once, however long it is.
+bool repeats(const edge_rerank_text *texts, size_t index) {
+    return index && texts[index].data == texts[index - 1].data &&
+           texts[index].size == texts[index - 1].size;
+}
 } // namespace
 
 Tokenizer::Tokenizer(const std::string &path, int32_t max_length)
@@ -60,16 +66,17 @@ Tokenizer::Tokenizer(const TokenizerFile &file, int32_t max_length)
 
 void Tokenizer::encode(const PairTexts &texts, const PairIds &result) const {
     for (size_t i = 0; i < texts.count; ++i) {
-        checked(texts.queries[i], "query", i);
+        if (!repeats(texts.queries, i)) {
+            checked(texts.queries[i], "query", i);
+        }
         checked(texts.documents[i], "document", i);
     }
     std::vector<int32_t> query, document;
     result.offsets[0] = 0;
     for (size_t i = 0; i < texts.count; ++i) {
-        const edge_rerank_text &now = texts.queries[i], &before = texts.queries[i ? i - 1 : 0];
-        if (i == 0 || now.data != before.data || now.size != before.size) {
+        if (!repeats(texts.queries, i)) {
             query.clear();
-            encode_text({now.data, now.size}, query);
+            encode_text({texts.queries[i].data, texts.queries[i].size}, query);
         }
         document.clear();
         encode_text({texts.documents[i].data, texts.documents[i].size}, document);
