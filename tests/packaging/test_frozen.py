@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.native.conftest import missing
-from tests.packaging.conftest import Install
+from tests.support.environments import fresh_environment, link_distributions
 
 pytestmark = pytest.mark.build
 _APPLICATION = """
@@ -26,13 +26,20 @@ TEXTS = ("rm -r removes a directory and all that is in it.", "ls -S prints the l
 
 
 @pytest.fixture(scope="module")
-def application(install: Install, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Freeze a program that ranks; returns the program's path."""
+def application(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Freeze a program that ranks; returns the program's path.
+
+    Only what the package needs is there: onnxruntime drags along all that it can make use of.
+    """
     if importlib.util.find_spec("PyInstaller") is None:
         missing("PyInstaller is not installed")
     folder = tmp_path_factory.mktemp("frozen")
     (folder / "ranker.py").write_text(_APPLICATION, "utf-8")
-    done = install("wheel").run("python", "-I", "-m", "PyInstaller", "ranker.py", folder=folder)
+    libraries = tmp_path_factory.mktemp("libraries")
+    link_distributions(libraries, "numpy", "onnxruntime", "tokenizers", "pyinstaller")
+    environment = fresh_environment(folder / "venv", [str(libraries)])
+    assert environment.install(str(wheel)).returncode == 0
+    done = environment.run("python", "-I", "-m", "PyInstaller", "ranker.py", folder=folder)
     assert done.returncode == 0, done.stderr[-4000:]
     return folder / "dist" / "ranker" / "ranker"
 

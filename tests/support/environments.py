@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import sysconfig
 import venv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
 
@@ -52,17 +54,37 @@ class Environment:
         )  # fmt: skip
 
 
-def fresh_environment(folder: Path, *, libraries: bool = True) -> Environment:
-    """Make an environment without our package; ``libraries`` are those of this interpreter."""
+def fresh_environment(folder: Path, libraries: Sequence[str] | None = None) -> Environment:
+    """Make an environment without our package; ``libraries`` are folders, default this one's."""
     venv.create(folder, with_pip=False)
-    if libraries:
-        packages = Path(sysconfig.get_path("purelib", vars={"base": str(folder)}))
-        # Last on the path, and what is in there starts nothing: no hook of an editable
-        # installation of ours is at work.
-        (packages / "shared.pth").write_text("\n".join(shared_packages()) + "\n", "utf-8")
+    packages = Path(sysconfig.get_path("purelib", vars={"base": str(folder)}))
+    # Last on the path, and what is in there starts nothing: no hook of an editable installation
+    # of ours is at work.
+    shared = shared_packages() if libraries is None else libraries
+    (packages / "shared.pth").write_text("\n".join(shared) + "\n", "utf-8")
     return Environment(folder)
 
 
 def shared_packages() -> list[str]:
     """Return the folders that this interpreter's libraries lie in."""
     return [entry for entry in sys.path if Path(entry).name.endswith("-packages")]
+
+
+def link_distributions(folder: Path, *names: str) -> Path:
+    """Fill ``folder`` with links to distributions and to what they need, and to nothing else."""
+    wanted, linked = list(names), set[str]()
+    while wanted:
+        name = wanted.pop()
+        try:
+            found = metadata.distribution(name)
+        except metadata.PackageNotFoundError:  # needed on another platform or Python
+            continue
+        if found.name in linked:
+            continue
+        linked.add(found.name)
+        lines = [line for line in found.requires or () if "extra ==" not in line]
+        wanted += [re.split(r"[^\w.-]", line, maxsplit=1)[0] for line in lines]
+        for top in {file.parts[0] for file in found.files or ()} - {".."}:
+            (folder / top).unlink(missing_ok=True)
+            (folder / top).symlink_to(Path(str(found.locate_file(top))))
+    return folder
