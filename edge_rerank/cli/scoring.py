@@ -1,4 +1,4 @@
-"""The lines of ``edge-rerank score``: a pair each, or the reason why there is none."""
+"""The lines of ``edge-rerank score``: a pair each, or what is wrong with it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from edge_rerank.cli.common import with_members
 from edge_rerank.cli.failures import in_options
 from edge_rerank.cli.streams import say
 from edge_rerank.description import Scores
-from edge_rerank.errors import EngineError, InputError, TokenizerError
+from edge_rerank.errors import EdgeRerankError, EngineError, InputError, TokenizerError
 from edge_rerank.pairs import Pair
 from edge_rerank.reading.entries import Entry
 from edge_rerank.reading.objects import Record, text_under
@@ -106,7 +106,7 @@ def lines_of(
 
 
 class Scorer:
-    """Turns lines into lines with scores, and counts those for which there is none."""
+    """Turns lines into lines with scores, and counts those that cannot be scored."""
 
     def __init__(
         self, reranker: Reranker, members: Members, *, logits: bool, on_error: str
@@ -119,10 +119,10 @@ class Scorer:
         self._first: InputError | None = None
 
     def batches(self, lines: Iterator[Line], at_a_time: int) -> Iterator[list[str]]:
-        """Yield the finished lines, so many or so long at a time.
+        """Yield the finished lines, ``at_a_time`` of them, or fewer where they are long.
 
-        Raises the problem of a bad line, where ``on_error`` is to stop, after those before it;
-        and so what the reading of the lines raises.
+        Where ``on_error`` is to stop, the problem of a bad line is raised after those before it,
+        and what the reading of the lines raises always is.
         """
         batch: list[Line] = []
         size = 0
@@ -165,36 +165,43 @@ class Scorer:
         """Yield the texts of a batch; raises over a line only after those before it."""
         results = iter(self._results([line for line in batch if line.problem is None]))
         finished: list[str] = []
-        problem: InputError | None = None
+        problem: EdgeRerankError | None = None
         for line in batch:
-            result = line.problem or next(results)
-            if isinstance(result, InputError) and self.on_error == STOP:
-                problem = result
+            try:
+                text = self._text(line, line.problem or next(results))
+            except EdgeRerankError as error:
+                problem = error
                 break
-            text = (
-                self._failed(line, result)
-                if isinstance(result, InputError)
-                else self._scored(line, result)
-            )
             finished += [] if text is None else [text]
         yield finished
         if problem is not None:
             raise problem
 
-    def _results(self, lines: Sequence[Line]) -> list[ScoredPair | InputError]:
-        """Score lines; one that the model cannot take is at fault, and not its neighbours."""
-        results: list[ScoredPair | InputError] = []
+    def _text(self, line: Line, result: ScoredPair | EdgeRerankError) -> str | None:
+        """Return what is written for a line; raises what ends the run there."""
+        if isinstance(result, ScoredPair):
+            return self._scored(line, result)
+        if isinstance(result, InputError) and self.on_error != STOP:
+            return self._failed(line, result)
+        raise result
+
+    def _results(self, lines: Sequence[Line]) -> list[ScoredPair | EdgeRerankError]:
+        """Score lines; one that the model cannot take is at fault, and not its neighbours.
+
+        What is nobody's fault, such as a lack of memory, is the last of the results.
+        """
+        results: list[ScoredPair | EdgeRerankError] = []
         while rest := lines[len(results) :]:
             pairs = [line.pair for line in rest]
             try:
                 for pair in self._reranker.score(pairs, scores=self._scores, at_a_time=len(pairs)):
                     results.append(pair)
             except (InputError, TokenizerError) as error:
-                if error.index is None:
-                    raise
                 place = lines[len(results)].place
                 message = str(error).removeprefix(f"pair {error.index}: ")
                 results.append(InputError(f"{place}: {message}"))
+            except EdgeRerankError as error:
+                return [*results, error]
         return results
 
     def _scored(self, line: Line, pair: ScoredPair) -> str:

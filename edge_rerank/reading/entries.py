@@ -55,7 +55,7 @@ class Entry:
         return self.text
 
     def record(self) -> Record:
-        """Return the JSON object; raises InputError where it is none."""
+        """Return the JSON object; raises InputError for anything else."""
         return parse_object(self.line(), self.place)
 
     def value(self) -> Any:

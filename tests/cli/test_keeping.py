@@ -8,12 +8,17 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from edge_rerank import EdgeRerankError, EngineError, InputError, Reranker, TokenizerError
 from edge_rerank.cli import main
+from edge_rerank.cli.scoring import Line, Members, Scorer
+from edge_rerank.reading.objects import Record
+from edge_rerank.results import ScoredPair
 from tests.cli.runs import COMMAND, LINE, ids, partials, run, shell, tiny, write_pairs
 
 resource: Any = pytest.importorskip("resource")  # not on Windows
@@ -321,6 +326,55 @@ def test_null(artifact_path: Path, bad_pairs: Path, capsys: pytest.CaptureFixtur
     assert "3 of 5 lines could not be scored and were written with a score of null" in err
 
 
+class Failing:
+    """A reranker whose model cannot take some pairs, or fails at one."""
+
+    def __init__(self, real: Reranker, at: int, error: type[EdgeRerankError]) -> None:
+        self._real, self._at, self._error = real, at, error
+
+    def score(self, pairs: list[tuple[str, str]], **keywords: Any) -> Iterator[ScoredPair]:
+        for index, (pair, scored) in enumerate(zip(pairs, self._real.score(pairs, **keywords))):
+            if pair[0] == f"eat {self._at}":
+                error = self._error(f"pair {index}: no")
+                error.index = index
+                raise error
+            yield scored
+
+
+@pytest.mark.parametrize(
+    ("on_error", "kind", "kept", "raised"),
+    [
+        ("stop", InputError, [0, 1, 2], "x:3: no"),
+        ("skip", InputError, [0, 1, 2, 4, 5, 6], None),
+        ("null", TokenizerError, [0, 1, 2, 3, 4, 5, 6], None),
+        ("skip", EngineError, [0, 1, 2], "pair 3: no"),
+    ],
+)
+def test_a_pair_that_the_model_cannot_take(
+    artifact_path: Path, on_error: str, kind: Any, kept: list[int], raised: str | None
+) -> None:
+    members = Members.named("score")
+    lines = []
+    for place in range(7):
+        record = Record({"id": place}, f'{{"id": {place}}}')
+        lines.append(Line(f"x:{place}", 10, record, (f"eat {place}", "plants")))
+    written: list[str] = []
+    with Reranker.load(artifact_path) as reranker:
+        failing: Any = Failing(reranker, 3, kind)
+        scorer = Scorer(failing, members, logits=False, on_error=on_error)
+        try:
+            for batch in scorer.batches(iter(lines), 5):
+                written += batch
+            assert raised is None
+        except EdgeRerankError as error:
+            assert str(error) == raised
+    values = [json.loads(text) for text in written]
+    assert [value["id"] for value in values] == kept
+    assert [value["id"] for value in values if value["score"] is None] == (
+        [3] if on_error == "null" else []
+    )
+
+
 @pytest.mark.parametrize("policy", ["skip", "null"])
 def test_policies_are_resumed(
     artifact_path: Path, bad_pairs: Path, tmp_path: Path, policy: str
@@ -403,7 +457,11 @@ def test_numbers_and_spelling_are_passed_through(
 
 _PEAK = """
 import pathlib, sys
+from edge_rerank import EdgeRerankError, EngineError, InputError, Reranker, TokenizerError
 from edge_rerank.cli import main
+from edge_rerank.cli.scoring import Line, Members, Scorer
+from edge_rerank.reading.objects import Record
+from edge_rerank.results import ScoredPair
 model = ["--model", sys.argv[1], "--engine", "onnxruntime"]
 code = main(["score", *model, sys.argv[2], "--output", sys.argv[3]])
 lines = pathlib.Path("/proc/self/status").read_text().splitlines()
