@@ -10,10 +10,16 @@ from contextlib import ExitStack
 
 from edge_rerank import __version__
 from edge_rerank.cli import bench, export, info, rank, score, serve, verify
-from edge_rerank.cli.failures import EXIT_CODES, EXIT_USAGE, report
+from edge_rerank.cli.failures import EXIT_CODES, EXIT_USAGE, in_options, report
 from edge_rerank.cli.parser import CommandParser, as_utf8
 from edge_rerank.cli.signals import ended_by_signals
-from edge_rerank.cli.streams import require_standard_output, silent_output, standard_streams
+from edge_rerank.cli.streams import (
+    require_standard_output,
+    say,
+    silent_output,
+    standard_streams,
+)
+from edge_rerank.warning import tell_warnings_to
 
 _EPILOG = f"""\
 examples:
@@ -47,6 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return _run(list(arguments))
             stack.enter_context(standard_streams())
             stack.enter_context(ended_by_signals())
+            tell_warnings_to(lambda warning: say(f"edge-rerank: {in_options(warning)}"))
             if sys.argv[1:2] != ["export"]:
                 # NumPy's threads, which the other commands do not need: where one cannot be made,
                 # OpenBLAS sends its own process an interrupt.

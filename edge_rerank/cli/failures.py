@@ -32,6 +32,10 @@ _OPTIONS = {
     "threads": "--threads",
     "top_k": "--top-k",
 }
+_PHRASES = {
+    "Reranker.load(PATH)": "--model DIR",
+    "engine='onnxruntime'": "--engine onnxruntime",
+}
 # A parameter stands at a message's beginning, in brackets, or as what something is named with.
 _PARAMETERS = "|".join(map(re.escape, _OPTIONS))
 _WORDS = re.compile(
@@ -79,7 +83,9 @@ def _told(error: BaseException) -> tuple[int, str]:
 def in_options(message: str) -> str:
     """Return a message of the library with its parameters called as the options are."""
     message = _WORDS.sub(lambda found: _OPTIONS.get(found[0], found[0]), message)
-    return message.replace("Reranker.load(PATH)", "--model DIR")
+    for words, option in _PHRASES.items():
+        message = message.replace(words, option)
+    return message
 
 
 def no_thread(error: BaseException) -> bool:

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from edge_rerank.errors import EngineError, InputError, interrupt_behind
+from edge_rerank.warning import warn
 
 if TYPE_CHECKING:
     from edge_rerank.artifact.folder import Artifact
@@ -109,12 +110,9 @@ def _import_onnx() -> None:
 @lru_cache
 def _warn_once(reason: str) -> None:
     """Say once in a process that scores have other bits here, and take longer."""
-    import logging  # nothing else here needs it
-
-    logging.getLogger("edge_rerank").warning(
-        "the native engine cannot run here: %s; onnxruntime takes its place, slower and with "
-        "scores of other bits; engine='onnxruntime' asks for it without this warning",
-        reason,
+    warn(
+        f"the native engine cannot run here: {reason}; onnxruntime takes its place, slower and "
+        "with scores of other bits; engine='onnxruntime' asks for it without this warning"
     )
 
 

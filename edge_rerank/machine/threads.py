@@ -16,6 +16,7 @@ from typing import SupportsIndex
 
 from edge_rerank.description import ThreadsChoice
 from edge_rerank.errors import InputError
+from edge_rerank.warning import warn
 
 ENVIRONMENT_VARIABLE = "EDGE_RERANK_THREADS"
 AUTO: ThreadsChoice = "auto"
@@ -58,11 +59,9 @@ def usable_threads() -> int:
 
 @lru_cache
 def _warn_once(text: str, limit: int) -> None:
-    import logging  # nothing else here needs it
-
-    logging.getLogger("edge_rerank").warning(
-        "%s is %s, and this process may use %d (CPU affinity and cgroup quota): it uses %d",
-        *(ENVIRONMENT_VARIABLE, text[:20], limit, limit),
+    warn(
+        f"{ENVIRONMENT_VARIABLE} is {text[:20]}, and this process may use {limit} (CPU affinity "
+        f"and cgroup quota): it uses {limit}"
     )
 
 

@@ -13,7 +13,7 @@ from edge_rerank import InputError, Reranker
 from edge_rerank.cli import build_parser, main
 from edge_rerank.cli.common import to_json, with_members
 from edge_rerank.cli.failures import EXIT_CODES, in_options
-from tests.cli.runs import LINE, run, shell
+from tests.cli.runs import LINE, run, shell, tiny
 
 DOCUMENTS = ["plants eat light", "steel bridge", "water flow of rivers"]
 COMMANDS = ["rank", "score", "export", "info", "verify", "bench", "serve"]
@@ -181,7 +181,7 @@ def test_objects_on_standard_input(artifact_path: Path) -> None:
         (["--file", "-"], gzip.compress(lines)),
         (["--file", "/dev/stdin"], gzip.compress(array)),
     ):
-        done = run("rank", "eat", *words, "--json", "--model", artifact_path, input=data)
+        done = run("rank", "eat", *words, "--json", *tiny(artifact_path), input=data)
         assert (done.returncode, done.stderr) == (0, b"")
         assert json.loads(done.stdout.splitlines()[0])["document"]["text"] in DOCUMENTS
     done = run("rank", "eat", "--model", artifact_path, input=b'{"body": "x"}\n')
@@ -228,7 +228,11 @@ def test_threads(act: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("EDGE_RERANK_THREADS", "9999", "EDGE_RERANK_THREADS is 9999, and this process may use"),
+        (
+            "EDGE_RERANK_THREADS",
+            "9999",
+            "edge-rerank: EDGE_RERANK_THREADS is 9999, and this ",
+        ),
         ("EDGE_RERANK_THREADS", "many", "edge-rerank: EDGE_RERANK_THREADS is 'many'; expected a w"),
         ("EDGE_RERANK_THREADS", "0", "edge-rerank: EDGE_RERANK_THREADS is '0'; expected a whole"),
         ("EDGE_RERANK_KERNEL", "mmx", "edge-rerank: EDGE_RERANK_KERNEL is 'mmx'; expected"),
@@ -245,6 +249,16 @@ def test_info_stops_for_no_variable(name: str, value: str, message: str) -> None
     ranked = run("rank", "a", "b", environment={name: value})
     assert ranked.returncode == (0 if value == "9999" else 2)
     assert ranked.stderr.count(b"\n") == 1
+
+
+def test_a_warning_speaks_of_options(artifact_path: Path) -> None:
+    """The tiny model has no weights for the native engine."""
+    done = run("rank", "a", "b", "--model", artifact_path)
+    assert (done.returncode, done.stderr.count(b"\n")) == (0, 1)
+    assert done.stderr.startswith(b"edge-rerank: the native engine cannot run here: ")
+    assert b"; --engine onnxruntime asks for it without this warning" in done.stderr
+    quiet = run("rank", "a", "b", "--model", artifact_path, "--engine", "onnxruntime")
+    assert (quiet.returncode, quiet.stderr) == (0, b"")
 
 
 def test_an_empty_variable_of_the_shell(artifact_path: Path) -> None:

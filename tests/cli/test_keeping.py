@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +132,7 @@ def test_a_disk_that_fills_under_standard_output(
 ) -> None:
     """Python's unbuffered streams pass over what a disk takes no more."""
     pairs = write_pairs(tmp_path / "pairs.jsonl", 100)
-    words: list[str | Path] = [command, "--model", artifact_path]
+    words: list[str | Path] = [command, *tiny(artifact_path)]
     rank: list[str | Path] = ["eat", "--file", pairs, "--text-field", "query", "--json"]
     words.extend([pairs] if command == "score" else rank)
     limit = 1500
@@ -333,7 +334,8 @@ class Failing:
         self._real, self._at, self._error = real, at, error
 
     def score(self, pairs: list[tuple[str, str]], **keywords: Any) -> Iterator[ScoredPair]:
-        for index, (pair, scored) in enumerate(zip(pairs, self._real.score(pairs, **keywords))):
+        results = self._real.score(pairs, **keywords)
+        for index, (pair, scored) in enumerate(zip(pairs, results, strict=True)):
             if pair[0] == f"eat {self._at}":
                 error = self._error(f"pair {index}: no")
                 error.index = index
@@ -362,12 +364,9 @@ def test_a_pair_that_the_model_cannot_take(
     with Reranker.load(artifact_path) as reranker:
         failing: Any = Failing(reranker, 3, kind)
         scorer = Scorer(failing, members, logits=False, on_error=on_error)
-        try:
+        with nullcontext() if raised is None else pytest.raises(EdgeRerankError, match=raised):
             for batch in scorer.batches(iter(lines), 5):
                 written += batch
-            assert raised is None
-        except EdgeRerankError as error:
-            assert str(error) == raised
     values = [json.loads(text) for text in written]
     assert [value["id"] for value in values] == kept
     assert [value["id"] for value in values if value["score"] is None] == (
