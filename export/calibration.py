@@ -15,6 +15,7 @@ from edge_rerank.errors import InputError
 from edge_rerank.pairs import check_text
 from edge_rerank.reading.entries import Entry, open_entries
 
+from .checkpoint import printable
 from .errors import CalibrationError
 
 Pair = tuple[str, str]
@@ -53,7 +54,7 @@ def load_calibration(path: Path | None) -> Calibration:
             f"{path}: has {len(pairs)} pairs; expected at least {FEWEST}, better some hundreds, "
             "as varied as what the model will be given"
         )
-    return Calibration(pairs, path.name, digest)
+    return Calibration(pairs, printable(path.name), digest)
 
 
 def read_pairs(path: Path) -> tuple[Pair, ...]:

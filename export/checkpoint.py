@@ -62,6 +62,11 @@ class Checkpoint:
         return hashlib.sha256(digests.encode("ascii")).hexdigest()
 
 
+def printable(name: str) -> str:
+    """Return a file's name as text: bytes of it that are not UTF-8 become U+FFFD."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 def open_checkpoint(
     folder: Path, *, name: str | None = None, revision: str | None = None
 ) -> Checkpoint:
@@ -71,13 +76,18 @@ def open_checkpoint(
     """
     if not folder.is_dir():
         raise CheckpointError(f"{folder}: no such folder; expected a checkpoint's folder")
+    if printable(str(folder)) != str(folder):
+        raise CheckpointError(
+            f"{printable(str(folder))}: the path is not UTF-8, and the libraries that read "
+            "checkpoints open no other; rename the folder, or give a link to it"
+        )
     config = read_config(folder)
     layout = read_layout(config, str(folder / "config.json"))
     files = weight_files(folder)
     check_tokenizer_files(folder)
     return Checkpoint(
         folder=folder,
-        name=name or folder.resolve().name,
+        name=name or printable(folder.resolve().name),
         revision=revision,
         config=config,
         layout=layout,

@@ -105,6 +105,8 @@ def export_model(
     _check_libraries()
     _check_options(options)
     calibration = _calibration(options)
+    if not os.fspath(output):
+        raise ExportError("the output is an empty name; expected a folder, such as ./my-model")
     stages = Stages(7 if calibration else 6, report)
     with output_folder(Path(output)) as place:
         with stages.stage(f"reading {model}"):

@@ -176,6 +176,16 @@ def test_long_names(tmp_path: Path) -> None:
         fill(tmp_path / ("n" * 256))
 
 
+def test_an_empty_name_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As of an unset variable of a shell; it must not stand for the folder that is current."""
+    from edge_rerank_export import ExportError, export_model
+
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ExportError, match="the output is an empty name"):
+        export_model("no such checkpoint", "", report=lambda line: None)
+    assert list(tmp_path.iterdir()) == []
+
+
 @posix
 def test_links(tmp_path: Path) -> None:
     from edge_rerank_export import ExportError

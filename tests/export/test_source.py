@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -70,3 +72,19 @@ def test_a_folder_is_a_folder(here: Path, monkeypatch: pytest.MonkeyPatch) -> No
         assert (found.name, found.revision) == ("tiny", None)
     with pytest.raises(ExportError, match=r"main is for a model on the hub; .*hf://models/tiny"):
         fetch_checkpoint("models/tiny", revision="main")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other file systems have no such names")
+def test_a_path_that_is_not_utf8(make_checkpoint: Make, tmp_path: Path) -> None:
+    from edge_rerank_export import CheckpointError, ExportOptions, export_model
+    from edge_rerank_export.source import fetch_checkpoint
+
+    folder = tmp_path / os.fsdecode(b"m\xff")
+    make_checkpoint().rename(folder)
+    with pytest.raises(CheckpointError, match=r"m\ufffd: the path is not UTF-8.* a link to it"):
+        fetch_checkpoint(str(folder))
+    (tmp_path / "link").symlink_to(folder)
+    output, options = tmp_path / os.fsdecode(b"o\xff"), ExportOptions(precision="fp32")
+    report = export_model(str(tmp_path / "link"), output, options, report=lambda line: None)
+    assert report.manifest.name == report.manifest.source.model == "m\ufffd"
+    assert (output / "manifest.json").exists()
