@@ -37,7 +37,7 @@ def expected(direct: Reranker) -> list[list[Any]]:
 def first() -> Path:
     return environment(
         "cohere>=7,<8", "litellm>=1.110,<2", "cohere-haystack>=11,<12", "jina-haystack>=2,<3",
-        "huggingface-api-haystack>=3,<4", "vllm-haystack>=3,<4",
+        "huggingface-api-haystack>=3,<4", "vllm-haystack>=3,<4", "pytest>=8", "pytest-asyncio>=1",
     )  # fmt: skip
 
 
