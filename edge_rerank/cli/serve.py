@@ -95,6 +95,12 @@ def _add_limit_options(parser: argparse.ArgumentParser) -> None:
         ("--max-document", whole_number, 1_000_000, "characters of a document"),
         ("--max-body-mb", number, 32.0, "megabytes of a request"),
         ("--timeout", number, 300.0, "seconds for a request, from its head to its answer"),
+        (
+            "--idle-timeout",
+            number,
+            30.0,
+            "seconds for a request's head to come, an answer to be read",
+        ),
         ("--drain", number, 8.0, "seconds for what was taken to be answered after SIGTERM"),
     )
     for name, kind, default, what in numbers:
@@ -177,7 +183,7 @@ def _settings(
     from edge_rerank.server.keys import read_keys
     from edge_rerank.server.settings import MEBIBYTE, Limits, ModelSource, Settings
 
-    for name in ("max_waiting", "max_connections", "max_documents", "max_body_mb", "timeout"):
+    for name in ("max_body_mb", "timeout", "idle_timeout"):
         if not getattr(options, name) > 0:
             option = "--" + name.replace("_", "-")
             raise InputError(f"{option} is {getattr(options, name):g}; expected more than 0")
@@ -196,6 +202,7 @@ def _settings(
         body_bytes=body,
         waiting_bytes=max(Limits().waiting_bytes, body * 2),
         request_seconds=options.timeout,
+        head_seconds=options.idle_timeout,
         drain_seconds=options.drain,
     )
     return Settings(

@@ -119,6 +119,7 @@ def test_models_are_chosen_by_name_loaded_late_and_dropped(tmp_path: Path) -> No
         (["--max-waiting", "0"], "max-waiting"),
         (["--timeout", "-1"], "timeout"),
         (["--timeout", "nan"], "timeout"),
+        (["--idle-timeout", "0"], "idle-timeout"),
         (["--keep", "-1"], "keep"),
         (["--api-keys", "/nowhere"], "keys"),
     ],

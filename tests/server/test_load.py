@@ -285,3 +285,28 @@ def test_parts_of_an_answer_do_not_wait_for_one_another(server: Running) -> None
         link.getresponse().read()
         times.append(time.monotonic() - begun)
     assert statistics.median(times) < 0.03
+
+
+def test_heads_that_never_come_and_answers_that_are_never_read_end() -> None:
+    with serving("--idle-timeout", "1") as server:
+        for start in (b"", b"GET /health HT", b"GET /health HTTP/1.1\r\nhost: x\r\nx: "):
+            with server.connect() as link:
+                link.sendall(start)
+                assert link.makefile("rb").read() == b""
+        with server.connect() as link:  # the second request of a connection that is kept
+            link.sendall(b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n")
+            reader = link.makefile("rb")
+            while not reader.readline().endswith(b"\r\n") or not reader.peek().startswith(b"{"):
+                pass
+            assert reader.read(15) == b'{"status":"ok"}'
+            link.sendall(b"GET /heal")
+            assert reader.read() == b""
+        body = {"query": "q", "documents": ["x" * 1_000_000] * 20, "return_documents": True}
+        with server.connect() as link:
+            link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            link.sendall(raw(body))
+            while not any(line.get("documents") == 20 for line in server.lines()):
+                time.sleep(0.05)
+            files = len(os.listdir(f"/proc/{server.process.pid}/fd"))
+            time.sleep(2)
+            assert len(os.listdir(f"/proc/{server.process.pid}/fd")) == files - 1
