@@ -18,6 +18,7 @@ from edge_rerank.files import library_path
 from edge_rerank.handles import OfThisProcess
 from edge_rerank.machine.threads import usable_threads
 from edge_rerank.pairs import Pair, TokenizedBatch, offsets_of
+from edge_rerank.tokenizing.cutting import calls
 
 # Below this many texts the tokenizers library's thread pool gains less than it costs to wake.
 _PARALLEL_FROM = 16
@@ -127,8 +128,12 @@ class HuggingFaceTokenizer(OfThisProcess):
     def _encode_texts(self, texts: Sequence[str]) -> list[_Ids]:
         with _failures_as("the tokenizer failed on a text"):
             if self._parallel and len(texts) >= _PARALLEL_FROM:
-                batch = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
-                return [np.array(encoding.ids, np.int32) for encoding in batch]
+                encode_all = self._tokenizer.encode_batch_fast
+                return [
+                    np.array(encoding.ids, np.int32)
+                    for some in calls(texts, len(texts))
+                    for encoding in encode_all(list(texts[some]), add_special_tokens=False)
+                ]
             encode = self._tokenizer.encode
             return [
                 np.array(encode(text, add_special_tokens=False).ids, np.int32) for text in texts

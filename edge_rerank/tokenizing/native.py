@@ -21,6 +21,7 @@ from edge_rerank.errors import ArtifactError, EngineError, TokenizerError
 from edge_rerank.handles import OfThisProcess
 from edge_rerank.native_library import load_library
 from edge_rerank.pairs import Pair, TokenizedBatch, offsets_of
+from edge_rerank.tokenizing.cutting import calls
 
 # Room for the longest possible pairs is set aside for so many at a time.
 _AT_A_TIME = 256
@@ -65,8 +66,7 @@ class NativeTokenizer(OfThisProcess):
         texts = _texts(encoded)[which]
         try:
             parts = [
-                self._part(texts[start : start + _AT_A_TIME], documents[start : start + _AT_A_TIME])
-                for start in range(0, max(1, len(documents)), _AT_A_TIME)
+                self._part(texts[some], documents[some]) for some in calls(documents, _AT_A_TIME)
             ]
         except (ArtifactError, EngineError) as error:
             raise TokenizerError(f"the tokenizer failed on a text: {error}") from error
