@@ -11,6 +11,8 @@ import socket
 import subprocess
 import sys
 import threading
+import time
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -72,7 +74,15 @@ class Running:
         return self.send("GET", path, None, headers)
 
     def lines(self) -> list[Any]:
-        return [json.loads(line) for line in list(self.log) if line.startswith("{")]
+        """Return the log's objects, those of all requests before this included."""
+        mark = uuid.uuid4().hex
+        self.get("/health", {"x-request-id": mark})
+        for _ in range(200):  # the log comes through a pipe
+            found = [json.loads(line) for line in list(self.log) if line.startswith("{")]
+            if any(line.get("id") == mark for line in found):
+                return [line for line in found if line.get("route") != "/health"]
+            time.sleep(0.05)
+        raise AssertionError("the log has ended")
 
     def resident(self) -> int:
         with open(f"/proc/{self.process.pid}/statm", encoding="ascii") as stream:

@@ -18,7 +18,7 @@ import pytest
 from edge_rerank.artifact.builtin import builtin_model
 from tests.server.running import Answer, Running, serving
 
-LONG: dict[str, Any] = {"query": "q", "documents": ["a bridge of steel over a river " * 12] * 300}
+LONG: dict[str, Any] = {"query": "q", "documents": ["a bridge of steel over a river " * 12] * 100}
 
 
 def in_background(server: Running, body: Any) -> tuple[threading.Thread, list[Answer]]:
@@ -40,7 +40,7 @@ def test_what_was_taken_is_answered_before_the_end(number: signal.Signals) -> No
         wait_for_work(server)
         server.process.send_signal(number)
         thread.join()
-        assert len(answers[0].json["results"]) == 300
+        assert len(answers[0].json["results"]) == 100
         assert server.process.wait(20) == 0
         with pytest.raises(ConnectionRefusedError):
             server.connect()
@@ -48,7 +48,7 @@ def test_what_was_taken_is_answered_before_the_end(number: signal.Signals) -> No
 
 def test_what_does_not_end_in_time_is_told_so() -> None:
     with serving("--drain", "0.6") as server:
-        thread, answers = in_background(server, {**LONG, "documents": LONG["documents"] * 20})
+        thread, answers = in_background(server, {**LONG, "documents": LONG["documents"] * 60})
         wait_for_work(server)
         begun = time.monotonic()
         server.process.terminate()

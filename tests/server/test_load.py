@@ -287,6 +287,7 @@ def test_parts_of_an_answer_do_not_wait_for_one_another(server: Running) -> None
     assert statistics.median(times) < 0.03
 
 
+@pytest.mark.slow
 def test_heads_that_never_come_and_answers_that_are_never_read_end() -> None:
     with serving("--idle-timeout", "1") as server:
         for start in (b"", b"GET /health HT", b"GET /health HTTP/1.1\r\nhost: x\r\nx: "):
