@@ -7,10 +7,6 @@ from collections.abc import Iterator
 import pytest
 
 from edge_rerank import Reranker
-
-pytest.importorskip("starlette", reason="the extra `server` is not installed")
-pytest.importorskip("uvicorn", reason="the extra `server` is not installed")
-
 from tests.server.running import Running, serving
 
 QUERY = "how do plants eat?"
@@ -21,6 +17,12 @@ DOCUMENTS = [
     "Steel bridges carry trains over rivers.",
     "",
 ]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _needs_its_libraries() -> None:
+    for name in ("starlette", "uvicorn"):
+        pytest.importorskip(name, reason="the extra `server` is not installed")
 
 
 @pytest.fixture(scope="session")
