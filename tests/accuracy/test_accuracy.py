@@ -19,6 +19,7 @@ from tests.native.conftest import missing
 disable_telemetry()
 pytest.importorskip("torch")
 pytest.importorskip("optimum.onnxruntime")
+pytestmark = pytest.mark.slow
 LISTS = 18
 
 

@@ -15,6 +15,8 @@ from edge_rerank.native_library import UnavailableError, load_library
 from tests.export.conftest import VARIANTS, Make
 from tests.native.conftest import missing
 
+QUICK, *OTHERS = VARIANTS
+SLOW = pytest.mark.slow  # each is exported, twice
 # Relative to the spread of the logits. Exact arithmetic in another order, and 8 bits rounded in
 # another way: the native engine keeps the attention's weights in full precision.
 LIMITS = {"fp32": 1e-4, "int8": 0.1}
@@ -31,7 +33,7 @@ def logits(folder: Path, engine: Any, kernel: Any = None) -> NDArray[np.float32]
 
 
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("variant", [QUICK, *(pytest.param(n, marks=SLOW) for n in OTHERS)])
 def test_engines_agree(variant: str, precision: str, make_checkpoint: Make, tmp_path: Path) -> None:
     from edge_rerank_export import ExportOptions, export_model
 
