@@ -76,7 +76,9 @@ def main() -> None:
             lists = ranked_lists(args.work, say, lists=args.lists)
         else:
             lists = python_lists(args.lists)
-        pairs = [(it.query, text) for it in lists for text in it.passages]
+        pairs = [
+            (ranked_list.query, text) for ranked_list in lists for text in ranked_list.passages
+        ]
         ways = [engines(model.artifact, args.threads)]
         if args.checkpoint:
             ways.append(optimum(args.checkpoint, Path(scratch)))
@@ -92,16 +94,16 @@ def open_model(checkpoint: Path | None, artifact: Path | None, scratch: Path) ->
     """Read the parameters, and export the checkpoint unless that was done before."""
     if checkpoint is None:
         folder = builtin_model()
-        tensors: Tensors = {name: it.numpy() for name, it in builtin_tensors().items()}
+        tensors: Tensors = {name: tensor.numpy() for name, tensor in builtin_tensors().items()}
         return Model(tensors, load_artifact(folder).manifest.architecture, folder)
     if artifact is None:
         options = ExportOptions(allow_poor_parity=True)
         artifact = export_model(str(checkpoint), scratch / "artifact", options).path
     opened = open_checkpoint(checkpoint)
-    it = opened.architecture
+    architecture = opened.architecture
     return Model(
         collect_parameters(read_weights(opened.weight_files), opened.layout, opened.max_length),
-        it,
+        architecture,
         artifact,
     )
 
@@ -110,12 +112,12 @@ def float_logits(
     tensors: Tensors, architecture: Architecture, tokens: TokenizedBatch
 ) -> list[float]:
     """Score in float32 with an artifact's own tensors: the graph of its recipe, without int8."""
-    weights = {name: it for name, it in tensors.items() if not name.endswith(".smooth")}
+    weights = {name: tensor for name, tensor in tensors.items() if not name.endswith(".smooth")}
     longest = len(weights["relative.bucket"]) // 2
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "model.onnx"
         onnx.save(build_model(weights, architecture, longest), str(path))
-        return [float(it) for it in OnnxReference(path).logits(tokens)]
+        return [float(logit) for logit in OnnxReference(path).logits(tokens)]
 
 
 def engines(artifact: Path, threads: int) -> Iterator[tuple[str, Scorer]]:
@@ -132,13 +134,13 @@ def engines(artifact: Path, threads: int) -> Iterator[tuple[str, Scorer]]:
 def _by_reranker(
     reranker: Reranker, pairs: Sequence[tuple[str, str]], tokens: TokenizedBatch
 ) -> list[float]:
-    return [float(it) for it in reranker.predict(pairs, scores="logits")]
+    return [float(logit) for logit in reranker.predict(pairs, scores="logits")]
 
 
 def _by_graph(
     graph: OnnxReference, pairs: Sequence[tuple[str, str]], tokens: TokenizedBatch
 ) -> list[float]:
-    return [float(it) for it in graph.logits(tokens)]
+    return [float(logit) for logit in graph.logits(tokens)]
 
 
 def optimum(checkpoint: Path, scratch: Path) -> Iterator[tuple[str, Scorer]]:
@@ -173,10 +175,11 @@ def measure(
     queries = [query for query, _ in pairs]
     for name, scorer in scorers:
         found = compare_by_query(queries, scorer(pairs, tokens), exact)
-        it = found.overall
+        overall = found.overall
         print(
-            f"| {name} | {it.rms_in_sigma:.4f} | {it.max_in_sigma:.3f} | {it.kendall_tau:.4f} "
-            f"| {found.tau_by_query:.4f} | {found.overlap_by_query:.4f} |",
+            f"| {name} | {overall.rms_in_sigma:.4f} | {overall.max_in_sigma:.3f} "
+            f"| {overall.kendall_tau:.4f} | {found.tau_by_query:.4f} "
+            f"| {found.overlap_by_query:.4f} |",
             flush=True,
         )
 

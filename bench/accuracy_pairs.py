@@ -37,19 +37,27 @@ def ranked_lists(
     from edge_rerank_training.teacher import embed_once
 
     passages, queries = prepare(work, TEXT_SEED, say)
-    vectors = embed_once([it.text for it in passages], work / f"passages-{TEXT_SEED}.npy", say)
-    asked_vectors = embed_once([it.text for it in queries], work / f"queries-{TEXT_SEED}.npy", say)
-    asked = [place for place, it in enumerate(queries) if it.held_out == held_out]
-    known = np.array([place for place, it in enumerate(passages) if it.held_out == held_out])
+    vectors = embed_once(
+        [passage.text for passage in passages], work / f"passages-{TEXT_SEED}.npy", say
+    )
+    asked_vectors = embed_once(
+        [query.text for query in queries], work / f"queries-{TEXT_SEED}.npy", say
+    )
+    asked = [place for place, query in enumerate(queries) if query.held_out == held_out]
+    known = np.array(
+        [place for place, passage in enumerate(passages) if passage.held_out == held_out]
+    )
     rng = Random(f"{seed} accuracy")
     sources = sorted({queries[place].source for place in asked})
     made = []
     for index in range(lists):
         source = sources[index % len(sources)]
-        place = rng.choice([it for it in asked if queries[it].source == source])
+        place = rng.choice(
+            [candidate for candidate in asked if queries[candidate].source == source]
+        )
         close = known[np.argsort(-(vectors[known] @ asked_vectors[place]), kind="stable")]
         query = queries[place]
-        ranked = [passages[it].text for it in close.tolist() if it != query.passage]
+        ranked = [passages[other].text for other in close.tolist() if other != query.passage]
         made.append(mixed_list(query.text, passages[query.passage].text, ranked, rng))
     return made
 

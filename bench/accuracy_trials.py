@@ -98,7 +98,7 @@ def main() -> None:
     opened = open_checkpoint(args.checkpoint)
     if not opened.config.get("share_att_key"):
         raise SystemExit("trials are of models whose positions share the keys' weights")
-    it = opened.architecture
+    architecture = opened.architecture
     tensors = collect_parameters(
         read_weights(opened.weight_files), opened.layout, opened.max_length
     )
@@ -109,14 +109,16 @@ def main() -> None:
     queries = [one.query for one in lists for _ in one.passages]
     reference = TorchReference(opened)
     exact = reference.logits(pairs).tolist()
-    statistics = collect_statistics(reference, it, tokenizer.encode(load_calibration(None).pairs))
+    statistics = collect_statistics(
+        reference, architecture, tokenizer.encode(load_calibration(None).pairs)
+    )
     show_outliers(statistics)
     print(f"{len(pairs)} pairs, sigma {np.std(exact):.3f}\n")
     print("| | rms, sigma | largest, sigma | tau | tau by query | top 10 by query |")
     print("| --- | --- | --- | --- | --- | --- |")
     for name, trial in TRIALS.items():
         if args.only in name:
-            found = simulated(reference, tensors, it, statistics, trial, pairs)
+            found = simulated(reference, tensors, architecture, statistics, trial, pairs)
             all_of = compare_by_query(queries, found, exact)
             one = all_of.overall
             print(
@@ -130,10 +132,10 @@ def main() -> None:
 def show_outliers(statistics: Statistics) -> None:
     """Print how far each product's largest input stands out: peak over root mean square."""
     print("| input | largest over rms |\n| --- | --- |")
-    for name, it in statistics.items():
-        power = it.gram.diagonal()
-        mean = power.mean() / max(1.0, it.count)
-        print(f"| {name} | {it.peak.max() / mean.sqrt():.1f} |")
+    for name, inputs in statistics.items():
+        power = inputs.gram.diagonal()
+        mean = power.mean() / max(1.0, inputs.count)
+        print(f"| {name} | {inputs.peak.max() / mean.sqrt():.1f} |")
 
 
 def simulated(
@@ -165,7 +167,7 @@ class _Products:
 
     def __init__(self, tensors: Tensors, architecture: Architecture, trial: Trial) -> None:
         """Prepare; ``tensors`` are float32, as rounded as the trial has them."""
-        self._tensors = {name: torch.from_numpy(it) for name, it in tensors.items()}
+        self._tensors = {name: torch.from_numpy(tensor) for name, tensor in tensors.items()}
         self._heads, self._trial = architecture.heads, trial
         self._last = f"layers.{architecture.layers - 1}."
         self._tokens_were_there: set[str] = set()

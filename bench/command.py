@@ -126,7 +126,8 @@ def prepare(options: argparse.Namespace) -> int:
         missing = make_ready(options, environments, say)
         for name, why in missing.items():
             say(f"{name} cannot run: {why}")
-        own = [it.name for it in CATALOGUE if not it.same_model]  # needs a download of its own
+        # These need a download of their own.
+        own = [engine.name for engine in CATALOGUE if not engine.same_model]
         failed = any(not name.endswith(tuple(own)) for name in missing)
     return int(failed)
 

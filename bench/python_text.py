@@ -44,22 +44,22 @@ class Entry:
 def python_lists(lists: int, *, seed: int = 0) -> list[RankedList]:
     """Make lists of ``LIST_SIZE`` passages, ``lists`` of them."""
     entries = _entries()
-    words = [Counter(set(_WORD.findall(it.passage.lower()))) for it in entries]
+    words = [Counter(set(_WORD.findall(entry.passage.lower()))) for entry in entries]
     frequency = sum(words, Counter[str]())
     rng = Random(f"{seed} python text")
     made = []
     for place in rng.sample(range(len(entries)), lists):
         asked = set(_WORD.findall(entries[place].query.lower()))
-        nearness = [sum(1 / frequency[word] for word in asked & it.keys()) for it in words]
-        order = sorted(range(len(entries)), key=lambda it: -nearness[it])
-        ranked = [entries[it].passage for it in order if it != place]
+        nearness = [sum(1 / frequency[word] for word in asked & counts.keys()) for counts in words]
+        order = sorted(range(len(entries)), key=lambda other: -nearness[other])
+        ranked = [entries[other].passage for other in order if other != place]
         made.append(mixed_list(entries[place].query, entries[place].passage, ranked, rng))
-    assert all(len(it.passages) == LIST_SIZE for it in made)
+    assert all(len(entry.passages) == LIST_SIZE for entry in made)
     return made
 
 
 def _entries() -> list[Entry]:
-    found = {it.query.lower(): it for text in _texts() if (it := _entry(text)) is not None}
+    found = {entry.query.lower(): entry for text in _texts() if (entry := _entry(text)) is not None}
     return [found[query] for query in sorted(found)]
 
 
@@ -91,8 +91,8 @@ def _docstrings(module: object) -> Iterator[str]:
         if isroutine(member) or isclass(member):
             yield getdoc(member) or ""
         if isclass(member):
-            own = [vars(member).get(it) for it in _public(member)]
-            yield from (getdoc(it) or "" for it in own if isroutine(it))
+            own = [vars(member).get(attribute) for attribute in _public(member)]
+            yield from (getdoc(method) or "" for method in own if isroutine(method))
 
 
 def _public(owner: object) -> Sequence[str]:

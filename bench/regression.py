@@ -38,7 +38,7 @@ def regression(options: argparse.Namespace) -> int:
     key, file = machine(), options.baseline
     known = json.loads(file.read_text("utf-8")) if file.exists() else {}
     if options.save:
-        known[key] = {name: round(it, 3) for name, it in middle(measure, TRIES).items()}
+        known[key] = {name: round(seconds, 3) for name, seconds in middle(measure, TRIES).items()}
         file.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", "utf-8")
         print(f"saved for {key}: {known[key]}")
         return 0
@@ -60,7 +60,11 @@ def compare(
     for _ in range(tries):
         for name, ratio in run().items():
             ratios[name] = min(ratio, ratios.get(name, ratio))
-        slower = [it for it, now in ratios.items() if it in baseline and now > limit * baseline[it]]
+        slower = [
+            name
+            for name, now in ratios.items()
+            if name in baseline and now > limit * baseline[name]
+        ]
         if not slower:
             break
     return ratios, slower
@@ -69,7 +73,7 @@ def compare(
 def middle(run: Callable[[], Ratios], tries: int) -> Ratios:
     """Return the median of each operation's ratios in several runs."""
     runs = [run() for _ in range(tries)]
-    return {name: statistics.median(it[name] for it in runs) for name in runs[0]}
+    return {name: statistics.median(run[name] for run in runs) for name in runs[0]}
 
 
 def describe(ratios: Mapping[str, float], baseline: Mapping[str, float], limit: float) -> str:
@@ -114,6 +118,10 @@ def _generation(cpuinfo: Path) -> list[str]:
         lines = cpuinfo.read_text("utf-8", "replace").split("\n\n")[0].splitlines()
     except OSError:
         return []
-    fields = {name.strip(): value.strip() for name, _, value in (it.partition(":") for it in lines)}
+    fields = {
+        name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)
+    }
     wanted = ("cpu family", "model")
-    return [" ".join(f"{it} {fields[it]}" for it in wanted)] if fields.keys() >= set(wanted) else []
+    if not fields.keys() >= set(wanted):
+        return []
+    return [" ".join(f"{field} {fields[field]}" for field in wanted)]

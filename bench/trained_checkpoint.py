@@ -72,7 +72,7 @@ def main() -> None:
 def lists(work: Path, seed: int, encoder: PairEncoder) -> Lists:
     """Return the training lists of the work folder in this vocabulary; makes what is missing."""
     passages, queries = prepare(work, seed, say)
-    texts, asked = [it.text for it in passages], [it.text for it in queries]
+    texts, asked = [passage.text for passage in passages], [query.text for query in queries]
     of_queries = embed_once(asked, work / f"queries-{seed}.npy", say)
     of_passages = embed_once(texts, work / f"passages-{seed}.npy", say)
     mined = work / f"lists-{seed}.npz"

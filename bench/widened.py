@@ -96,14 +96,14 @@ def builtin_tensors() -> Source:
 
     stored = dequantize_parameters(load_file(builtin_model() / "model.safetensors"))
     for name in [
-        it.removesuffix(".weight")
-        for it in stored
-        if it.endswith(PRODUCTS) and ".relative." not in it
+        name.removesuffix(".weight")
+        for name in stored
+        if name.endswith(PRODUCTS) and ".relative." not in name
     ]:
         vector = smooth_name(name)
         if vector is not None and vector in stored:
             stored[f"{name}.weight"] = stored[f"{name}.weight"] * stored[vector][:, None]
-    return {name: torch.from_numpy(it) for name, it in stored.items()}
+    return {name: torch.from_numpy(tensor) for name, tensor in stored.items()}
 
 
 def word_table(tokenizer: dict[str, Any], table: Tensor) -> Tensor:

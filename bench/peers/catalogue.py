@@ -236,4 +236,4 @@ CATALOGUE: tuple[EngineSpec, ...] = (
 
 def engine(name: str) -> EngineSpec:
     """Return the engine of that name; raises KeyError."""
-    return {it.name: it for it in CATALOGUE}[name]
+    return {spec.name: spec for spec in CATALOGUE}[name]

@@ -91,8 +91,8 @@ class Models:
     def size(self, model: Conversion) -> int:
         """Return the bytes of the files that an engine needs of a conversion."""
         folder = self.path(model)
-        files = [folder / it for it in model.runs_from] or list(folder.rglob("*"))
-        return sum(it.stat().st_size for it in files if it.is_file())
+        files = [folder / name for name in model.runs_from] or list(folder.rglob("*"))
+        return sum(file.stat().st_size for file in files if file.is_file())
 
     def _make(self, model: Conversion, made: Path) -> None:
         python = self.environments.python(model.environment)

@@ -16,7 +16,7 @@ from pathlib import Path
 OWN = "own"
 """The environment that this process runs in; it has edge-rerank."""
 REQUIREMENTS = Path(__file__).with_name("requirements")
-ENVIRONMENTS = tuple(sorted(it.stem for it in REQUIREMENTS.glob("*.txt")))
+ENVIRONMENTS = tuple(sorted(file.stem for file in REQUIREMENTS.glob("*.txt")))
 _MADE = "made-from.txt"  # written last: what the environment was made from
 Say = Callable[[str], None]
 

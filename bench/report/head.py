@@ -25,7 +25,7 @@ def head(record: Record) -> str:
         "How": _HOW,
         "Text": f"Python {machine['python']}'s own documentation, markup removed; SHA-256 "
         f"{machine['texts_sha256'][:16]}….",
-        "Models": "; ".join(_shape(name, it) for name, it in sorted(record["shapes"].items()))
+        "Models": "; ".join(_shape(name, shape) for name, shape in sorted(record["shapes"].items()))
         + ".",
     }
     lines = "\n".join(f"- **{name}**: {text}" for name, text in points.items())
@@ -37,14 +37,14 @@ def head(record: Record) -> str:
 
 
 def _machine(record: Record) -> str:
-    it = record["machine"]
-    memory = it["memory_bytes"]
+    machine = record["machine"]
+    memory = machine["memory_bytes"]
     parts = (
-        f"{it['cpu']} ({it['machine']}; {' '.join(it['features'])})",
-        f"{it['usable_threads']} CPUs usable",
+        f"{machine['cpu']} ({machine['machine']}; {' '.join(machine['features'])})",
+        f"{machine['usable_threads']} CPUs usable",
         f"{memory / 2**30:.0f} GiB" if memory else "memory unknown",
-        it["system"],
-        f"Python {it['python']}",
+        machine["system"],
+        f"Python {machine['python']}",
     )
     return ", ".join(parts) + "."
 
@@ -53,16 +53,18 @@ def _peaks(record: Record) -> str:
     if not record["peaks"]:
         return "not measured, the native library is missing."
     found = (
-        f"{it['threads']} thread{'s' if it['threads'] > 1 else ''}: {it['int8'] / 1e9:,.0f} G int8 "
-        f"and {it['fp32'] / 1e9:,.0f} G fp32 multiply-adds/s, {it['bytes_read'] / 1e9:.0f} GB/s"
-        for it in record["peaks"]
+        f"{peak['threads']} thread{'s' if peak['threads'] > 1 else ''}: "
+        f"{peak['int8'] / 1e9:,.0f} G int8 and {peak['fp32'] / 1e9:,.0f} G fp32 multiply-adds/s, "
+        f"{peak['bytes_read'] / 1e9:.0f} GB/s"
+        for peak in record["peaks"]
     )
     return f"{'; '.join(found)} (kernel {record['peaks'][0]['kernel']})."
 
 
 def _shape(name: str, shape: Record) -> str:
-    it = shape["architecture"]
+    architecture = shape["architecture"]
     return (
-        f"{name}: {shape['title']}, {it['layers']} layers of {it['hidden_size']}, {it['heads']} "
-        f"heads, vocabulary of {it['vocab_size']:,}"
+        f"{name}: {shape['title']}, {architecture['layers']} layers of "
+        f"{architecture['hidden_size']}, {architecture['heads']} heads, "
+        f"vocabulary of {architecture['vocab_size']:,}"
     )

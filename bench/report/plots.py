@@ -25,13 +25,13 @@ _COLOURS = ("#d62728", "#ff9896", "#1f77b4", "#2ca02c", "#9467bd", "#8c564b")
 
 def by_passages(record: Record, entries: Sequence[Record], file: Path) -> None:
     """Draw milliseconds a passage over the number of passages."""
-    points = [(float(it["pairs"]), it) for it in entries]
+    points = [(float(entry["pairs"]), entry) for entry in entries]
     _curves(record, points, file, "passages of one query", "milliseconds a passage")
 
 
 def by_length(record: Record, entries: Sequence[Record], file: Path) -> None:
     """Draw milliseconds a passage over its length, query included."""
-    points = [(it["tokens"] / it["pairs"], it) for it in entries]
+    points = [(entry["tokens"] / entry["pairs"], entry) for entry in entries]
     _curves(record, points, file, "tokens of query and passage", "milliseconds a passage")
 
 
@@ -41,10 +41,14 @@ def bars(record: Record, entry: Record, file: Path) -> None:
     names = [name for name in in_order(record, found) if found[name] is not None]
     names.reverse()
     with _figure(0.6 + 0.28 * len(names)) as (figure, axes):
-        rates = [entry["tokens"] / it.p50 for name in names if (it := found[name]) is not None]
+        rates = [
+            entry["tokens"] / measured.p50
+            for name in names
+            if (measured := found[name]) is not None
+        ]
         colours = [_COLOURS[0 if name == BASELINE else 2] for name in names]
         axes.barh(range(len(names)), rates, color=colours)
-        axes.set_yticks(range(len(names)), [record["engines"][it]["label"] for it in names])
+        axes.set_yticks(range(len(names)), [record["engines"][name]["label"] for name in names])
         axes.tick_params(labelsize=8)
         axes.set_xlabel("tokens a second")
         _save(figure, file)

@@ -23,7 +23,7 @@ def label(record: Record, name: str) -> str:
 
 def measured(record: Record, section: str) -> list[Record]:
     """Return a section's measurements."""
-    return [it for it in record["measurements"] if it["section"] == section]
+    return [entry for entry in record["measurements"] if entry["section"] == section]
 
 
 def in_order(record: Record, names: Iterable[str]) -> list[str]:
@@ -48,18 +48,18 @@ def throughput(record: Record, entry: Record) -> str:
     ours = turns(entry, BASELINE)
     rows = []
     for name in in_order(record, {*entry["seconds"], *entry["failed"]}):
-        it = spread(list(turns(entry, name).values()))
-        if it is None:
+        measured = spread(list(turns(entry, name).values()))
+        if measured is None:
             rows.append(_failed(record, entry, name, len(head)))
             continue
         error = accuracy.get(name)
         rows.append(
             [
                 label(record, name),
-                seconds(it.p50),
-                seconds(it.p95),
-                str(it.count),
-                f"{entry['tokens'] / it.p50:,.0f}",
+                seconds(measured.p50),
+                seconds(measured.p95),
+                str(measured.count),
+                f"{entry['tokens'] / measured.p50:,.0f}",
                 share(padding(entry, name)),
                 "1" if name == BASELINE else times(ratios(turns(entry, name), ours)),
                 share(reached(record, entry, name)),
@@ -76,17 +76,17 @@ def latency(record: Record, entry: Record) -> str:
     ours = turns(entry, BASELINE)
     rows = []
     for name in in_order(record, {*entry["seconds"], *entry["failed"]}):
-        it = spread(list(turns(entry, name).values()))
-        if it is None:
+        measured = spread(list(turns(entry, name).values()))
+        if measured is None:
             rows.append(_failed(record, entry, name, len(head)))
             continue
         rows.append(
             [
                 label(record, name),
-                seconds(it.p50),
-                seconds(it.p95),
-                f"{seconds(it.low)} to {seconds(it.high)}",
-                str(it.count),
+                seconds(measured.p50),
+                seconds(measured.p95),
+                f"{seconds(measured.low)} to {seconds(measured.high)}",
+                str(measured.count),
                 share(padding(entry, name)),
                 "1" if name == BASELINE else times(ratios(turns(entry, name), ours)),
             ]
@@ -102,10 +102,12 @@ def side_by_side(record: Record, entries: Sequence[Record]) -> str:
         ours = turns(entry, BASELINE)
         row = [title(entry)]
         for name in names:
-            it = spread(list(turns(entry, name).values()))
+            measured = spread(list(turns(entry, name).values()))
             ratio = None if name == BASELINE else ratios(turns(entry, name), ours)
             row.append(
-                NONE if it is None else seconds(it.p50) + (f", {times(ratio)}" if ratio else "")
+                NONE
+                if measured is None
+                else seconds(measured.p50) + (f", {times(ratio)}" if ratio else "")
             )
         rows.append(row)
     return table(["", *(label(record, name) for name in names)], rows)
@@ -116,9 +118,9 @@ def cold(record: Record) -> str:
     sizes = record["model_bytes"]
     head = ["", "cold start", "peak memory", "model", "installed, with dependencies"]
     rows = []
-    for name in in_order(record, [it["engine"] for it in record["cold"]]):
-        entry = next(it for it in record["cold"] if it["engine"] == name)
-        known = [it for it in entry["peak_bytes"] if it is not None]
+    for name in in_order(record, [entry["engine"] for entry in record["cold"]]):
+        entry = next(entry for entry in record["cold"] if entry["engine"] == name)
+        known = [peak for peak in entry["peak_bytes"] if peak is not None]
         rows.append(
             [
                 label(record, name),
@@ -141,9 +143,9 @@ def stages(record: Record) -> str:
         threads = entry["threads"]
         parts = [entry["parts"][name] / threads for name in names]
         rest = max(0.0, entry["seconds"] - entry["tokenizing"] - sum(parts))
-        shares = [it / entry["seconds"] for it in (entry["tokenizing"], *parts, rest)]
+        shares = [part / entry["seconds"] for part in (entry["tokenizing"], *parts, rest)]
         call = seconds(entry["seconds"])
-        rows.append([title(entry), str(threads), call, *(share(it, 1) for it in shares)])
+        rows.append([title(entry), str(threads), call, *(share(value, 1) for value in shares)])
     return table(head, rows)
 
 
@@ -153,7 +155,10 @@ def growth(record: Record, entries: Sequence[Record]) -> str:
     rows = []
     for entry in entries:
         found = [spread(list(turns(entry, name).values())) for name in names]
-        costs = [NONE if it is None else digits(it.p50 / entry["tokens"] * 1e6) for it in found]
+        costs = [
+            NONE if measured is None else digits(measured.p50 / entry["tokens"] * 1e6)
+            for measured in found
+        ]
         rows.append([title(entry), *costs])
     return table(["microseconds a token", *(label(record, name) for name in names)], rows)
 
@@ -161,7 +166,7 @@ def growth(record: Record, entries: Sequence[Record]) -> str:
 def reached(record: Record, entry: Record, name: str) -> float | None:
     """Return the share of the machine's peak that an engine reaches: least time over its own."""
     engine, found = record["engines"][name], spread(list(turns(entry, name).values()))
-    peaks = [Peak(**it) for it in record["peaks"] if it["threads"] == entry["threads"]]
+    peaks = [Peak(**peak) for peak in record["peaks"] if peak["threads"] == entry["threads"]]
     if not peaks or found is None or not engine["same_model"]:
         return None
     shape = record["shapes"][entry["shape"]]["architecture"]

@@ -22,7 +22,7 @@ def render(folder: Path) -> list[Path]:
     if not record["measurements"]:
         raise ResultsError(f"{folder / FILE}: holds no measurements")
     files = list(_plots(record, folder))
-    text = "\n\n".join(part.rstrip() for part in _parts(record, {it.name for it in files}))
+    text = "\n\n".join(part.rstrip() for part in _parts(record, {file.name for file in files}))
     report = folder / REPORT
     report.write_text(text + "\n", "utf-8", newline="\n")
     return [report, *files]
@@ -47,8 +47,8 @@ def _growth(record: Record) -> tuple[list[Record], list[Record]]:
     entries = measured(record, "growth")
     words = 60  # the passages whose number grows; see run.costs.growth
     return (
-        [it for it in entries if it["words"] == words],
-        [it for it in entries if it["words"] != words],
+        [entry for entry in entries if entry["words"] == words],
+        [entry for entry in entries if entry["words"] != words],
     )
 
 
@@ -90,7 +90,7 @@ def _throughput(record: Record, plots_there: set[str]) -> Iterator[str]:
 def _latency(record: Record) -> Iterator[str]:
     yield "## Latency of one query"
     entries = measured(record, "latency")
-    cores = {name for name, it in record["engines"].items() if it["core"]}
+    cores = {name for name, engine in record["engines"].items() if engine["core"]}
     rest = []
     for entry in entries:
         if set(entry["seconds"]) | set(entry["failed"]) <= cores:
@@ -114,7 +114,7 @@ def _begin(record: Record) -> Iterator[str]:
     if not record["cold"]:
         yield _NONE
         return
-    starts = sorted({len(it["seconds"]) for it in record["cold"] if it["seconds"]})
+    starts = sorted({len(entry["seconds"]) for entry in record["cold"] if entry["seconds"]})
     yield (
         "A new process, from its start to the scores of 10 passages of 60 words, files in the "
         f"system's cache: the median of {' to '.join(map(str, starts[:: max(1, len(starts) - 1)]))}"
@@ -176,15 +176,23 @@ def _appendix(record: Record) -> Iterator[str]:
     yield "## Versions and settings"
     rows = []
     for name in in_order(record, record["engines"]):
-        it = record["engines"][name]
-        versions = ", ".join(f"{key} {value}" for key, value in it["versions"].items())
-        rows.append([label(record, name), it["precision"], it["batching"], versions or "not run"])
+        engine = record["engines"][name]
+        versions = ", ".join(f"{key} {value}" for key, value in engine["versions"].items())
+        rows.append(
+            [label(record, name), engine["precision"], engine["batching"], versions or "not run"]
+        )
     yield table(["", "products", "batches", "versions"], rows)
     rows = [
-        [name, it["date"], it["plan"], f"{it['version']}, {it['commit'] or 'installed'}",
-         f"{it['seconds']:.0f} s", NONE if it["load"] is None else f"{it['load']:.1f}"]
-        for name, it in sorted(record["sections"].items(), key=lambda item: item[1]["date"])
-    ]  # fmt: skip
+        [
+            name,
+            section["date"],
+            section["plan"],
+            f"{section['version']}, {section['commit'] or 'installed'}",
+            f"{section['seconds']:.0f} s",
+            NONE if section["load"] is None else f"{section['load']:.1f}",
+        ]
+        for name, section in sorted(record["sections"].items(), key=lambda item: item[1]["date"])
+    ]
     yield table(["section", "measured", "plan", "edge-rerank", "took", "load at its end"], rows)
     yield (
         "ORTOptimizer is left out: on this graph its level 2 takes ten minutes and makes nothing "

@@ -34,16 +34,16 @@ def cold(run: Run, shape: Shape) -> None:
     workload = Workload(10, WORDS["passage"])
     pairs = workload.pairs(run.texts)
     found: dict[str, dict[str, Any]] = {
-        it.name: {"seconds": [], "peak_bytes": [], "failed": None}
-        for it in run.specs
-        if not it.starts_like
+        spec.name: {"seconds": [], "peak_bytes": [], "failed": None}
+        for spec in run.specs
+        if not spec.starts_like
     }
     cost = dict.fromkeys(found, 0.0)
     starter = run.starter(shape)
     run.say(f"cold: {shape.name}, {run.plan.cold_starts} starts of each engine")
     # One more than is counted: the first brings the files into the system's cache.
     for turn in range(run.plan.cold_starts + 1):
-        for spec in [it for it in run.specs if it.name in found]:
+        for spec in [spec for spec in run.specs if spec.name in found]:
             entry, before = found[spec.name], time.monotonic()
             enough = len(entry["seconds"]) >= run.plan.cold_least
             if entry["failed"] or (enough and before + cost[spec.name] > end):
@@ -83,12 +83,12 @@ def growth(run: Run, shape: Shape) -> None:
     The core engines; others that the plan names, which are slow, at a few points.
     """
     plan = run.plan
-    passages = [Workload(it, WORDS["passage"]) for it in plan.growth_passages]
-    lengths = [Workload(_LENGTHS_AT, it) for it in plan.growth_words]
-    specs = [it for it in run.specs if it.core or it.name in plan.growth_others]
+    passages = [Workload(count, WORDS["passage"]) for count in plan.growth_passages]
+    lengths = [Workload(_LENGTHS_AT, words) for words in plan.growth_words]
+    specs = [spec for spec in run.specs if spec.core or spec.name in plan.growth_others]
     for workloads in (passages, lengths):
         # Large calls need more time for as many rounds, small ones deserve more rounds.
-        weights = [_words(it) ** 0.5 for it in workloads]
+        weights = [_words(workload) ** 0.5 for workload in workloads]
         with run.session(shape, specs, run.threads) as session:
             per_word: dict[str, float] = {}
             end = time.monotonic() + plan.budget["growth"] / 2
@@ -97,7 +97,7 @@ def growth(run: Run, shape: Shape) -> None:
                 budget = left * weights[place] / sum(weights[place:])
                 few = workload.passages in plan.growth_few or workload.words in plan.growth_few
                 without = () if few else plan.growth_others
-                _leave_out_slow(session, workload, per_word, {it.name for it in run.core})
+                _leave_out_slow(session, workload, per_word, {spec.name for spec in run.core})
                 times, _ = run.measure(
                     "growth", shape, session, workload, budget, run.threads, without
                 )
@@ -112,7 +112,7 @@ def _words(workload: Workload) -> int:
 def _leave_out_slow(
     session: Session, workload: Workload, per_word: dict[str, float], core: set[str]
 ) -> None:
-    for name in [it for it in session.workers if it in per_word and it != BASELINE]:
+    for name in [name for name in session.workers if name in per_word and name != BASELINE]:
         expected = per_word[name] * _words(workload)
         if expected > _LONGEST_CALL[name in core]:
             session.leave_out(name, f"a call would take {expected:.0f} s")

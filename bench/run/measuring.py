@@ -78,18 +78,20 @@ def _plan(options: argparse.Namespace) -> Plan:
     plan, wanted = PLANS[options.plan], options.section or SECTIONS
     if options.budget is None:
         return plan
-    share = options.budget / sum(plan.budget[it] for it in wanted)
-    return dataclasses.replace(plan, budget={name: it * share for name, it in plan.budget.items()})
+    share = options.budget / sum(plan.budget[section] for section in wanted)
+    return dataclasses.replace(
+        plan, budget={name: seconds * share for name, seconds in plan.budget.items()}
+    )
 
 
 def _specs(names: list[str] | None) -> tuple[EngineSpec, ...]:
-    known = {it.name: it for it in CATALOGUE}
+    known = {spec.name: spec for spec in CATALOGUE}
     unknown = set(names or ()) - set(known)
     if unknown:
         raise SystemExit(f"no such engine: {', '.join(unknown)}; there are {', '.join(known)}")
-    found = CATALOGUE if names is None else tuple(it for it in CATALOGUE if it.name in names)
+    found = CATALOGUE if names is None else tuple(spec for spec in CATALOGUE if spec.name in names)
     if not read_cpu().is_x86:
-        found = tuple(it for it in found if it.settings.get("kernel") != "avx2")
+        found = tuple(spec for spec in found if spec.settings.get("kernel") != "avx2")
     return found
 
 
@@ -111,7 +113,7 @@ def shape_of(section: str, options: argparse.Namespace, shapes: Shapes) -> Shape
 
 def forget(results: dict[str, Any], section: str) -> None:
     """Remove what an earlier run of the section left."""
-    kept = [it for it in results["measurements"] if it["section"] != section]
+    kept = [entry for entry in results["measurements"] if entry["section"] != section]
     results["measurements"] = kept
 
 
@@ -130,7 +132,7 @@ def _describe(run: Run, environments: Environments) -> None:
         "threads": run.threads,
         "plan": run.plan.name,
     }
-    run.results["peaks"] = [it.to_json() for it in measure_peaks(run.threads)]
+    run.results["peaks"] = [peak.to_json() for peak in measure_peaks(run.threads)]
     installed: dict[tuple[str, tuple[str, ...]], int | None] = {}
     for spec in run.specs:
         entry = run.results["engines"].setdefault(spec.name, {"versions": {}})
@@ -145,7 +147,7 @@ def _describe(run: Run, environments: Environments) -> None:
         if needs not in installed:
             installed[needs] = _installed_bytes(environments, *needs)
         entry["installed_bytes"] = installed[needs]
-    order = {it.name: place for place, it in enumerate(CATALOGUE)}
+    order = {spec.name: place for place, spec in enumerate(CATALOGUE)}
     engines = run.results["engines"]
     run.results["order"] = sorted(engines, key=lambda name: order.get(name, len(order)))
 
@@ -164,7 +166,7 @@ def specs_of(run: Run, section: str) -> Sequence[EngineSpec]:
     if section == "base":
         return run.core
     if section == "builtin":
-        return [it for it in run.core if it.environment == OWN]
+        return [spec for spec in run.core if spec.environment == OWN]
     return run.specs
 
 

@@ -15,7 +15,9 @@ def _rank(passages: int, length: str) -> Workload:
 
 
 EVERY_CELL = tuple(_rank(count, length) for length in WORDS for count in (10, 50, 100))
-CORE_CELLS = tuple(it for it in EVERY_CELL if it.passages * it.words <= 100 * WORDS["section"])
+CORE_CELLS = tuple(
+    cell for cell in EVERY_CELL if cell.passages * cell.words <= 100 * WORDS["section"]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,4 +112,4 @@ FULL = Plan(
     least_main=10,
     least_others=5,
 )
-PLANS = {it.name: it for it in (QUICK, STANDARD, FULL)}
+PLANS = {plan.name: plan for plan in (QUICK, STANDARD, FULL)}

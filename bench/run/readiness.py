@@ -18,7 +18,7 @@ _SECTIONS = ("stream", "base", "builtin")
 def make_ready(options: argparse.Namespace, environments: Environments, say: Say) -> dict[str, str]:
     """Do all of a report that is not measuring; gives why engines cannot run, by shape and name."""
     run, shapes = run_of(options, environments, say)
-    run.results["engines"] = {it.name: {} for it in run.specs}
+    run.results["engines"] = {spec.name: {} for spec in run.specs}
     missing = {}
     for section in _SECTIONS:
         shape = shape_of(section, options, shapes)
@@ -35,6 +35,6 @@ def try_engines(run: Run, shape: Shape, section: str) -> dict[str, str]:
         times, logits = session.measure("two", pairs, baseline="", budget=0.0, most=1)
         for name, scores in logits.items():
             seconds = times.seconds.get(name, {}).get(0, float("nan"))
-            shown = ", ".join(f"{it:.3f}" for it in scores)
+            shown = ", ".join(f"{logit:.3f}" for logit in scores)
             run.say(f"{shape.name}, {name}: {shown} in {seconds * 1000:.0f} ms")
         return dict(session.failed)

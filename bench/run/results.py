@@ -60,7 +60,7 @@ def as_text(results: Mapping[str, Any]) -> str:
     parts = []
     for name, value in results.items():
         if isinstance(value, list) and value:
-            lines = ",\n  ".join(_compact(it) for it in value)
+            lines = ",\n  ".join(_compact(entry) for entry in value)
             parts.append(f"{json.dumps(name)}: [\n  {lines}\n ]")
         elif isinstance(value, dict) and value:
             entries = (f"{json.dumps(key)}: {_compact(value[key])}" for key in sorted(value))
@@ -78,7 +78,7 @@ def _rounded(value: object) -> object:
     if isinstance(value, float):
         return float(f"{value:.6g}")
     if isinstance(value, Mapping):
-        return {key: _rounded(it) for key, it in value.items()}
+        return {key: _rounded(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [_rounded(it) for it in value]
+        return [_rounded(entry) for entry in value]
     return value

@@ -33,7 +33,7 @@ class Run:
     @property
     def core(self) -> list[EngineSpec]:
         """The engines of every workload."""
-        return [it for it in self.specs if it.core]
+        return [spec for spec in self.specs if spec.core]
 
     def session(self, shape: Shape, specs: Iterable[EngineSpec], threads: int) -> Session:
         """Open engines and note their versions."""
@@ -52,14 +52,14 @@ class Run:
         pairs = workload.pairs(self.texts)
         lengths = shape.lengths(pairs)
         missing = dict(session.failed)
-        specs = {it.name: it for it in self.specs}
+        specs = {spec.name: spec for spec in self.specs}
         times, logits = session.measure(
             workload.name,
             pairs,
             baseline=BASELINE,
             budget=budget,
             most=self.plan.most,
-            least={it.name: self.plan.least(section, main=it.main) for it in self.specs},
+            least={spec.name: self.plan.least(section, main=spec.main) for spec in self.specs},
             without=without,
         )
         most = self.results["shapes"][shape.name]["max_length"]
@@ -78,7 +78,7 @@ class Run:
                     for name in times.seconds
                 },
                 "seconds": {
-                    name: list(map(list, it.items())) for name, it in times.seconds.items()
+                    name: list(map(list, turns.items())) for name, turns in times.seconds.items()
                 },
                 "failed": {**missing, **times.failed},
             }
@@ -94,11 +94,11 @@ def size_of(lengths: Sequence[int]) -> dict[str, int]:
 
 def latency(run: Run, shape: Shape) -> None:
     """One query with 10, 50 and 100 passages, all threads."""
-    rest = [it for it in run.plan.for_core if it not in run.plan.for_all]
+    rest = [cell for cell in run.plan.for_core if cell not in run.plan.for_all]
     # As it was measured, the others take about twice as long as the core engines.
     everyone = 2 * len(run.specs) - len(run.core)
-    cost_all = sum(it.passages * it.words for it in run.plan.for_all) * everyone
-    cost = cost_all + sum(it.passages * it.words for it in rest) * len(run.core)
+    cost_all = sum(cell.passages * cell.words for cell in run.plan.for_all) * everyone
+    cost = cost_all + sum(cell.passages * cell.words for cell in rest) * len(run.core)
     each = run.plan.budget["latency"] / cost
     with run.session(shape, run.specs, run.threads) as session:
         for workload in run.plan.for_all:
@@ -121,11 +121,11 @@ def stream(run: Run, shape: Shape) -> None:
 
 def accuracy(logits: Mapping[str, Sequence[float]], specs: Iterable[EngineSpec]) -> dict[str, Any]:
     """Compare all logits with the reference's, which is torch's or our own fp32's."""
-    reference = next((it for it in (REFERENCE, SECOND_REFERENCE) if it in logits), None)
+    reference = next((name for name in (REFERENCE, SECOND_REFERENCE) if name in logits), None)
     if reference is None:
         return {"reference": None, "pairs": 0, "engines": {}}
     exact = logits[reference]
-    compared = {it.name for it in specs if it.same_model and it.name in logits}
+    compared = {spec.name for spec in specs if spec.same_model and spec.name in logits}
     engines = {}
     for name in sorted(compared):
         found = agree(logits[name], exact)
@@ -156,7 +156,7 @@ def builtin(run: Run, shape: Shape) -> None:
         Workload(10, WORDS["section"]),
         run.plan.stream,
     )
-    own = [it for it in run.core if it.environment == OWN]
+    own = [spec for spec in run.core if spec.environment == OWN]
     _workloads(run, "builtin", shape, own, workloads, run.threads)
 
 
@@ -169,7 +169,7 @@ def _workloads(
     threads: int,
 ) -> None:
     """Measure several workloads, each with a share of the budget by its size."""
-    sizes = [it.passages * (it.words or 100) for it in workloads]
+    sizes = [cell.passages * (cell.words or 100) for cell in workloads]
     with run.session(shape, specs, threads) as session:
         for workload, size in zip(workloads, sizes, strict=True):
             budget = run.plan.budget[section] * size / sum(sizes)

@@ -120,13 +120,13 @@ class Session:
                 logits[engine] = answer["logits"]
             return float(answer["seconds"])
 
-        for engine in [it for it in self.workers if it not in without]:
+        for engine in [engine for engine in self.workers if engine not in without]:
             try:
                 self.workers[engine].ask(do="texts", name=name, pairs=pairs)
             except PeerError as error:
                 self._drop(engine, str(error))
-        asked = [it for it in self.workers if it not in without]
-        runs = {it: (lambda number, it=it: run(it, number)) for it in asked}
+        asked = [engine for engine in self.workers if engine not in without]
+        runs = {engine: (lambda number, engine=engine: run(engine, number)) for engine in asked}
         times = take_turns(runs, baseline=baseline, budget=budget, most=most, least=least)
         for engine, why in times.failed.items():
             self._drop(engine, why)

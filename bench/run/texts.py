@@ -95,7 +95,13 @@ def texts_of(topics: Mapping[str, str]) -> Texts:
 def _sentences(text: str) -> list[str]:
     """Return a topic's sentences: code, grammar and tables are left out."""
     plain = text.translate(_NO_MARKUP)
-    paragraphs = (" ".join(it.split()) for it in re.split(r"\n\s*\n", plain))
-    prose = (it for it in paragraphs if _PROSE.match(it) and "::=" not in it and ">>>" not in it)
-    sentences = (it for paragraph in prose for it in re.split(r"(?<=[.!?]) ", paragraph))
-    return [it for it in sentences if len(it.split()) >= _LEAST_WORDS]
+    paragraphs = (" ".join(part.split()) for part in re.split(r"\n\s*\n", plain))
+    prose = (
+        part
+        for part in paragraphs
+        if _PROSE.match(part) and "::=" not in part and ">>>" not in part
+    )
+    sentences = (
+        sentence for paragraph in prose for sentence in re.split(r"(?<=[.!?]) ", paragraph)
+    )
+    return [sentence for sentence in sentences if len(sentence.split()) >= _LEAST_WORDS]

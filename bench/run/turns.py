@@ -58,20 +58,20 @@ def take_turns(
     seconds: dict[str, dict[int, float]] = {name: {} for name in cost}
     for number in range(rounds):
         spent = clock() - start
-        names = [it for it in _turned(list(cost), number) if it not in failed]
+        names = [name for name in _turned(list(cost), number) if name not in failed]
         if spent < budget:
-            due = {it for it in names if number in plan[it]}
+            due = {name for name in names if number in plan[name]}
         else:
             # Only what has too few times yet runs, and the baseline beside it.
             enough = dict.fromkeys(names, 1) if spent >= PATIENCE * budget else wanted
-            due = {it for it in names if len(seconds[it]) < enough[it]}
+            due = {name for name in names if len(seconds[name]) < enough[name]}
             due |= {baseline} & set(names) if due else set()
         for name in names:
             if name in due:
                 found = _try(runs[name], number, name, failed)
                 if found is not None:
                     seconds[name][number] = found
-    return Times({name: it for name, it in seconds.items() if name not in failed}, failed)
+    return Times({name: turns for name, turns in seconds.items() if name not in failed}, failed)
 
 
 def shares(
@@ -90,7 +90,7 @@ def shares(
     left = budget - sum(cost[name] * count for name, count in counts.items())
     growing = sorted(cost, key=lambda name: cost[name])
     while growing:
-        name = min(growing, key=lambda it: counts[it])  # the cheapest of them
+        name = min(growing, key=lambda name: counts[name])  # the cheapest of them
         if counts[name] >= most or cost[name] > left:
             growing.remove(name)
             continue

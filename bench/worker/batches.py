@@ -27,11 +27,11 @@ class BatchedModel:
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
         """Return the logits, in the pairs' order."""
-        encoded = [it.ids for it in self._tokenizer.encode_batch(list(pairs))]
+        encoded = [row.ids for row in self._tokenizer.encode_batch(list(pairs))]
         logits = np.empty(len(encoded), np.float32)
         for places in cut([len(ids) for ids in encoded], self._order, self._rows):
             logits[places] = self._run(*padded([encoded[place] for place in places])).reshape(-1)
-        return [float(it) for it in logits]
+        return [float(logit) for logit in logits]
 
     def facts(self) -> dict[str, Any]:
         """Return nothing: a bare runtime does not say where its time goes."""

@@ -99,7 +99,7 @@ def openvino_int8(source: Path, output: Path, settings: Settings) -> None:
     tokenizer.no_padding()
     tokenizer.enable_truncation(MAX_LENGTH)
     pairs = [(query, text) for query, text in settings["pairs"]]
-    encoded = [it.ids for it in tokenizer.encode_batch(pairs)]
+    encoded = [row.ids for row in tokenizer.encode_batch(pairs)]
     samples = [list(padded(encoded[at : at + 4])) for at in range(0, len(encoded), 4)]
     quantised = nncf.quantize(
         model,
@@ -112,8 +112,8 @@ def openvino_int8(source: Path, output: Path, settings: Settings) -> None:
 
 
 KINDS: dict[str, Callable[[Path, Path, Settings], None]] = {
-    it.__name__: it
-    for it in (
+    convert.__name__: convert
+    for convert in (
         artifact,
         optimum_fp32,
         optimum_int8,

@@ -25,7 +25,7 @@ class FastembedModel:
 
     def score(self, pairs: list[tuple[str, str]]) -> list[float]:
         """Return the logits."""
-        return [float(it) for it in self._model.rerank_pairs(pairs)]
+        return [float(logit) for logit in self._model.rerank_pairs(pairs)]
 
     def facts(self) -> dict[str, Any]:
         """Return nothing."""

@@ -33,7 +33,7 @@ class FlashrankModel:
 
         scores = [0.0] * len(pairs)
         numbered = enumerate(pairs)
-        for query, group in itertools.groupby(numbered, key=lambda it: it[1][0]):
+        for query, group in itertools.groupby(numbered, key=lambda entry: entry[1][0]):
             passages = [{"id": place, "text": text} for place, (_, text) in group]
             for found in self._ranker.rerank(RerankRequest(query=query, passages=passages)):
                 scores[found["id"]] = float(found["score"])

@@ -31,7 +31,7 @@ def closure(roots: list[str]) -> dict[str, metadata.Distribution]:
 def size(distribution: metadata.Distribution) -> int:
     """Return the bytes of its files; compiled bytecode is left out."""
     files = (Path(str(file.locate())) for file in distribution.files or [])
-    return sum(it.stat().st_size for it in files if it.suffix != ".pyc" and it.is_file())
+    return sum(file.stat().st_size for file in files if file.suffix != ".pyc" and file.is_file())
 
 
 def main() -> None:

@@ -21,11 +21,11 @@ def open_engine(settings: dict[str, Any]) -> BatchedModel:
     session = onnxruntime.InferenceSession(
         str(folder / settings["file"]), options, providers=["CPUExecutionProvider"]
     )
-    known = {it.name for it in session.get_inputs()}
+    known = {field.name for field in session.get_inputs()}
 
     def run(ids: Any, mask: Any) -> Any:
         feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": ids * 0}
-        return session.run(None, {name: it for name, it in feed.items() if name in known})[0]
+        return session.run(None, {name: array for name, array in feed.items() if name in known})[0]
 
     tokenizer = folder / "tokenizer.json"
     return BatchedModel(tokenizer, run, order=settings["order"], rows=settings["rows"])

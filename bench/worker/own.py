@@ -27,7 +27,7 @@ class OwnEngine:
     def score(self, pairs: list[tuple[str, str]]) -> list[float]:
         """Return the logits."""
         self._last = pairs
-        return [it.logit for it in self._reranker.score(pairs)]
+        return [scored.logit for scored in self._reranker.score(pairs)]
 
     def facts(self) -> dict[str, Any]:
         """Return the engine's account of itself, and how long tokenising the last pairs takes."""

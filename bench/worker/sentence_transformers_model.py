@@ -39,7 +39,7 @@ class CrossEncoderModel:
     def score(self, pairs: list[tuple[str, str]]) -> list[float]:
         """Return the logits."""
         found = self._model.predict(pairs, activation_fn=self._as_is, show_progress_bar=False)
-        return [float(it) for it in found]
+        return [float(logit) for logit in found]
 
     def facts(self) -> dict[str, Any]:
         """Return nothing."""

@@ -87,7 +87,7 @@ def peak_bytes() -> int | None:
     """
     try:
         with open("/proc/self/status", encoding="ascii", errors="replace") as lines:
-            return next(int(it.split()[1]) << 10 for it in lines if it.startswith("VmHWM:"))
+            return next(int(line.split()[1]) << 10 for line in lines if line.startswith("VmHWM:"))
     except (OSError, StopIteration):
         pass
     try:
