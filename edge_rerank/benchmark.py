@@ -193,16 +193,17 @@ class _Timer:
         self._rerankers, self._progress, self._calls = rerankers, progress, 0
         for reranker in rerankers.values():
             self._time(reranker, 1)  # the first call finds cold caches
-        self._one = {count: self._time(it, 1) for count, it in rerankers.items()}
+        self._one = {count: self._time(reranker, 1) for count, reranker in rerankers.items()}
         widest = rerankers[max(rerankers)]
-        self._tokens = sum(it.tokens for it in widest.rank(QUERY, passages(1)))
+        self._tokens = sum(document.tokens for document in widest.rank(QUERY, passages(1)))
 
     def threads(self, counts: Sequence[int], seconds: float) -> list[Row]:
         """Compare numbers of threads, on calls that are as large as there is time for."""
         each = seconds / 5 / sum(self._one[count] for count in counts)
         size = max(1, min(_CALL, int(each)))
         calls = {
-            count: (lambda it=self._rerankers[count]: [self._time(it, size)]) for count in counts
+            count: (lambda reranker=self._rerankers[count]: [self._time(reranker, size)])
+            for count in counts
         }
         times = take_turns(calls, seconds)
         return [
@@ -215,7 +216,9 @@ class _Timer:
         reranker, one = self._rerankers[threads], self._one[threads]
         work = {size: size * max(1, _SMALL // size) for size in SIZES}  # of a turn
         fitting = [
-            size for size in SIZES if one * sum(work[it] for it in SIZES if it <= size) < seconds
+            size
+            for size in SIZES
+            if one * sum(work[smaller] for smaller in SIZES if smaller <= size) < seconds
         ]
         chosen = fitting or [1]
         calls = {size: (lambda size=size: self._some(reranker, size)) for size in chosen}
@@ -227,7 +230,7 @@ class _Timer:
         ]
 
     def _row(self, threads: int, size: int, turns: Turns, speed: float) -> Row:
-        times = [it for turn in turns for it in turn]
+        times = [seconds for turn in turns for seconds in turn]
         p50 = statistics.median(times)
         return Row(
             threads=threads,
@@ -274,8 +277,8 @@ def take_turns(
 def speed(first: Turns, other: Turns) -> float:
     """Return how many times as fast the other's calls are, by the median of ratios turn by turn."""
     medians = (
-        (statistics.median(it), statistics.median(two))
-        for it, two in zip(first, other, strict=True)
+        (statistics.median(one), statistics.median(two))
+        for one, two in zip(first, other, strict=True)
     )
     return statistics.median(one / two for one, two in medians)
 

@@ -54,7 +54,10 @@ class Reranker:
 
     def __init__(self, *arguments: object, **keywords: object) -> None:
         """Refuse: a model is opened with :meth:`load`."""
-        given = [*map(shown, arguments), *(f"{key}={shown(it)}" for key, it in keywords.items())]
+        given = [
+            *map(shown, arguments),
+            *(f"{key}={shown(value)}" for key, value in keywords.items()),
+        ]
         raise InputError(f"a model is opened with Reranker.load({', '.join(given)})")
 
     @classmethod

@@ -51,7 +51,11 @@ def build_source(output: Path) -> Path:
 def sizes(wheel: Path) -> Sizes:
     """Measure a wheel, whole and without the built-in model."""
     with zipfile.ZipFile(wheel) as archive:
-        model = sum(it.compress_size for it in archive.infolist() if it.filename.startswith(_MODEL))
+        model = sum(
+            member.compress_size
+            for member in archive.infolist()
+            if member.filename.startswith(_MODEL)
+        )
     whole = wheel.stat().st_size
     return Sizes(whole, whole - model)
 

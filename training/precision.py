@@ -29,7 +29,7 @@ def chosen_precision(asked: str, device: str) -> str:
     """The precision that was asked for, or for "auto" the one that is faster on this machine."""
     if asked != "auto":
         return asked
-    half, single = (product_seconds(it, device) for it in (torch.bfloat16, torch.float32))
+    half, single = (product_seconds(dtype, device) for dtype in (torch.bfloat16, torch.float32))
     return "bfloat16" if half < single else "float32"
 
 

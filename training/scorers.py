@@ -62,7 +62,7 @@ class CheckpointScorer:
         done = 0
         for group in by_length(encoded, TOKENS_PER_BATCH):
             padded = self.encoder.padded([encoded[i] for i in group])
-            ids, mask = (it.to(self.model.device) for it in padded)
+            ids, mask = (tensor.to(self.model.device) for tensor in padded)
             scores[group] = pair_logits(self.model, ids, mask).cpu().numpy()
             done += len(group)
             if time.monotonic() - reported > REPORT_SECONDS:

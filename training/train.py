@@ -123,7 +123,9 @@ def step_logits(
     tokens = 0
     parts: list[Tensor] = []
     for group in groups:
-        ids, mask = (it.to(model.device) for it in encoder.padded([pairs[i] for i in group]))
+        ids, mask = (
+            tensor.to(model.device) for tensor in encoder.padded([pairs[i] for i in group])
+        )
         tokens += ids.numel()
         parts.append(pair_logits(model, ids, mask).float())
     order = torch.tensor([i for group in groups for i in group])

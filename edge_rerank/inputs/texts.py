@@ -50,7 +50,11 @@ def checked_pairs(pairs: Iterable[Pair]) -> Iterator[Pair]:
     """Return each pair as two strings."""
     columns = "pass pairs, such as zip(df['query'], df['document'])"
     _check_iterable(pairs, "pairs", "(query, document) pairs", columns)
-    if isinstance(pairs, Sized) and len(pairs) == 2 and all(isinstance(it, str) for it in pairs):
+    if (
+        isinstance(pairs, Sized)
+        and len(pairs) == 2
+        and all(isinstance(text, str) for text in pairs)
+    ):
         raise InputError("pairs is one pair; wrap it in a list: [(query, document)]")
     return _all_first(pairs, (_pair(pair, index) for index, pair in enumerate(pairs)))
 

@@ -49,12 +49,12 @@ class PairTemplate:
         kept = [longest_first(len(query), len(document), budget) for query, document in texts]
         pieces: list[_Ids] = []
         before, between, after = (
-            np.array(it, np.int32) for it in (self.before, self.between, self.after)
+            np.array(ids, np.int32) for ids in (self.before, self.between, self.after)
         )
         for (query, document), (first, second) in zip(texts, kept, strict=True):
             pieces += (before, query[:first], between, document[:second], after)
         sizes = np.array(kept, np.int64).reshape(-1, 2)
-        whole = np.array([[len(it) for it in pair] for pair in texts], np.int64).reshape(-1, 2)
+        whole = np.array([[len(part) for part in pair] for pair in texts], np.int64).reshape(-1, 2)
         types = np.array([self.query_is_first, self.document_is_first], np.int64)
         return TokenizedBatch(
             ids=np.concatenate([before[:0], *pieces]),

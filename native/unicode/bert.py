@@ -142,7 +142,9 @@ def _table(folding: Folding, count: int) -> str:
 
 def _runs(found: dict[int, Folding]) -> Iterator[list[int]]:
     """Group neighbours that become the same, in order."""
-    for _, group in groupby(enumerate(found), lambda it: (it[1] - it[0], found[it[1]])):
+    for _, group in groupby(
+        enumerate(found), lambda numbered: (numbered[1] - numbered[0], found[numbered[1]])
+    ):
         yield [code for _, code in group]
 
 
@@ -160,7 +162,7 @@ def punctuation(probe: Probe) -> Iterator[str]:
         for code in range(sys.maxunicode + 1)
         if not 0xD800 <= code < 0xE000 and probe.is_punctuation(chr(code))
     ]
-    for _, group in groupby(enumerate(codes), lambda it: it[1] - it[0]):
+    for _, group in groupby(enumerate(codes), lambda numbered: numbered[1] - numbered[0]):
         run = [code for _, code in group]
         yield f"{{0x{run[0]:X}, 0x{run[-1]:X}}},"
 

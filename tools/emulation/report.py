@@ -22,7 +22,7 @@ def as_json(rows: Sequence[Row]) -> str:
 
 def as_table(rows: Sequence[Row]) -> str:
     """Return a Markdown table of the scores and one of ``verify``, and what does not hold."""
-    scored, verified = ([row for row in rows if row.verify is it] for it in (False, True))
+    scored, verified = ([row for row in rows if row.verify is verify] for verify in (False, True))
     failed = [f"{_name(row)}: {problem}" for row in rows for problem in row.problems]
     tables = ["Scores against this machine's:", _table(scored)]
     if verified:

@@ -42,7 +42,7 @@ class Run:
 def host_runs(features: Collection[str], model: Model, *, patient: bool) -> list[Run]:
     """Return the native engine's runs on this machine: all kernels, the best one first."""
     found = kernels(host_machine(), features)
-    return [Run(None, "native", it, _part(it, patient), model=model) for it in found]
+    return [Run(None, "native", kernel, _part(kernel, patient), model=model) for kernel in found]
 
 
 def emulated_runs(cpus: Sequence[EmulatedCpu], *, native: bool, patient: bool = False) -> list[Run]:
@@ -57,8 +57,12 @@ def emulated_runs(cpus: Sequence[EmulatedCpu], *, native: bool, patient: bool = 
     for cpu in cpus:
         able = kernels(cpu.machine, cpu.features)
         runs.append(Run(cpu, "native"))
-        ran = {it.kernel for it in runs if it.kernel and it.machine == cpu.machine}
-        chosen = {kernels(it.machine, it.features)[0] for it in cpus if it.machine == cpu.machine}
+        ran = {run.kernel for run in runs if run.kernel and run.machine == cpu.machine}
+        chosen = {
+            kernels(other.machine, other.features)[0]
+            for other in cpus
+            if other.machine == cpu.machine
+        }
         others = [kernel for kernel in able if kernel not in chosen | ran]
         runs += [Run(cpu, "native", kernel, _part(kernel)) for kernel in others]
     return runs
