@@ -29,8 +29,8 @@ def reranker(request: pytest.FixtureRequest) -> Iterator[Reranker]:
 
 
 COPIES: list[Callable[[Reranker], Reranker]] = [
-    lambda it: pickle.loads(pickle.dumps(it)),
-    lambda it: pickle.loads(pickle.dumps(it, protocol=0)),
+    lambda reranker: pickle.loads(pickle.dumps(reranker)),
+    lambda reranker: pickle.loads(pickle.dumps(reranker, protocol=0)),
     copy.copy,
     copy.deepcopy,
 ]
@@ -166,12 +166,12 @@ def test_a_tilde_is_the_user_s_home(
 def test_closing_from_another_thread_is_a_closed_error(engine: Any) -> None:
     """Never an AttributeError or another accident, whatever is called at that moment."""
     uses: list[Callable[[Reranker], object]] = [
-        lambda it: it.rank(QUERY, TEXTS),
-        lambda it: it.predict([(QUERY, "water")]),
-        lambda it: list(it.score([(QUERY, "water")] * 3, at_a_time=1)),
-        lambda it: it.describe(),
-        lambda it: it.max_length,
-        lambda it: it.__enter__(),
+        lambda reranker: reranker.rank(QUERY, TEXTS),
+        lambda reranker: reranker.predict([(QUERY, "water")]),
+        lambda reranker: list(reranker.score([(QUERY, "water")] * 3, at_a_time=1)),
+        lambda reranker: reranker.describe(),
+        lambda reranker: reranker.max_length,
+        lambda reranker: reranker.__enter__(),
         repr,
     ]
     failures: list[BaseException] = []
@@ -192,7 +192,7 @@ def test_closing_from_another_thread_is_a_closed_error(engine: Any) -> None:
         for _ in range(12):
             loaded = Reranker.load(engine=engine, threads=1, verify=False, self_check=False)
             ready = threading.Barrier(len(uses) + 1)
-            workers = [threading.Thread(target=work, args=(loaded, it, ready)) for it in uses]
+            workers = [threading.Thread(target=work, args=(loaded, use, ready)) for use in uses]
             for worker in workers:
                 worker.start()
             ready.wait(timeout=30)

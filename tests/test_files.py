@@ -32,7 +32,7 @@ def test_a_file_appears_when_it_is_complete(tmp_path: Path) -> None:
     with whole_file(path) as stream:
         stream.write(b"a")
         assert not path.exists()
-        assert [is_partial(it.name) for it in tmp_path.iterdir()] == [True]
+        assert [is_partial(file.name) for file in tmp_path.iterdir()] == [True]
     assert path.read_bytes() == b"a"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -123,7 +123,7 @@ def test_pipes_and_open_files_are_written_in_place(tmp_path: Path) -> None:
     with opened.open("w+b") as stream:
         write(Path(f"/dev/fd/{stream.fileno()}"))
         assert stream.read() == b"new", "the open file itself has what was written"
-    assert sorted(it.name for it in tmp_path.iterdir()) == ["fifo", "opened"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["fifo", "opened"]
 
 
 @posix
@@ -145,7 +145,7 @@ def test_a_writable_file_in_a_folder_that_is_not(
         tmp_path.chmod(0o755)
     assert path.read_text() == "new"
     assert locked.read_text() == "old and longer"
-    assert sorted(it.name for it in tmp_path.iterdir()) == ["locked", "out"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["locked", "out"]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="mounts a file")
@@ -159,7 +159,7 @@ def test_a_file_that_is_a_mount_point(tmp_path: Path) -> None:
     try:
         write(path)
         assert path.read_text() == "new"
-        assert sorted(it.name for it in tmp_path.iterdir()) == ["out", "source"]
+        assert sorted(file.name for file in tmp_path.iterdir()) == ["out", "source"]
     finally:
         subprocess.run(["umount", str(path)], check=True)
     assert source.read_text() == "new"

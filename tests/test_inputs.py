@@ -223,8 +223,10 @@ def test_blank_documents_never_beat_others_with_any_engine(engine: Any) -> None:
     with Reranker.load(engine=engine, threads=1) as loaded:
         whole = loaded.rank("list files sorted by size", documents)
         logits = {hit.index: hit.logit for hit in whole}
-        shown = {*logits} - blank
-        assert max(logits[it] for it in blank) > min(logits[it] for it in shown), "as it must be"
+        others = {*logits} - blank
+        assert max(logits[index] for index in blank) > min(logits[index] for index in others), (
+            "as it must be"
+        )
         last = [hit.index for hit in whole[len(SHOWN) :]]
         assert set(last) == blank
         for some in (whole[: len(SHOWN)], whole[len(SHOWN) :]):

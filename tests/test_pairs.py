@@ -24,7 +24,7 @@ def arrays(**changed: Any) -> dict[str, Any]:
 def test_it_is_arrays_of_the_c_interface_s_types_and_frozen() -> None:
     batch = batch_of(ROWS)
     kinds: list[Any] = [batch.ids, batch.offsets, batch.first_segments, batch.truncated]
-    assert [it.dtype for it in kinds] == [np.int32, np.int64, np.int32, np.bool_]
+    assert [kind.dtype for kind in kinds] == [np.int32, np.int64, np.int32, np.bool_]
     assert len(batch) == 3
     assert batch.lengths.tolist() == [3, 2, 5]
     with pytest.raises(FrozenInstanceError):

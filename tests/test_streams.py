@@ -139,7 +139,7 @@ def test_what_fails_over_one_pair_keeps_those_before_it(
             raise kind("pair 0 is one that it cannot take")
 
     def over_ids(batch: TokenizedBatch) -> None:
-        if any(batch.ids_of(it).tolist() == marked for it in range(len(batch))):
+        if any(batch.ids_of(row).tolist() == marked for row in range(len(batch))):
             raise kind("it fails")
 
     if kind is TokenizerError:

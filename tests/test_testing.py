@@ -57,7 +57,7 @@ def test_two_recordings_of_one_name_do_not_meet(tmp_path: Path) -> None:
 
     def meanwhile(pairs: Pairs) -> list[float]:
         GoldenScores.record(
-            lambda pairs: [float(len(query + it)) for query, it in pairs], PAIRS, file
+            lambda pairs: [float(len(query + document)) for query, document in pairs], PAIRS, file
         )
         return by_length(pairs)
 

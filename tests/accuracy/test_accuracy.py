@@ -29,7 +29,11 @@ def pairs() -> list[Pair]:
 
     if sys.flags.optimize > 1:
         pytest.skip("the text is that of docstrings, which this interpreter leaves out")
-    return [(it.query, text) for it in python_lists(LISTS) for text in it.passages]
+    return [
+        (ranked_list.query, text)
+        for ranked_list in python_lists(LISTS)
+        for text in ranked_list.passages
+    ]
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -45,7 +45,7 @@ def test_ratios_are_to_the_reference_beside() -> None:
 
 def test_a_burst_gives_its_least_time() -> None:
     clock = Clock()
-    few = [micro.BURST * it for it in (0.4, 0.3, 0.5, 0.1)]
+    few = [micro.BURST * share for share in (0.4, 0.3, 0.5, 0.1)]
     assert micro.least(taking(clock, *few), clock) == pytest.approx(few[1])
     assert micro.least(taking(clock, 9.0), clock) == 9.0
 
@@ -102,8 +102,8 @@ def test_the_baseline_that_is_kept_has_every_operation() -> None:
     with micro.operations() as wanted:
         for ratios in json.loads(file.read_text("utf-8")).values():
             assert ratios.keys() == wanted.keys()
-        assert {it.reference for it in wanted.values()} <= micro.references().keys()
-        assert all(it.run() for it in wanted.values())
+        assert {operation.reference for operation in wanted.values()} <= micro.references().keys()
+        assert all(operation.run() for operation in wanted.values())
 
 
 def test_ci_runs_the_job_before_the_last_command() -> None:

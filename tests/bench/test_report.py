@@ -72,7 +72,7 @@ def test_operation_count() -> None:
 def test_the_report_of_a_fixed_record(tmp_path: Path) -> None:
     write_results(tmp_path, record())
     files = render(tmp_path)
-    assert {it.name for it in files} == {
+    assert {file.name for file in files} == {
         "README.md", "passages.svg", "lengths.svg", "throughput.svg",
     }  # fmt: skip
     text = (tmp_path / "README.md").read_text("utf-8")
@@ -90,7 +90,7 @@ def test_the_same_record_gives_the_same_bytes(tmp_path: Path) -> None:
     found = []
     for name in ("a", "b"):
         write_results(tmp_path / name, record())
-        found.append([it.read_bytes() for it in render(tmp_path / name)])
+        found.append([file.read_bytes() for file in render(tmp_path / name)])
     assert found[0] == found[1]
 
 
@@ -98,7 +98,7 @@ def test_a_record_survives_being_written(tmp_path: Path) -> None:
     assert read_results(tmp_path) == new_results()
     write_results(tmp_path, record())
     assert read_results(tmp_path) == record()
-    assert [it.name for it in tmp_path.iterdir()] == [FILE]
+    assert [file.name for file in tmp_path.iterdir()] == [FILE]
 
 
 @pytest.mark.parametrize("text", ["{", '{"format": 2}', "[]"])

@@ -63,7 +63,7 @@ def texts() -> Texts:
 
 def run_of(starter: FakeStarter, texts: Texts, names: tuple[str, ...] = NAMES) -> Run:
     results = new_results()
-    results["engines"] = {it.name: {} for it in CATALOGUE}
+    results["engines"] = {spec.name: {} for spec in CATALOGUE}
     specs = tuple(engine(name) for name in names)
     return Run(QUICK, texts, specs, 2, results, quiet, lambda shape: starter)
 
@@ -73,7 +73,7 @@ def test_a_stream_leaves_times_padding_and_accuracy(shape: Shape, texts: Texts) 
     run = run_of(starter, texts)
     sections.stream(run, shape)
     (entry,) = run.results["measurements"]
-    assert entry["seconds"]["edge-rerank"] == [[it, 0.5] for it in range(QUICK.most)]
+    assert entry["seconds"]["edge-rerank"] == [[turn, 0.5] for turn in range(QUICK.most)]
     assert entry["seconds"]["transformers"][0] == [0, 2.0]
     assert entry["failed"] == {"optimum-int8": "not installed: prepare it"}
     assert entry["pairs"] == QUICK.stream.passages
@@ -112,7 +112,7 @@ def test_latency_measures_the_core_engines_in_more_cells(shape: Shape, texts: Te
 def test_cold_starts(shape: Shape, texts: Texts) -> None:
     run = run_of(FakeStarter({"edge-rerank": 0.1}), texts)
     costs.cold(run, shape)
-    found: dict[str, dict[str, Any]] = {it["engine"]: it for it in run.results["cold"]}
+    found: dict[str, dict[str, Any]] = {entry["engine"]: entry for entry in run.results["cold"]}
     assert len(found["edge-rerank"]["seconds"]) == QUICK.cold_starts
     assert found["edge-rerank"]["peak_bytes"] == [1 << 20] * QUICK.cold_starts
     assert found["transformers"]["failed"] == "not installed: prepare it"
@@ -122,7 +122,7 @@ def test_variants_start_like_another_engine(shape: Shape, texts: Texts) -> None:
     times = {"edge-rerank": 0.1, "edge-rerank-avx2": 0.1}
     run = run_of(FakeStarter(times), texts, tuple(times))
     costs.cold(run, shape)
-    assert [it["engine"] for it in run.results["cold"]] == ["edge-rerank"]
+    assert [entry["engine"] for entry in run.results["cold"]] == ["edge-rerank"]
 
 
 @pytest.mark.parametrize(("budget", "starts"), [(0.0, 3), (60.0, 5)])
@@ -140,8 +140,8 @@ def test_growth_asks_slow_engines_at_few_points(shape: Shape, texts: Texts) -> N
     plan = replace(run.plan, growth_others=("transformers",), growth_few=(1, 10, 20))
     costs.growth(replace(run, plan=plan), shape)
     found = {
-        (it["passages"], it["words"]): "transformers" in it["seconds"]
-        for it in run.results["measurements"]
+        (entry["passages"], entry["words"]): "transformers" in entry["seconds"]
+        for entry in run.results["measurements"]
     }
     assert found == {
         (1, 60): True, (10, 60): True, (100, 60): False,
@@ -151,7 +151,7 @@ def test_growth_asks_slow_engines_at_few_points(shape: Shape, texts: Texts) -> N
 
 def test_main_engines_have_more_rounds_than_others(shape: Shape, texts: Texts) -> None:
     run = run_of(FakeStarter(dict.fromkeys(NAMES, 0.1)), texts)
-    rounds = {it.name: STANDARD.least("latency", main=it.main) for it in run.specs}
+    rounds = {spec.name: STANDARD.least("latency", main=spec.main) for spec in run.specs}
     assert rounds == {"edge-rerank": 5, "transformers": 3, "optimum-int8": 5}
     assert engine("edge-rerank-fp32").main
     assert STANDARD.least("growth", main=True) == 2
@@ -171,16 +171,16 @@ def test_every_engine_is_tried(shape: Shape, texts: Texts) -> None:
     run = run_of(FakeStarter({"edge-rerank": 0.25, "transformers": 0.5}), texts)
     missing = try_engines(replace(run, say=told.append), shape, "stream")
     assert missing == {"optimum-int8": "not installed: prepare it"}
-    assert any(it.startswith("xsmall, edge-rerank: ") and "250 ms" in it for it in told)
-    assert [it.name for it in specs_of(run, "base")] == ["edge-rerank", "optimum-int8"]
-    assert [it.name for it in specs_of(run, "builtin")] == ["edge-rerank"]
+    assert any(line.startswith("xsmall, edge-rerank: ") and "250 ms" in line for line in told)
+    assert [spec.name for spec in specs_of(run, "base")] == ["edge-rerank", "optimum-int8"]
+    assert [spec.name for spec in specs_of(run, "builtin")] == ["edge-rerank"]
 
 
 def test_growth_leaves_out_calls_that_take_too_long(shape: Shape, texts: Texts) -> None:
     run = run_of(FakeStarter({"edge-rerank": 0.1, "optimum-int8": 6.0}), texts)
     costs.growth(run, shape)
-    grown = [it for it in run.results["measurements"] if it["words"] == 60]
-    assert [set(it["seconds"]) for it in grown] == [
+    grown = [entry for entry in run.results["measurements"] if entry["words"] == 60]
+    assert [set(entry["seconds"]) for entry in grown] == [
         {"edge-rerank", "optimum-int8"}, {"edge-rerank"}, {"edge-rerank"},
     ]  # fmt: skip
     assert grown[1]["failed"]["optimum-int8"] == "a call would take 60 s"
@@ -247,10 +247,10 @@ def test_texts_without_prose_are_refused() -> None:
 
 
 def test_the_catalogue_is_sound(artifact_path: Path) -> None:
-    names = [it.name for it in CATALOGUE]
+    names = [spec.name for spec in CATALOGUE]
     assert len(set(names)) == len(names)
     assert names[0] == BASELINE
-    assert {it.starts_like for it in CATALOGUE} - {""} <= set(names)
+    assert {spec.starts_like for spec in CATALOGUE} - {""} <= set(names)
     assert str(engine("flashrank").batching) == "its own"
     assert engine(BASELINE).model is ARTIFACT_INT8
     assert load_artifact(artifact_path)

@@ -48,7 +48,7 @@ def test_everything_runs_once_even_over_the_budget() -> None:
     clock = Clock()
     runs = {"ours": engine(clock, 1.0), "slow": engine(clock, 50.0)}
     found = take_turns(runs, baseline="ours", budget=10.0, most=5, clock=clock)
-    assert {name: len(it) for name, it in found.seconds.items()} == {"ours": 1, "slow": 1}
+    assert {name: len(turns) for name, turns in found.seconds.items()} == {"ours": 1, "slow": 1}
 
 
 def counts(clock: Clock, budget: float, **least: int) -> dict[str, int]:

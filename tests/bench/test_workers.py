@@ -150,15 +150,15 @@ def test_environments_are_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     environments = Environments(tmp_path, {})
     for _ in range(2):
         assert environments.make("light", quiet).is_relative_to(tmp_path)
-    assert [it.name for it in installed] == ["light.txt"]
+    assert [file.name for file in installed] == ["light.txt"]
     assert environments.python("light") == environments.make("light", quiet)
 
 
 def test_every_requirement_is_pinned() -> None:
-    assert {it.environment for it in CATALOGUE} == {OWN, *ENVIRONMENTS}
+    assert {spec.environment for spec in CATALOGUE} == {OWN, *ENVIRONMENTS}
     for name in ENVIRONMENTS:
         lines = (module.REQUIREMENTS / f"{name}.txt").read_text("utf-8").splitlines()
-        assert all("==" in it for it in lines if not it.startswith("#"))
+        assert all("==" in line for line in lines if not line.startswith("#"))
 
 
 def test_conversions_are_made_once_and_fail_in_one_line(tmp_path: Path) -> None:

@@ -51,9 +51,11 @@ def test_json(bench: Bench, artifact_path: Path) -> None:
     code, out, err = bench(artifact_path, "--seconds", 1, "--threads", 1, "--json")
     facts = json.loads(out)
     assert (code, err) == (0, "")
-    assert [it["threads"] for it in facts["threads"]] == [1]
+    assert [entry["threads"] for entry in facts["threads"]] == [1]
     assert facts["suggestion"]["threads"] == 1
-    assert facts["suggestion"]["passages_per_call"] in [it["passages"] for it in facts["sizes"]]
+    assert facts["suggestion"]["passages_per_call"] in [
+        entry["passages"] for entry in facts["sizes"]
+    ]
     assert facts["engine"]["threads"] == 1
     assert facts["threads"][0]["speed"] == 1.0
 
@@ -79,7 +81,7 @@ def test_the_progress_counts_calls(artifact_path: Path) -> None:
     counted: list[int] = []
     found = benchmark(artifact_path, seconds=1, threads=1, progress=counted.append)
     assert counted == list(range(1, len(counted) + 1))
-    assert len(counted) == 2 + sum(it.calls for it in (*found.threads, *found.sizes))
+    assert len(counted) == 2 + sum(timing.calls for timing in (*found.threads, *found.sizes))
 
 
 @pytest.mark.parametrize(
@@ -110,7 +112,7 @@ def test_turns_end_with_the_time() -> None:
         return [1.0]
 
     times = take_turns({"a": call, "b": call}, 7.0, clock=lambda: now[0])
-    assert {name: len(it) for name, it in times.items()} == {"a": 3, "b": 3}
+    assert {name: len(turns) for name, turns in times.items()} == {"a": 3, "b": 3}
     times = take_turns({"a": call}, 0.0, clock=lambda: now[0])
     assert len(times["a"]) == 1
 

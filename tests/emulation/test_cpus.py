@@ -33,7 +33,7 @@ def rows() -> list[Row]:
 @pytest.mark.parametrize("cpu", REDUCED, ids=lambda cpu: cpu.name)
 @pytest.mark.parametrize("engine", ["onnxruntime", "native"])
 def test_scores_are_those_of_this_machine(rows: list[Row], cpu: EmulatedCpu, engine: str) -> None:
-    own = [it for it in rows if it.cpu == cpu.name and it.engine == engine and not it.verify]
+    own = [row for row in rows if row.cpu == cpu.name and row.engine == engine and not row.verify]
     assert own
     assert {row.kernel: row.problems for row in own if row.problems} == {}
     assert engine not in EXACT or {row.differing for row in own} == {0}

@@ -130,7 +130,7 @@ def test_verify_is_run_with_the_default_engine_and_never_with_the_slow_kernel() 
 def test_every_model_is_run_the_slow_runs_last() -> None:
     one, two = Model("one", None), Model("two", Path("two"))
     runs = [Run(A76, "onnxruntime"), Run(A76, "native", "scalar", Part.SHORT), Run(A76, "native")]
-    assert [(it.model.name, it.engine, it.kernel) for it in with_models(runs, [one, two])] == [
+    assert [(run.model.name, run.engine, run.kernel) for run in with_models(runs, [one, two])] == [
         *(("one", "onnxruntime", None), ("one", "native", None), ("two", "native", None)),
         *(("one", "native", "scalar"), ("two", "native", "scalar")),
     ]

@@ -56,12 +56,12 @@ def rms_in_sigma(planted: Any, *, alpha: float | None, rounded: bool) -> float:
     from edge_rerank_export.smoothing import smooth
 
     checkpoint, tensors, reference = planted
-    it, statistics = checkpoint.architecture, collect(checkpoint, reference)
+    architecture, statistics = checkpoint.architecture, collect(checkpoint, reference)
     if alpha is not None:
-        tensors = smooth(tensors, it.layers, statistics, alpha)
-    quantised = quantize_parameters(tensors, it, statistics if rounded else None)
+        tensors = smooth(tensors, architecture.layers, statistics, alpha)
+    quantised = quantize_parameters(tensors, architecture, statistics if rounded else None)
     batch = pairs(checkpoint, tuple(range(5, 96)))
-    logits = run_padded(build_model(quantised, it, 96), batch, 96)
+    logits = run_padded(build_model(quantised, architecture, 96), batch, 96)
     return agree(logits.tolist(), reference.logits(batch).tolist()).rms_in_sigma
 
 
@@ -83,11 +83,11 @@ def test_rounding_serves_every_product(planted: Any) -> None:
     from edge_rerank_export.quantize import dequantize_parameters, quantize_parameters
 
     checkpoint, tensors, reference = planted
-    it, errors = checkpoint.architecture, dict[str, list[float]]()
+    architecture, errors = checkpoint.architecture, dict[str, list[float]]()
     seen, batch = collect(checkpoint, reference), pairs(checkpoint, SEEN)
-    ways = [quantize_parameters(tensors, it, one) for one in (None, seen)]
+    ways = [quantize_parameters(tensors, architecture, one) for one in (None, seen)]
     rounded, inputs = [dequantize_parameters(way) for way in ways], dict[str, list[Any]]()
-    for name in linear_names(it.layers):
+    for name in linear_names(architecture.layers):
         rows = inputs.setdefault(name, [])
         source = re.sub(r"\.(query|key)$", ".value", name)  # they read the table's rows as well
         reference.module(source).register_forward_pre_hook(
@@ -95,7 +95,7 @@ def test_rounding_serves_every_product(planted: Any) -> None:
         )
     reference.logits(batch)
     for name, rows in inputs.items():
-        last = name.startswith(f"layers.{it.layers - 1}.")
+        last = name.startswith(f"layers.{architecture.layers - 1}.")
         first = last and not name.endswith((".key", ".value"))
         values = torch.cat([row[:1] if first else row for row in rows])
         exact = torch.from_numpy(tensors[f"{name}.weight"])
@@ -103,7 +103,7 @@ def test_rounding_serves_every_product(planted: Any) -> None:
             float((values @ (torch.from_numpy(way[f"{name}.weight"]) - exact)).square().mean())
             for way in rounded
         ]
-    assert len(errors) == 6 * it.layers
+    assert len(errors) == 6 * architecture.layers
     for name, (nearest, by_gram) in errors.items():
         assert by_gram < 0.9 * nearest, name
 
@@ -131,7 +131,9 @@ def test_rounding_by_gram_halves_the_products_error(inputs: int) -> None:
     np.testing.assert_array_equal(weight, kept)
     assert np.abs(levels.astype(int)).max() <= 127
     nearest = np.rint(weight / scale) * scale
-    by_gram, plain = (np.square(new @ (it - weight)).mean() for it in (levels * scale, nearest))
+    by_gram, plain = (
+        np.square(new @ (matrix - weight)).mean() for matrix in (levels * scale, nearest)
+    )
     assert by_gram < 0.5 * plain
 
 

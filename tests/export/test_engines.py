@@ -25,7 +25,7 @@ LIMITS = {"fp32": 1e-4, "int8": 0.1}
 def logits(folder: Path, engine: Any, kernel: Any = None) -> NDArray[np.float32]:
     """Score the probe pairs and some of other lengths."""
     probes = load_probes(load_artifact(folder, verify=False))
-    pairs = [(it.query, it.document) for it in probes]
+    pairs = [(probe.query, probe.document) for probe in probes]
     pairs += [("a", "water"), ("how do plants eat", "light " * 200)]
     with Reranker.load(folder, engine=engine, kernel=kernel, self_check=False) as reranker:
         assert reranker.describe().engine == engine

@@ -56,14 +56,16 @@ def test_an_export_ranks_as_the_checkpoint_does(
     probes = load_probes(artifact)
     assert len(probes) == 34
     with Reranker.load(report.path) as reranker:
-        logits = reranker.predict([(it.query, it.document) for it in probes], scores="logits")
-        tokens = reranker._parts()[0].encode([(it.query, it.document) for it in probes])
+        logits = reranker.predict(
+            [(probe.query, probe.document) for probe in probes], scores="logits"
+        )
+        tokens = reranker._parts()[0].encode([(probe.query, probe.document) for probe in probes])
     expected = TorchReference(open_checkpoint(folder)).logits(tokens)
-    stored = np.array([it.logit for it in probes], np.float32)
+    stored = np.array([probe.logit for probe in probes], np.float32)
     np.testing.assert_allclose(stored, expected, atol=1e-4)
     limit = 1e-4 if precision == "fp32" else 0.15 * expected.std()
     assert np.sqrt(((logits - expected) ** 2).mean()) < limit
-    assert [it.name for it in report.path.parent.iterdir()] == ["model"]
+    assert [file.name for file in report.path.parent.iterdir()] == ["model"]
 
 
 def test_fp32_weights_are_stored_once(make_checkpoint: Make, tmp_path: Path) -> None:
@@ -177,12 +179,13 @@ def rewrite(weights: Path, how: str) -> None:
     elif how == "no head":
         del tensors["pooler.dense.weight"], tensors["classifier.weight"]
     elif how == "encoder alone":
-        tensors = {name.removeprefix("deberta."): it for name, it in tensors.items()}
+        tensors = {name.removeprefix("deberta."): tensor for name, tensor in tensors.items()}
     elif how in ("module.", "_orig_mod.", "model.", "base_model.model."):
-        tensors = {how + name: it for name, it in tensors.items()}
+        tensors = {how + name: tensor for name, tensor in tensors.items()}
     elif how == "compiled inside":
         tensors = {
-            name.replace("deberta.", "deberta._orig_mod."): it for name, it in tensors.items()
+            name.replace("deberta.", "deberta._orig_mod."): tensor
+            for name, tensor in tensors.items()
         }
     elif how == "adapter inside":
         name = "deberta.encoder.layer.0.attention.self.query_proj"

@@ -95,8 +95,12 @@ def test_statistics_are_those_of_every_real_token(checkpoint: Any, reference: An
     from edge_rerank_export.parameters import linear_names
     from edge_rerank_export.statistics import input_name
 
-    it, batch, rows = checkpoint.architecture, pairs(checkpoint, SEEN), dict[str, list[Any]]()
-    names, hooks = linear_names(it.layers), []
+    architecture, batch, rows = (
+        checkpoint.architecture,
+        pairs(checkpoint, SEEN),
+        dict[str, list[Any]](),
+    )
+    names, hooks = linear_names(architecture.layers), []
     for name in names:
         seen = rows.setdefault(name, [])
         module = reference.module(name)
@@ -114,12 +118,12 @@ def test_statistics_are_those_of_every_real_token(checkpoint: Any, reference: An
             calls[name] = calls.get(name, 0) + 1
     for hook in hooks:
         hook.remove()
-    found, last = collect(checkpoint, reference), f"layers.{it.layers - 1}."
-    assert set(found) == {input_name(name, it.layers) for name in names}
+    found, last = collect(checkpoint, reference), f"layers.{architecture.layers - 1}."
+    assert set(found) == {input_name(name, architecture.layers) for name in names}
     for name in names:
         first = name.startswith(last) and not name.endswith((".key", ".value"))
         expected = torch.cat([values[:1] if first else values for values in rows[name]])
-        statistics = found[input_name(name, it.layers)]
+        statistics = found[input_name(name, architecture.layers)]
         assert statistics.count == len(expected)
         torch.testing.assert_close(statistics.peak, expected.abs().amax(0), atol=1e-4, rtol=1e-4)
         gram = expected.T @ expected
@@ -132,11 +136,11 @@ def test_smoothing_changes_nothing_in_float(checkpoint: Any, tensors: Any, refer
     from edge_rerank_export.graph import build_model
     from edge_rerank_export.smoothing import smooth
 
-    it, batch = checkpoint.architecture, pairs(checkpoint)
-    smoothed = smooth(tensors, it.layers, collect(checkpoint, reference), 0.5)
+    architecture, batch = checkpoint.architecture, pairs(checkpoint)
+    smoothed = smooth(tensors, architecture.layers, collect(checkpoint, reference), 0.5)
     vectors = [name for name in smoothed if name.endswith(".smooth")]
-    assert len(vectors) == 3 * it.layers
-    found = run_padded(build_model(smoothed, it, 96), batch, 96)
+    assert len(vectors) == 3 * architecture.layers
+    found = run_padded(build_model(smoothed, architecture, 96), batch, 96)
     np.testing.assert_allclose(found, reference.logits(batch), atol=1e-4)
 
 
@@ -145,9 +149,9 @@ def test_the_int8_graph_stays_close(checkpoint: Any, tensors: Any, reference: An
     from edge_rerank_export.quantize import quantize_parameters
     from edge_rerank_export.smoothing import smooth
 
-    it, statistics = checkpoint.architecture, collect(checkpoint, reference)
-    smoothed = smooth(tensors, it.layers, statistics, 0.5)
-    model = build_model(quantize_parameters(smoothed, it, statistics), it, 96)
+    architecture, statistics = checkpoint.architecture, collect(checkpoint, reference)
+    smoothed = smooth(tensors, architecture.layers, statistics, 0.5)
+    model = build_model(quantize_parameters(smoothed, architecture, statistics), architecture, 96)
     batch = pairs(checkpoint, tuple(range(5, 96, 3)))
     parity = agree(run_padded(model, batch, 96).tolist(), reference.logits(batch).tolist())
     assert 0 < parity.rms_in_sigma < 0.15
@@ -179,9 +183,9 @@ def test_large_weights_lie_in_the_safetensors_file(
     write_int8_graph(tmp_path, tensors, checkpoint.architecture, 96, statistics)
     graph = onnx.load(str(tmp_path / "model.onnx"), load_external_data=False).graph
     stored = load_file(str(tmp_path / "model.safetensors"))
-    outside = {it.name for it in graph.initializer if it.external_data}
+    outside = {tensor.name for tensor in graph.initializer if tensor.external_data}
     assert outside <= set(stored)
-    assert sum(len(it.raw_data) for it in graph.initializer) < 20_000
+    assert sum(len(tensor.raw_data) for tensor in graph.initializer) < 20_000
     loaded = onnx.load(str(tmp_path / "model.onnx")).graph
     for item in loaded.initializer:
         if item.name in stored:

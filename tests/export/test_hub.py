@@ -97,7 +97,10 @@ def test_export_by_name(
     again = client.run(*command, str(tmp_path / "again"), HF_HUB_OFFLINE="1")
     assert again.returncode == 0, again.stderr
     assert len(hub.asked) == asked, "offline is offline"
-    both = [json.loads((it / "manifest.json").read_text()) for it in (output, tmp_path / "again")]
+    both = [
+        json.loads((folder / "manifest.json").read_text())
+        for folder in (output, tmp_path / "again")
+    ]
     assert both[0]["source"] == both[1]["source"]
     assert both[0]["files"]["model.safetensors"] == both[1]["files"]["model.safetensors"]
 

@@ -34,7 +34,9 @@ def fill(output: Path, meanwhile: Callable[[], None] = lambda: None) -> Path:
 
 def is_filled(folder: Path) -> bool:
     names = {"manifest.json", "model.onnx", "config.json"}
-    return names <= {it.name for it in folder.iterdir() if it.read_text() == f"ours: {it.name}"}
+    return names <= {
+        file.name for file in folder.iterdir() if file.read_text() == f"ours: {file.name}"
+    }
 
 
 @pytest.fixture
@@ -63,7 +65,7 @@ def test_modes_are_those_that_the_umask_asks_for(
         export_model(str(make_checkpoint()), output, options, report=lambda line: None)
     finally:
         os.umask(before)
-    modes = {it.name: stat.S_IMODE(it.stat().st_mode) for it in output.iterdir()}
+    modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in output.iterdir()}
     assert modes == dict.fromkeys(modes, 0o666 & ~umask)
     assert stat.S_IMODE(output.stat().st_mode) == 0o777 & ~umask
     assert os.listdir(output.parent) == ["model"]

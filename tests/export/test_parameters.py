@@ -30,15 +30,15 @@ def test_buckets_are_those_of_transformers(length: int, buckets: int, limit: int
 
     from edge_rerank_export.relative import relative_buckets, relative_span
 
-    it = architecture(
+    relative = architecture(
         position_buckets=buckets, max_relative_positions=limit, max_position_embeddings=512
     ).positions.relative
-    assert it is not None
-    rows = relative_buckets(it, length)
+    assert relative is not None
+    rows = relative_buckets(relative, length)
     assert rows.shape == (2 * length,)
     layer = torch.zeros(1, length, 4)
-    position = build_relative_position(layer, layer, buckets, it.furthest)[0]
-    span = relative_span(it)
+    position = build_relative_position(layer, layer, buckets, relative.furthest)[0]
+    span = relative_span(relative)
     expected = (position + span).clamp(0, 2 * span - 1).numpy()
     query, key = np.indices((length, length))
     np.testing.assert_array_equal(rows[length - 1 - (query - key)], expected)

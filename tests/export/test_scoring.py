@@ -91,7 +91,7 @@ def test_an_artifact_scores_as_cross_encoder_does(
         }
         np.testing.assert_allclose(found, by_hand[expected], atol=1e-4)
         ranked = reranker.rank(PAIRS[0][0], [text for _, text in PAIRS])
-        assert [it.score for it in ranked] == sorted(found.tolist(), reverse=True)
+        assert [document.score for document in ranked] == sorted(found.tolist(), reverse=True)
         sigmoid = reranker.predict(PAIRS, scores="sigmoid")
         np.testing.assert_allclose(sigmoid, by_hand["sigmoid"], atol=1e-4)
         np.testing.assert_allclose(reranker.predict(PAIRS, scores="logits"), logits, atol=1e-4)

@@ -95,7 +95,7 @@ def no_threads(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     (folder / "none.c").write_text(_NO_THREADS, "utf-8")
     command = [sys.executable, "-m", "ziglang", "cc", "-shared", "-fPIC", "none.c", "-o", "none.so"]
     subprocess.run(command, cwd=folder, check=True)
-    environment = {key: it for key, it in os.environ.items() if key != "OPENBLAS_NUM_THREADS"}
+    environment = {key: value for key, value in os.environ.items() if key != "OPENBLAS_NUM_THREADS"}
     return {**environment, "LD_PRELOAD": str(folder / "none.so")}
 
 

@@ -69,7 +69,9 @@ def _elf_sections(data: bytes) -> Iterator[tuple[int, int, int, int]]:
 
 
 def _newest_glibc(data: bytes) -> str:
-    found = {tuple(map(int, it.split(b"."))) for it in re.findall(rb"GLIBC_([\d.]+)\0", data)}
+    found = {
+        tuple(map(int, version.split(b"."))) for version in re.findall(rb"GLIBC_([\d.]+)\0", data)
+    }
     return ".".join(map(str, max(found)))
 
 
@@ -110,7 +112,7 @@ def _pe(data: bytes) -> Binary:
     count, _, pointers = struct.unpack_from("<III", data, where(table) + 24)
     first = where(pointers)
     names = (where(_at(data, first + 4 * number, "I")) for number in range(count))
-    return Binary("PE", _PE_MACHINES[machine], frozenset(_text(data, it) for it in names), "")
+    return Binary("PE", _PE_MACHINES[machine], frozenset(_text(data, name) for name in names), "")
 
 
 def _at(data: bytes, offset: int, kind: str) -> int:

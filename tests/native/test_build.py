@@ -30,7 +30,7 @@ def test_the_library_of_each_platform(name: str, tmp_path: Path) -> None:
     assert found.machine == ("x86_64" if target.is_x86 else "aarch64")
     extra = found.exports - declared()
     if target.system == "macos":
-        extra = frozenset(it for it in extra if not it.startswith(MACOS_MARKS))
+        extra = frozenset(symbol for symbol in extra if not symbol.startswith(MACOS_MARKS))
     assert not extra
     assert not declared() - found.exports
     assert path.stat().st_size < 1_500_000

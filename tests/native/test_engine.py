@@ -51,7 +51,7 @@ def random_pairs(count: int, seed: int, artifact: Artifact) -> TokenizedBatch:
 
 
 def bits(logits: NDArray[np.float32]) -> list[int]:
-    return [int(it) for it in logits.view(np.uint32)]
+    return [int(logit) for logit in logits.view(np.uint32)]
 
 
 def test_logits_are_near_onnx_runtime_s(start: Start, builtin: Artifact) -> None:
@@ -84,7 +84,7 @@ def test_the_same_bits_with_every_kernel(start: Start, library: Library, builtin
     pairs = random_pairs(12, 3, builtin)
     found = {kernel: bits(start(kernel=kernel).logits(pairs)) for kernel in library.kernels}
     assert list(found)[-1] == "scalar"
-    assert len({tuple(it) for it in found.values()}) == 1
+    assert len({tuple(logit_bits) for logit_bits in found.values()}) == 1
 
 
 def test_what_it_gave_is_not_written_over(start: Start, builtin: Artifact) -> None:
@@ -154,7 +154,7 @@ def test_several_threads_get_their_own_answers(start: Start, builtin: Artifact) 
     jobs = [random_pairs(9, seed, builtin) for seed in range(12)]
     in_turn = [bits(engine.logits(job)) for job in jobs]
     with ThreadPoolExecutor(6) as pool:
-        assert [bits(it) for it in pool.map(engine.logits, jobs)] == in_turn
+        assert [bits(logits) for logits in pool.map(engine.logits, jobs)] == in_turn
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")

@@ -107,7 +107,7 @@ def test_a_tokenizer_that_the_library_does_not_know(
 
 @pytest.mark.parametrize("arguments", [(), ("--ids",), ("BUILTIN",)])
 def test_how_to_use_it(rank: Path, builtin: Artifact, arguments: tuple[str, ...]) -> None:
-    given = [it.replace("BUILTIN", str(builtin.path)) for it in arguments]
+    given = [argument.replace("BUILTIN", str(builtin.path)) for argument in arguments]
     done = run(rank, *given)
     assert (done.returncode, done.stdout) == (1, "")
     assert "rank: usage: rank FOLDER QUERY PASSAGE" in done.stderr

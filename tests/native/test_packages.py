@@ -67,11 +67,11 @@ def test_a_wheel_holds_its_library_and_the_model(
     target = TARGETS[name]
     with zipfile.ZipFile(wheels[name]) as archive:
         names = archive.namelist()
-        own = [it for it in names if it.startswith("edge_rerank/_native/")]
+        own = [name for name in names if name.startswith("edge_rerank/_native/")]
         assert own == [f"edge_rerank/_native/{target.library}"]
         assert "edge_rerank/models/mini/model.safetensors" in names
         assert "edge_rerank/engines/native.py" in names
-        assert not [it for it in names if it.startswith(("native/", "tests/", "tools/"))]
+        assert not [name for name in names if name.startswith(("native/", "tests/", "tools/"))]
         found = read(Path(archive.extract(own[0], tmp_path)))
     assert found.machine == ("x86_64" if target.is_x86 else "aarch64")
 

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(len(ALLOWED) < 2, reason="one processor leaves n
 
 
 def tasks() -> set[int]:
-    return {int(it.name) for it in TASKS.iterdir()}
+    return {int(task.name) for task in TASKS.iterdir()}
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +40,7 @@ def test_threads_keep_off_the_caller_s_processor(library: Library, builtin: Arti
         workers = tasks() - before
         assert len(workers) == 2
         score(library, engine, PAIRS)
-        (left,) = {frozenset(os.sched_getaffinity(it)) for it in workers}
+        (left,) = {frozenset(os.sched_getaffinity(worker)) for worker in workers}
         assert left < ALLOWED
         assert len(left) == len(ALLOWED) - 1
         assert os.sched_getaffinity(0) == ALLOWED  # the caller's own is left alone

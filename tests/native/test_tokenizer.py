@@ -207,7 +207,7 @@ def test_from_many_threads(both: Both) -> None:
     assert [rows_of(both.native.encode([pair]))[0] for pair in pairs[:100]] == expected[:100]
     with ThreadPoolExecutor(8) as pool:
         got = list(pool.map(lambda _: both.native.encode(pairs), "abcd"))
-    assert all(rows_of(it) == expected for it in got)
+    assert all(rows_of(batch) == expected for batch in got)
 
 
 @given(st.data())
@@ -220,7 +220,9 @@ def test_any_vocabulary(tmp_path_factory: Any, library: Library, data: st.DataOb
     content = deberta_content()
     scores = [float(data.draw(score)) for _ in vocabulary]
     own = [[token, 0.0] for token in SPECIALS]
-    content["model"]["vocab"] = own + [list(it) for it in zip(vocabulary, scores, strict=True)]
+    content["model"]["vocab"] = own + [
+        list(entry) for entry in zip(vocabulary, scores, strict=True)
+    ]
     content["added_tokens"][-1]["id"] = len(content["model"]["vocab"])
     texts = st.text("abéxy ", max_size=30)
     pairs = data.draw(st.lists(st.tuples(texts, texts), min_size=1, max_size=5))

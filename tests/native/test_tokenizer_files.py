@@ -82,7 +82,10 @@ UNKNOWN: dict[str, tuple[Change, str]] = {
     "whole words": (token(1, single_word=True), "depends on what is around it"),
     "a token's id": (token(4, id=7), "the added token [MASK] has an unexpected id"),
     "an empty token": (token(4, content=""), "an added token is empty or there twice"),
-    "too many tokens": (lambda it: it["added_tokens"].extend([{}] * 300), "longer than any known"),
+    "too many tokens": (
+        lambda content: content["added_tokens"].extend([{}] * 300),
+        "longer than any known",
+    ),
     "another post-processor": (changed(post_processor=None), "the post-processor without a type"),
     "document first": (pair_piece(1, {"Sequence": {"id": "B", "type_id": 0}}), "not query before"),
     "a third type": (pair_piece(4, {"SpecialToken": {"id": "[SEP]", "type_id": 2}}), "0 before 1"),
@@ -167,15 +170,15 @@ def test_cut_anywhere_and_with_any_byte_changed(library: Library, path: Path) ->
 @pytest.mark.parametrize(
     "damage",
     [
-        lambda it: it.replace("ing", "\xff"),
-        lambda it: it.replace('"unk_id": 3', '"unk_id": 3, "vocab": []'),
-        lambda it: it.replace('"version"', '"model"'),
-        lambda it: it.replace('"decoder"', '"version"'),
-        lambda it: it + "x",
-        lambda it: it.replace('"version": "1.0"', '"version": ' + "[" * 100_000),
-        lambda it: it.replace("-2.5", "-1e999"),
-        lambda it: "[]",
-        lambda it: "",
+        lambda text: text.replace("ing", "\xff"),
+        lambda text: text.replace('"unk_id": 3', '"unk_id": 3, "vocab": []'),
+        lambda text: text.replace('"version"', '"model"'),
+        lambda text: text.replace('"decoder"', '"version"'),
+        lambda text: text + "x",
+        lambda text: text.replace('"version": "1.0"', '"version": ' + "[" * 100_000),
+        lambda text: text.replace("-2.5", "-1e999"),
+        lambda text: "[]",
+        lambda text: "",
     ],
 )
 def test_files_that_are_no_tokenizer(
@@ -237,7 +240,7 @@ def test_the_tokenizers_library_is_not_imported(library: Library) -> None:
 
 
 def texts(*given: bytes | None) -> ctypes.Array[Text]:
-    return (Text * len(given))(*(Text(it, len(it or b"")) for it in given))
+    return (Text * len(given))(*(Text(text, len(text or b"")) for text in given))
 
 
 def test_calls_in_c(library: Library, path: Path) -> None:

@@ -22,7 +22,7 @@ def batch_of(rows: Iterable[Row]) -> TokenizedBatch:
     """Return the rows as arrays."""
     rows = list(rows)
     return TokenizedBatch(
-        ids=np.array([it for row in rows for it in row.ids], np.int32),
+        ids=np.array([token for row in rows for token in row.ids], np.int32),
         offsets=offsets_of(np.array([len(row.ids) for row in rows], np.int64)),
         first_segments=np.array([row.first for row in rows], np.int32),
         truncated=np.array([row.truncated for row in rows], np.bool_),

@@ -108,7 +108,7 @@ def test_company_and_threads_change_nothing(unigram_path: Path) -> None:
     assert rows_of(pooled.encode(pairs)) == alone
     with ThreadPoolExecutor(8) as pool:
         got = list(pool.map(lambda _: tokenizer.encode(pairs), range(16)))
-    assert all(rows_of(it) == alone for it in got)
+    assert all(rows_of(batch) == alone for batch in got)
 
 
 @given(st.integers(0, 60), st.integers(0, 60), st.integers(2, 60))
