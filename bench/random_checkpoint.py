@@ -40,12 +40,13 @@ def write_random_checkpoint(
     smaller ones: attention is not flat then, and logits differ from pair to pair.
     """
     import torch
-    from transformers import DebertaV2Config, DebertaV2ForSequenceClassification
+    from transformers import AutoConfig, AutoModelForSequenceClassification
 
     torch.manual_seed(seed)
     spread = float(config["hidden_size"]) ** -0.5
-    settings = DebertaV2Config(num_labels=1, initializer_range=spread, **config)
-    model = DebertaV2ForSequenceClassification(settings)
+    members = {"model_type": "deberta-v2", "num_labels": 1, "initializer_range": spread, **config}
+    settings = AutoConfig.for_model(**members)
+    model: Any = AutoModelForSequenceClassification.from_config(settings)
     with torch.no_grad():
         for name, weight in model.named_parameters():
             if name.endswith("bias"):

@@ -1,4 +1,4 @@
-"""Fast, trustworthy reranking with DeBERTa-v2 cross-encoders on a CPU.
+"""Fast, trustworthy reranking with cross-encoders on a CPU.
 
     from edge_rerank import Reranker
 

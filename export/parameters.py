@@ -74,21 +74,28 @@ class _Reader:
 
     def embeddings(self) -> Tensors:
         it, names = self.layout.architecture, self.layout.names
-        tables = {
-            "embeddings.word": (names.words, it.vocab_size),
-            "embeddings.position": (names.positions, it.positions.absolute),
-            "embeddings.type": (names.types, it.token_types),
-        }
+        width = it.embedding_size
         tensors: Tensors = {
-            f"{table}.weight": self.take(f"{name}.weight", rows, it.embedding_size)
-            for table, (name, rows) in tables.items()
-            if rows
+            "embeddings.word.weight": self.take(f"{names.words}.weight", it.vocab_size, width)
         }
+        if it.positions.absolute:
+            tensors["embeddings.position.weight"] = self.positions()
+        if it.token_types:
+            types = self.take(f"{names.types}.weight", it.token_types, width)
+            tensors["embeddings.type.weight"] = types
         if it.embedding_size != it.hidden_size:
             tensors["embeddings.projection.weight"] = self.take(
                 f"{names.projection}.weight", it.hidden_size, it.embedding_size
             ).T.copy()
         return tensors | self.norm("embeddings.norm", names.norm)
+
+    def positions(self) -> NDArray[np.float32]:
+        it, names, first = self.layout.architecture, self.layout.names, self.layout.first_position
+        width = it.embedding_size
+        rows = self.take(f"{names.positions}.weight", first + it.positions.absolute, width)[first:]
+        if self.layout.one_type:
+            return rows + self.take(f"{names.types}.weight", 1, width)
+        return rows
 
     def layer(self, layer: int) -> Tensors:
         it, names = self.layout.architecture, self.layout.names

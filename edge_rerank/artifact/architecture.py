@@ -8,7 +8,7 @@ from typing import Any
 
 from edge_rerank.artifact.fields import Fields
 
-FAMILIES = ("deberta-v2",)
+FAMILIES = ("deberta-v2", "bert", "roberta", "xlm-roberta")
 TERMS = ("c2p", "p2c")
 # Far beyond any model, and as the native engine has them.
 MOST_LAYERS, MOST_WIDTH, MOST_POSITIONS, MOST_WORDS = 1024, 1 << 15, 1 << 20, 1 << 28

@@ -76,8 +76,29 @@ def _deberta(architecture: Architecture, config: Mapping[str, Any]) -> _Members:
     return members
 
 
+def _bert(architecture: Architecture, config: Mapping[str, Any]) -> _Members:
+    return {
+        "type_vocab_size": architecture.token_types,
+        "max_position_embeddings": architecture.positions.absolute,
+        "position_embedding_type": "absolute",
+    }
+
+
+def _roberta(architecture: Architecture, config: Mapping[str, Any]) -> _Members:
+    """Positions begin behind the padding's, and the one row of token types is among them."""
+    behind = architecture.pad_token_id + 1
+    return {
+        "type_vocab_size": 1,
+        "max_position_embeddings": behind + architecture.positions.absolute,
+        "position_embedding_type": "absolute",
+    }
+
+
 _OF_FAMILY: Mapping[str, Callable[[Architecture, Mapping[str, Any]], _Members]] = {
     "deberta-v2": _deberta,
+    "bert": _bert,
+    "roberta": _roberta,
+    "xlm-roberta": _roberta,
 }
 
 

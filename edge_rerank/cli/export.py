@@ -24,8 +24,8 @@ def add_command(commands: Any, *, with_options: bool = True) -> None:
     """Add the command to the parser; its options come from the exporter, ``with_options``."""
     parser = commands.add_parser(
         "export",
-        help="turn a DeBERTa-v2 checkpoint into a model folder",
-        description="Turn a DeBERTa-v2 cross-encoder checkpoint into a model folder.",
+        help="turn a checkpoint into a model folder",
+        description="Turn a cross-encoder checkpoint (DeBERTa, BERT, RoBERTa) into a model folder.",
         epilog=_EPILOG,
     )
     if not with_options:

@@ -7,10 +7,12 @@ from typing import Any
 
 from ..config import Config
 from ..errors import CheckpointError
+from .bert import BERT
 from .deberta_v2 import DEBERTA_V2
 from .family import Family, Layout
+from .roberta import ROBERTA, XLM_ROBERTA
 
-FAMILIES: tuple[Family, ...] = (DEBERTA_V2,)
+FAMILIES: tuple[Family, ...] = (DEBERTA_V2, BERT, ROBERTA, XLM_ROBERTA)
 
 __all__ = ["FAMILIES", "Family", "Layout", "read_layout"]
 

@@ -65,6 +65,10 @@ class Layout:
     """transformers' class."""
     longest: int
     """Most tokens of a pair that the model has positions for."""
+    first_position: int = 0
+    """Row of the first token's position in the checkpoint's table; those before it are left out."""
+    one_type: bool = False
+    """Whether all tokens are of one type, whose row is added to the positions at export."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,7 @@ class Shape:
     head_activation: str = "gelu"
     smooth: bool = False
     """Whether products have factors for their inputs."""
+    family: str = "deberta-v2"
     format_version: int = 2
 
     def manifest(self) -> dict[str, Any]:
@@ -82,7 +83,7 @@ class Shape:
     def _format_2(self) -> dict[str, Any]:
         relative = {"terms": list(self.terms)} if self.relative_attention else None
         return {
-            "family": "deberta-v2",
+            "family": self.family,
             "token_types": self.token_types,
             "norm": "after",
             "norm_epsilon": 1e-7,
@@ -121,6 +122,17 @@ _KINDS = {
     "gelu-new": Shape(activation="gelu_new", head_activation="relu"),
     "smooth": Shape(smooth=True, layers=2),
     "long": Shape(max_length=40, table_rows=16),
+    "bert": Shape(
+        family="bert",
+        hidden_size=64,
+        embedding_size=64,
+        terms=(),
+        relative_attention=False,
+        positions=True,
+        token_types=2,
+        head_activation="tanh",
+        layers=2,
+    ),
     "format-1": Shape(positions=True, token_types=2, format_version=1),
 }
 

@@ -1,4 +1,4 @@
-"""Tiny files of both kinds that the native tokenizer knows, and texts, as inputs of its fuzzer."""
+"""Tiny files of the kinds that the native tokenizer knows, and texts, as inputs of its fuzzer."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ def _unigram() -> dict[str, Any]:
     }
 
 
-def _wordpiece() -> dict[str, Any]:
+def _wordpiece(*, cased: bool) -> dict[str, Any]:
     words = [*_SPECIALS, "a", "b", "##b", "ab", "##a", "\u4e2d"]
     return {
         "normalizer": {
             "type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": True,
-            "strip_accents": None, "lowercase": True,
+            "strip_accents": None, "lowercase": not cased,
         },
         "pre_tokenizer": {"type": "BertPreTokenizer"},
         "model": {
@@ -72,5 +72,9 @@ def tokenizer_inputs() -> dict[str, bytes]:
             {"added_tokens": _added(), "post_processor": _template(), **content}, ensure_ascii=False
         ).encode()
         + texts
-        for name, content in (("unigram", _unigram()), ("wordpiece", _wordpiece()))
+        for name, content in (
+            ("unigram", _unigram()),
+            ("wordpiece", _wordpiece(cased=False)),
+            ("cased", _wordpiece(cased=True)),
+        )
     }

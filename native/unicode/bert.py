@@ -49,6 +49,9 @@ class Probe:
         self._clean = library.normalizers.BertNormalizer(
             clean_text=True, handle_chinese_chars=False, strip_accents=False, lowercase=False
         )
+        self._cased = library.normalizers.BertNormalizer(
+            clean_text=True, handle_chinese_chars=True, strip_accents=False, lowercase=False
+        )
         self._decompose = library.normalizers.NFD()
         self._cut = library.pre_tokenizers.BertPreTokenizer()
         self.expansions: list[int] = []
@@ -65,6 +68,12 @@ class Probe:
         if result == char and self._is_mark(char):
             return Folding("mark", unicodedata.combining(char))
         return self._target("shift", char, result)
+
+    def cleaning(self, char: str) -> Folding:
+        """Ask what becomes of a character where case and accents are kept."""
+        result: str = self._cased.normalize_str(char)
+        kinds = {"": "gone", " ": "space", f" {char} ": "ideograph", char: "same"}
+        return Folding(kinds[result])
 
     def is_punctuation(self, char: str) -> bool:
         """Ask whether a character is a word of its own."""
@@ -155,6 +164,15 @@ def _target(code: int, found: dict[int, Folding]) -> str:
     return f"0x{code + folding.value:X},"
 
 
+def cleanings(probe: Probe) -> Iterator[str]:
+    """Yield rows of what cleaning alone makes of each run of characters."""
+    codes = (code for code in range(sys.maxunicode + 1) if not 0xD800 <= code < 0xE000)
+    asked = ((code, probe.cleaning(chr(code))) for code in codes)
+    found = {code: folding for code, folding in asked if folding != _SAME and chr(code) != " "}
+    for run in _runs(found):
+        yield f"{{0x{run[0]:X}, 0x{run[-1]:X}, Folding::{found[run[0]].kind}, 0}},"
+
+
 def punctuation(probe: Probe) -> Iterator[str]:
     """Yield rows of the first and the last of each run of punctuation."""
     codes = [
@@ -179,6 +197,7 @@ def main() -> None:
         "FoldingRange kFoldings[]": rows,
         "uint32_t kTargets[]": targets,
         "uint32_t kExpansions[]": [f"0x{code:X}," for code in probe.expansions],
+        "FoldingRange kCleanings[]": list(cleanings(probe)),
         "CharRange kPunctuation[]": list(punctuation(probe)),
     }
     write_header(OUTPUT, about, "tokenizer/bert_folding.h", arrays)

@@ -32,6 +32,20 @@ TINY: dict[str, Any] = {
     "type_vocab_size": 0,
 }
 
+_BERT: dict[str, Any] = {
+    "model_type": "bert",
+    "vocab_size": VOCABULARY,
+    "hidden_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,  # of 32, as in the MiniLMs
+    "intermediate_size": 128,
+    "max_position_embeddings": 96,
+    "type_vocab_size": 2,
+    "pad_token_id": 0,
+}
+# One row of positions is the padding's.
+_ROBERTA = _BERT | {"max_position_embeddings": 97, "type_vocab_size": 1}
+
 VARIANTS: dict[str, dict[str, Any]] = {
     "xsmall-like": {},
     "wide-heads": {"num_attention_heads": 2},
@@ -54,6 +68,12 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "relu": {"hidden_act": "relu", "pooler_hidden_act": "tanh"},
     "gelu-new": {"hidden_act": "gelu_new", "pooler_hidden_act": "relu"},
     "one-layer": {"num_hidden_layers": 1},
+    "bert": _BERT,
+    "bert-heads-of-64": _BERT | {"num_attention_heads": 1, "num_hidden_layers": 1},
+    "bert-heads-of-16": _BERT | {"num_attention_heads": 4, "hidden_act": "relu"},
+    "bert-gelu-new": _BERT | {"hidden_act": "gelu_new", "layer_norm_eps": 1e-5},
+    "roberta": _ROBERTA | {"model_type": "roberta"},
+    "xlm-roberta": _ROBERTA | {"model_type": "xlm-roberta", "layer_norm_eps": 1e-5},
 }
 
 Make = Callable[..., Path]
@@ -74,6 +94,8 @@ def make_checkpoint(tmp_path_factory: pytest.TempPathFactory, tokenizer_file: Pa
     def make(changes: dict[str, Any] | None = None, **options: Any) -> Path:
         folder = tmp_path_factory.mktemp("checkpoint") / "tiny"
         folder.mkdir()
-        return write_random_checkpoint(folder, tokenizer_file, TINY | (changes or {}), **options)
+        changes = changes or {}
+        config = changes if "model_type" in changes else TINY | changes
+        return write_random_checkpoint(folder, tokenizer_file, config, **options)
 
     return make

@@ -124,7 +124,7 @@ def spoil(folder: Path, how: str) -> None:
     elif how == "config is no JSON":
         (folder / "config.json").write_text("{")
     elif how == "other model":
-        edit_config(folder, model_type="bert", architectures=["BertForSequenceClassification"])
+        edit_config(folder, model_type="electra", architectures=["ElectraForMaskedLM"])
     elif how == "other head":
         edit_config(folder, architectures=["DebertaV2ForMaskedLM"])
     elif how == "two labels":
@@ -207,7 +207,7 @@ def rewrite(weights: Path, how: str) -> None:
     [
         ("no config", "has no config.json"),
         ("config is no JSON", "cannot be read as JSON"),
-        ("other model", r"BertForSequenceClassification.*exports DebertaV2ForSequence"),
+        ("other model", r"ElectraForMaskedLM.*exports DebertaV2ForSequence.*XLMRobertaForSeq"),
         ("other head", "DebertaV2ForMaskedLM"),
         ("two labels", "head gives 2 logits; a reranker gives one"),
         ("convolution", "conv_kernel_size is 3"),

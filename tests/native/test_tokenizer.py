@@ -30,6 +30,7 @@ from tests.support.made_tokenizers import (
     FRAGMENTS,
     RULES,
     SPECIALS,
+    cased,
     deberta,
     deberta_content,
     text,
@@ -55,7 +56,8 @@ def real(path: Path) -> Path:
 
 
 KINDS: dict[str, Callable[[Path], Path]] = {
-    "unigram": deberta, "wordpiece": words, "built-in": builtin_tokenizer, "real": real,
+    "unigram": deberta, "wordpiece": words, "cased": cased,
+    "built-in": builtin_tokenizer, "real": real,
 }  # fmt: skip
 
 
@@ -92,6 +94,13 @@ def agree_on_content(content: dict[str, Any], pairs: list[tuple[str, str]], fold
 def test_on_text_of_all_sorts(both: Both) -> None:
     rng = random.Random(3)
     both.agree([(text(rng), text(rng)) for _ in range(1500)])
+
+
+@pytest.mark.slow
+def test_on_many_texts_of_all_sorts(both: Both) -> None:
+    rng = random.Random(5)
+    for _ in range(100):
+        both.agree([(text(rng, 600), text(rng, 600)) for _ in range(500)])
 
 
 def test_on_prose_whole_and_damaged(both: Both) -> None:

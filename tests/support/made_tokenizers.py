@@ -131,6 +131,22 @@ def _template() -> dict[str, Any]:
     }  # fmt: skip
 
 
+def cased(path: Path) -> Path:
+    """Write a WordPiece tokenizer with the normaliser of cased BERT."""
+    library: Any = import_module("tokenizers")
+    chars = dict.fromkeys("".join(FRAGMENTS) + "".join(map(chr, range(33, 0x250))))
+    whole = ["the", "wing", "of", "naïve", "café", "Zürich", "straße", "日本", "A", "flow"]
+    pieces = [char for char in chars if not char.isspace()]
+    words = dict.fromkeys(
+        [*SPECIALS, *whole, *pieces, *(f"##{piece}" for piece in pieces), "##ing"]
+    )
+    vocabulary = {word: index for index, word in enumerate(words)}
+    tokenizer = library.Tokenizer(library.models.WordPiece(vocabulary, unk_token="[UNK]"))
+    tokenizer.normalizer = library.normalizers.BertNormalizer(lowercase=False)
+    tokenizer.pre_tokenizer = library.pre_tokenizers.BertPreTokenizer()
+    return _finish(tokenizer, path)
+
+
 def byte_level(path: Path) -> Path:
     """Write a byte-level BPE tokenizer with RoBERTa's template, whose types are all 0."""
     library: Any = import_module("tokenizers")

@@ -16,7 +16,7 @@ namespace {
 constexpr size_t kLargestManifest = 4 << 20;
 constexpr int kMost = 1 << 20; // of any size; far beyond any model, far below any overflow
 constexpr int kMostLength = 1 << 16, kMostWidth = 1 << 15, kMostWords = 1 << 28;
-constexpr std::string_view kFamilies[] = {"deberta-v2"};
+constexpr std::string_view kFamilies[] = {"deberta-v2", "bert", "roberta", "xlm-roberta"};
 
 Activation activation_named(const std::string &name) {
     if (name == "gelu") {

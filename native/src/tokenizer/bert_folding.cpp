@@ -133,6 +133,24 @@ std::string fold_for_bert(std::string_view text) {
     return folder.take();
 }
 
+std::string clean_for_bert(std::string_view text) {
+    std::string result;
+    result.reserve(text.size() + text.size() / 8);
+    for (size_t at = 0; at < text.size(); at += char_size(text[at])) {
+        const std::string_view whole = text.substr(at, char_size(text[at]));
+        const bool plain = text[at] >= ' ' && text[at] < 0x7F;
+        const FoldingRange *range = plain ? nullptr : find_range(kCleanings, char_at(text, at));
+        if (!range) {
+            result.append(whole);
+        } else if (range->kind == Folding::space) {
+            result += ' ';
+        } else if (range->kind == Folding::ideograph) {
+            result.append(" ").append(whole).append(" ");
+        } // the others are gone
+    }
+    return result;
+}
+
 bool is_bert_punctuation(uint32_t code) { return find_range(kPunctuation, code) != nullptr; }
 
 } // namespace edge_rerank::tokenizer

@@ -30,6 +30,9 @@ struct CharRange { uint32_t first, last; };
 // The text as BertNormalizer gives it with all that it can do.
 std::string fold_for_bert(std::string_view text);
 
+// The same with case and accents kept, as cased models have it.
+std::string clean_for_bert(std::string_view text);
+
 bool is_bert_punctuation(uint32_t code);
 
 } // namespace edge_rerank::tokenizer

@@ -85,23 +85,32 @@ class OneBlank : public Normalizer {
 
 class Bert : public Normalizer {
   public:
-    std::string apply(std::string_view text) const override { return fold_for_bert(text); }
+    explicit Bert(bool cased) : cased_(cased) {}
+
+    std::string apply(std::string_view text) const override {
+        return cased_ ? clean_for_bert(text) : fold_for_bert(text);
+    }
+
+  private:
+    bool cased_;
 };
 
 std::unique_ptr<Normalizer> make_bert(const Json *described, const std::string &where) {
     allow_members(described,
                   {"type", "clean_text", "handle_chinese_chars", "strip_accents", "lowercase"},
                   where);
+    const bool lowercase = bool_member(described, "lowercase", where);
     // Accents go where all becomes lower case, unless the file says otherwise.
     const Json *accents = described->find("strip_accents");
-    const bool strips = !accents || accents->kind() == Json::Kind::null ||
-                        (accents->kind() == Json::Kind::boolean && accents->boolean());
+    const bool strips = !accents || accents->kind() == Json::Kind::null
+                            ? lowercase
+                            : bool_member(described, "strip_accents", where);
     if (!bool_member(described, "clean_text", where) ||
-        !bool_member(described, "handle_chinese_chars", where) ||
-        !bool_member(described, "lowercase", where) || !strips) {
-        unsupported(where + ": a BertNormalizer that does not do all that it can");
+        !bool_member(described, "handle_chinese_chars", where) || strips != lowercase) {
+        unsupported(where + ": a BertNormalizer that does not clean, or that changes case and "
+                            "accents one without the other");
     }
-    return std::make_unique<Bert>();
+    return std::make_unique<Bert>(!lowercase);
 }
 
 std::unique_ptr<Normalizer> make_strip(const Json *described, const std::string &where) {
