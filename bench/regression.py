@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def regression(options: argparse.Namespace) -> int:
-    """Measure, compare or save; gives 1 when something got slower."""
+    """Measure, compare or save; return 1 when something got slower."""
     key, file = machine(), options.baseline
     known = json.loads(file.read_text("utf-8")) if file.exists() else {}
     if options.save:
@@ -54,7 +54,7 @@ def regression(options: argparse.Namespace) -> int:
 def compare(
     run: Callable[[], Ratios], baseline: Mapping[str, float], limit: float, tries: int = TRIES
 ) -> tuple[Ratios, list[str]]:
-    """Run until nothing looks slower, or often enough; gives the best ratios and what is slower."""
+    """Run until nothing looks slower, or often enough; return best ratios and what is slower."""
     ratios: Ratios = {}
     slower: list[str] = []
     for _ in range(tries):

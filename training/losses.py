@@ -25,7 +25,7 @@ def list_loss(logits: Tensor, teacher_scores: Tensor, label_weight: float) -> Te
     label = cross_entropy(logits, torch.zeros(len(logits), dtype=torch.long, device=logits.device))
     wanted = softmax(teacher_scores * TEACHER_SCALE, dim=-1)
     teacher = -(wanted * log_softmax(logits, dim=-1)).sum(-1).mean()
-    ends = torch.stack([logits[:, 0], logits[:, -1]], dim=1)
-    truth = torch.tensor([1.0, 0.0], device=logits.device).expand_as(ends)
-    absolute = binary_cross_entropy_with_logits(ends, truth)
+    extremes = torch.stack([logits[:, 0], logits[:, -1]], dim=1)
+    truth = torch.tensor([1.0, 0.0], device=logits.device).expand_as(extremes)
+    absolute = binary_cross_entropy_with_logits(extremes, truth)
     return label_weight * label + (1 - label_weight) * teacher + ABSOLUTE_WEIGHT * absolute

@@ -1,4 +1,4 @@
-"""Gives the warm start its sense of order back.
+"""Restores the warm start's sense of order.
 
 MiniLM adds an embedding of the absolute position to its input; the reranker has none and knows
 distances only. Its relative table is therefore fitted to MiniLM's own hidden states, layer by

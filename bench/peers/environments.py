@@ -82,7 +82,7 @@ class Environments:
 
 
 def run_module(python: Path, module: str, arguments: Sequence[str]) -> str:
-    """Run a module of ``worker`` with another Python; gives what it printed.
+    """Run a module of ``worker`` with another Python; return what it printed.
 
     Raises subprocess.CalledProcessError, whose ``stderr`` says why.
     """

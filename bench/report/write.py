@@ -17,7 +17,7 @@ _NONE = "Nothing was measured for this yet.\n"
 
 
 def render(folder: Path) -> list[Path]:
-    """Write the report of a folder's record; gives the files. Raises ResultsError."""
+    """Write the report of a folder's record; return the files. Raises ResultsError."""
     record = read_results(folder)
     if not record["measurements"]:
         raise ResultsError(f"{folder / FILE}: holds no measurements")

@@ -66,7 +66,7 @@ def cold(run: Run, shape: Shape) -> None:
 def cold_start(
     starter: Starter, spec: EngineSpec, threads: int, pairs: Any
 ) -> tuple[float, int | None]:
-    """Start an engine for these pairs alone; gives seconds to the scores, and peak memory."""
+    """Start an engine for these pairs alone; return seconds to the scores, and peak memory."""
     worker, _ = starter.start(spec, threads)
     try:
         worker.ask(do="texts", name="cold", pairs=pairs)

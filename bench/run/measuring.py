@@ -53,7 +53,7 @@ def measure(options: argparse.Namespace, environments: Environments, say: Say) -
     for name in options.section or SECTIONS:
         shape = shape_of(name, options, shapes)
         convert(run, shape, name)
-        forget(run.results, name)
+        drop_section(run.results, name)
         start = time.monotonic()
         _FUNCTIONS[name](run, shape)
         _note(run, shape, name, time.monotonic() - start, commit)
@@ -111,7 +111,7 @@ def shape_of(section: str, options: argparse.Namespace, shapes: Shapes) -> Shape
     return shapes.of_checkpoint("xsmall", options.checkpoint, trained=True, title=title)
 
 
-def forget(results: dict[str, Any], section: str) -> None:
+def drop_section(results: dict[str, Any], section: str) -> None:
     """Remove what an earlier run of the section left."""
     kept = [entry for entry in results["measurements"] if entry["section"] != section]
     results["measurements"] = kept

@@ -16,7 +16,7 @@ _SECTIONS = ("stream", "base", "builtin")
 
 
 def make_ready(options: argparse.Namespace, environments: Environments, say: Say) -> dict[str, str]:
-    """Do all of a report that is not measuring; gives why engines cannot run, by shape and name."""
+    """Do all of a report but measuring; return why engines cannot run, by shape and name."""
     run, shapes = run_of(options, environments, say)
     run.results["engines"] = {spec.name: {} for spec in run.specs}
     missing = {}
@@ -29,12 +29,12 @@ def make_ready(options: argparse.Namespace, environments: Environments, say: Say
 
 
 def try_engines(run: Run, shape: Shape, section: str) -> dict[str, str]:
-    """Let each engine of a section score two pairs; gives why engines could not."""
+    """Let each engine of a section score two pairs; return why engines could not."""
     pairs = _SMALLEST.pairs(run.texts)
     with run.session(shape, specs_of(run, section), run.threads) as session:
         times, logits = session.measure("two", pairs, baseline="", budget=0.0, most=1)
-        for name, scores in logits.items():
+        for name, values in logits.items():
             seconds = times.seconds.get(name, {}).get(0, float("nan"))
-            shown = ", ".join(f"{logit:.3f}" for logit in scores)
-            run.say(f"{shape.name}, {name}: {shown} in {seconds * 1000:.0f} ms")
+            text = ", ".join(f"{logit:.3f}" for logit in values)
+            run.say(f"{shape.name}, {name}: {text} in {seconds * 1000:.0f} ms")
         return dict(session.failed)

@@ -109,7 +109,7 @@ class Session:
         least: Mapping[str, int] | None = None,
         without: Collection[str] = (),
     ) -> tuple[Times, dict[str, list[float]]]:
-        """Let engines score the pairs in turns; gives times, and logits of the warm-up."""
+        """Let engines score the pairs in turns; return times, and logits of the warm-up."""
         logits: dict[str, list[float]] = {}
 
         def run(engine: str, number: int) -> float:

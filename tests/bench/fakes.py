@@ -51,7 +51,7 @@ class FakeWorker:
 
 
 class FakeStarter:
-    """Gives fake workers; a name without a time cannot be started."""
+    """Starts fake workers; a name without a time cannot be started."""
 
     def __init__(
         self, seconds: Mapping[str, float], fails_at: Mapping[str, int] | None = None

@@ -114,7 +114,7 @@ def test_an_empty_record_gives_no_report(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "shown"),
+    ("value", "expected"),
     [
         (0.0001234, "0.12 ms"),
         (0.0123, "12.3 ms"),
@@ -123,8 +123,8 @@ def test_an_empty_record_gives_no_report(tmp_path: Path) -> None:
         (123.4, "123 s"),
     ],
 )
-def test_durations(value: float, shown: str) -> None:
-    assert seconds(value) == shown
+def test_durations(value: float, expected: str) -> None:
+    assert seconds(value) == expected
 
 
 def test_markdown() -> None:

@@ -23,7 +23,7 @@ from edge_rerank_bench.peers.catalogue import (
 from edge_rerank_bench.peers.conversions import ARTIFACT_INT8, Conversion, Models
 from edge_rerank_bench.peers.environments import Environments
 from edge_rerank_bench.run import costs, sections
-from edge_rerank_bench.run.measuring import forget, specs_of
+from edge_rerank_bench.run.measuring import drop_section, specs_of
 from edge_rerank_bench.run.plan import PLANS, QUICK, STANDARD
 from edge_rerank_bench.run.readiness import try_engines
 from edge_rerank_bench.run.results import new_results
@@ -105,7 +105,7 @@ def test_latency_measures_the_core_engines_in_more_cells(shape: Shape, texts: Te
     assert set(first["seconds"]) == {"edge-rerank", "transformers"}
     assert set(second["seconds"]) == {"edge-rerank"}
     assert (first["passages"], second["passages"]) == (10, 50)
-    forget(run.results, "latency")
+    drop_section(run.results, "latency")
     assert run.results["measurements"] == []
 
 

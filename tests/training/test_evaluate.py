@@ -13,7 +13,7 @@ PASSAGES = [f"word{i} filler text about ships" for i in range(12)]
 
 
 class Oracle:
-    """Gives the answer of query i, passage i, the highest score."""
+    """A teacher that scores passage i, the answer of query i, highest."""
 
     def logits(
         self,
