@@ -55,7 +55,7 @@ class Checkpoint:
         return min(limit for limit in limits if limit)
 
     def sha256(self) -> str:
-        """Give one SHA-256 for all weight files, in the order of their names."""
+        """Return one SHA-256 for all weight files, in the order of their names."""
         if len(self.weight_files) == 1:
             return sha256_file(self.weight_files[0])
         digests = "".join(sha256_file(path) for path in self.weight_files)

@@ -89,10 +89,10 @@ def summary(report: ExportReport) -> str:
         f"{report.path}: {report.manifest.precision}, {size / 1e6:.1f} MB",
         f"fp32 graph against torch: largest difference {report.fp32.max_error:.1e} logits",
     ]
-    if it := report.int8:
+    if parity := report.int8:
         lines.append(
-            f"int8 against fp32 on {it.pairs} probe pairs: rms error {it.rms_error:.4f} logits "
-            f"({it.rms_in_sigma:.3f} sigma), largest {it.max_error:.4f}, "
-            f"Kendall's tau {it.kendall_tau:.3f}"
+            f"int8 against fp32 on {parity.pairs} probe pairs: rms error "
+            f"{parity.rms_error:.4f} logits ({parity.rms_in_sigma:.3f} sigma), "
+            f"largest {parity.max_error:.4f}, Kendall's tau {parity.kendall_tau:.3f}"
         )
     return "\n".join(lines) + "\n"

@@ -40,7 +40,7 @@ def write_int8_graph(
 
 
 def describe(calibration: Calibration) -> dict[str, Any]:
-    """Give the recipe for the manifest."""
+    """Return the recipe for the manifest."""
     return {
         "weights": "int8, symmetric, -127 to 127, one scale for each output channel; GPTQ",
         "embedding": "int8, symmetric, one scale for each row",

@@ -227,9 +227,9 @@ class _Export:
         from .int8 import write_int8_graph
         from .reference import OnnxReference
 
-        it = self.checkpoint.architecture
+        architecture = self.checkpoint.architecture
         with self.stages.stage("quantising, and building the int8 graph"):
-            write_int8_graph(folder, tensors, it, self.max_length, statistics)
+            write_int8_graph(folder, tensors, architecture, self.max_length, statistics)
             found = OnnxReference(folder / "model.onnx").logits(self.tokens)
         int8 = agree(found.tolist(), logits.tolist())
         if not int8.rms_in_sigma <= self.options.max_error:
@@ -254,27 +254,27 @@ class _Export:
     def _write_rest(
         self, folder: Path, logits: NDArray[np.float32], fp32: Agreement, int8: Agreement | None
     ) -> Manifest:
-        it = self.checkpoint
+        checkpoint = self.checkpoint
         with self.stages.stage("writing the tokenizer, the probes and the manifest"):
             shutil.copyfile(self.tokenizer_file, folder / "tokenizer.json")
-            text = json.dumps(dict(it.config), indent=2, ensure_ascii=False) + "\n"
+            text = json.dumps(dict(checkpoint.config), indent=2, ensure_ascii=False) + "\n"
             (folder / "config.json").write_text(text, encoding="utf-8", newline="\n")
             probes = zip(self.probes, logits, strict=True)
             write_probes(folder, tuple(Probe(*pair, float(logit)) for pair, logit in probes))
             return write_manifest(folder, self._manifest(fp32, int8))
 
     def _manifest(self, fp32: Agreement, int8: Agreement | None) -> Manifest:
-        it = self.checkpoint
+        checkpoint = self.checkpoint
         parity = {"fp32_graph_against_torch": fp32.to_json()}
         if int8:
             parity["int8_against_fp32_graph"] = int8.to_json()
         return Manifest(
-            name=self.options.name or it.name.split("/")[-1],
-            source=Source(it.name, it.revision, it.sha256()),
-            license=self.options.license or it.license,
+            name=self.options.name or checkpoint.name.split("/")[-1],
+            source=Source(checkpoint.name, checkpoint.revision, checkpoint.sha256()),
+            license=self.options.license or checkpoint.license,
             precision=self.options.precision,
             max_length=self.max_length,
-            architecture=it.architecture,
+            architecture=checkpoint.architecture,
             quantization=self._recipe(),
             tools={"edge-rerank": __version__, **_tool_versions()},
             parity=parity,

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def quantize_parameters(
     tensors: Tensors, architecture: Architecture, statistics: Statistics | None = None
 ) -> Tensors:
-    """Give the parameters with products, embedding and tables as int8 beside their scales.
+    """Return the parameters with products, embedding and tables as int8 beside their scales.
 
     For each quantised ``NAME.weight`` there is a float32 ``NAME.scale`` that gives back
     ``weight * scale``: ``[outputs]`` for a product, ``[rows, 1]`` for the embedding table and the
@@ -61,9 +61,9 @@ def _replace(
 
 
 def dequantize_parameters(tensors: Tensors) -> Tensors:
-    """Give int8 parameters back as the float32 numbers that they stand for."""
-    found = {name: it for name, it in tensors.items() if not name.endswith(".scale")}
-    for name in [it.removesuffix(".scale") for it in tensors if it.endswith(".scale")]:
+    """Return int8 parameters as the float32 numbers that they stand for."""
+    found = {name: tensor for name, tensor in tensors.items() if not name.endswith(".scale")}
+    for name in [name.removesuffix(".scale") for name in tensors if name.endswith(".scale")]:
         weight, scale = tensors[f"{name}.weight"], tensors[f"{name}.scale"]
         if scale.ndim == 2:
             parts = weight.reshape(len(weight), scale.shape[1], -1) * scale[:, :, None]
@@ -102,7 +102,7 @@ def _by_row(weight: NDArray[Any], groups: int) -> tuple[NDArray[np.int8], NDArra
 
 
 def _scale(peak: NDArray[Any]) -> NDArray[np.float32]:
-    """Give the step between levels; 1 for an all-zero vector, which any step gives back."""
+    """Return the step between levels; 1 for an all-zero vector, which any step gives back."""
     return np.where(peak > 0, peak / LEVELS, 1).astype(np.float32)
 
 

@@ -61,7 +61,7 @@ class TorchReference:
         with torch.no_grad():
             for index in range(len(batch)):
                 arrays = _feed(batch, index, self._typed)
-                feed = {name: torch.from_numpy(it) for name, it in arrays.items()}
+                feed = {name: torch.from_numpy(array) for name, array in arrays.items()}
                 results[index] = self.model(**feed).logits.item()
         return results
 
@@ -109,7 +109,7 @@ class OnnxReference:
         self._session = onnxruntime.InferenceSession(
             str(path), options, providers=["CPUExecutionProvider"]
         )
-        self._typed = any(it.name == "token_type_ids" for it in self._session.get_inputs())
+        self._typed = any(field.name == "token_type_ids" for field in self._session.get_inputs())
 
     def logits(self, batch: TokenizedBatch) -> NDArray[np.float32]:
         """Return one logit a pair."""

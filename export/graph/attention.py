@@ -24,26 +24,34 @@ class Attention:
     def __init__(self, parts: Parts, ids: str, mask: str, max_length: int) -> None:
         self.parts = parts
         self.graph = parts.graph
-        it = parts.architecture
-        self.scale = 1 / math.sqrt(it.head_size * it.score_terms)
+        architecture = parts.architecture
+        self.scale = 1 / math.sqrt(architecture.head_size * architecture.score_terms)
         self.mask = self.graph("Cast", mask, to=TensorProto.INT32)
         batch = self.graph("Shape", ids, start=0, end=1)
         self.length = self.graph("Shape", ids, start=1, end=2)
         g = self.graph
-        self.by_token = g("Concat", batch, self.length, g.integers(it.hidden_size), axis=0)
-        self.by_head = g("Concat", batch, self.length, g.integers(it.heads, it.head_size), axis=0)
-        self.terms = it.relative_terms
+        self.by_token = g(
+            "Concat", batch, self.length, g.integers(architecture.hidden_size), axis=0
+        )
+        self.by_head = g(
+            "Concat",
+            batch,
+            self.length,
+            g.integers(architecture.heads, architecture.head_size),
+            axis=0,
+        )
+        self.terms = architecture.relative_terms
         if self.terms:
             self._prepare_relative(max_length)
 
     def __call__(self, hidden: str, layer: int) -> str:
-        """Give the context of every token, ``[tokens, features]``."""
+        """Return the context of every token, ``[tokens, features]``."""
         query, key, value = self._project(hidden, hidden, layer)
         bias = self._relative_bias(query, key, layer)
         return self._attend(self.graph("Reshape", query, self.by_token), key, value, bias)
 
     def of_first_tokens(self, first: str, hidden: str, layer: int) -> str:
-        """Give the context of each pair's first token alone, ``[batch, features]``.
+        """Return the context of each pair's first token alone, ``[batch, features]``.
 
         ``first`` holds the first rows of ``hidden``, one a pair.
         """
@@ -62,7 +70,7 @@ class Attention:
         )
 
     def _attend(self, query: str, key: str, value: str, bias: str) -> str:
-        it = self.parts.architecture
+        architecture = self.parts.architecture
         context = self.graph.microsoft(
             "MultiHeadAttention",
             query,
@@ -71,10 +79,10 @@ class Attention:
             "",
             self.mask,
             bias,
-            num_heads=it.heads,
+            num_heads=architecture.heads,
             scale=self.scale,
         )
-        return self.graph("Reshape", context, self.graph.integers(-1, it.hidden_size))
+        return self.graph("Reshape", context, self.graph.integers(-1, architecture.hidden_size))
 
     def _prepare_relative(self, max_length: int) -> None:
         """Cut what this batch's length needs out of the table's order, and name the shapes."""
@@ -103,7 +111,7 @@ class Attention:
         self.skewed = g("Concat", g.integers(0, 0), self.length, width, axis=0)
 
     def _relative_bias(self, query: str, key: str, layer: int) -> str:
-        """Give the sum of the relative terms, ``[batch, heads, length, length]``, or ''."""
+        """Return the sum of the relative terms, ``[batch, heads, length, length]``, or ''."""
         bias = ""
         if "c2p" in self.terms:
             bias = self._term(query, layer, "key")
@@ -115,13 +123,15 @@ class Attention:
         return bias
 
     def _first_bias(self, query: str, key: str, layer: int) -> str:
-        """Give the same for the first tokens alone, ``[batch, heads, 1, length]``, or ''.
+        """Return the same for the first tokens alone, ``[batch, heads, 1, length]``, or ''.
 
         All of them see the same distances, so nothing is shifted and nothing is left over.
         """
-        g, it, bias = self.graph, self.parts.architecture, ""
+        g, architecture, bias = self.graph, self.parts.architecture, ""
         if "c2p" in self.terms:
-            heads = g("Reshape", query, g.integers(0, it.heads, 1, it.head_size))
+            heads = g(
+                "Reshape", query, g.integers(0, architecture.heads, 1, architecture.head_size)
+            )
             table = g("Gather", self._table(layer, "key"), self.first_rows, axis=1)
             bias = g.microsoft("FusedMatMul", heads, table, transB=1, alpha=self.scale)
         if "p2c" in self.terms:
@@ -147,7 +157,7 @@ class Attention:
         return g("Slice", g("Reshape", cut, self.skewed), g.integers(0), self.length, g.integers(3))
 
     def _table(self, layer: int, kind: str) -> str:
-        """Give a relative-position table as float32 ``[heads, rows, head size]``."""
+        """Return a relative-position table as float32 ``[heads, rows, head size]``."""
         heads = self.parts.architecture.heads
         table = self.parts.table(f"layers.{layer}.relative.{kind}", heads)
         return self.graph("Transpose", table, perm=[1, 0, 2])

@@ -38,13 +38,13 @@ def build_model(tensors: Tensors, architecture: Architecture, max_length: int) -
 
 
 def _embeddings(parts: Parts, attention: Attention) -> str:
-    graph, it = parts.graph, parts.architecture
+    graph, architecture = parts.graph, parts.architecture
     vector = graph.integers(-1)
     hidden = parts.rows("embeddings.word", graph("Reshape", IDS, vector))
-    if it.token_types:
+    if architecture.token_types:
         types = parts.rows("embeddings.type", graph("Reshape", TYPES, vector))
         hidden = graph("Add", hidden, types)
-    if it.positions.absolute:
+    if architecture.positions.absolute:
         positions = graph(
             "Slice",
             parts.parameter("embeddings.position.weight"),
@@ -52,11 +52,13 @@ def _embeddings(parts: Parts, attention: Attention) -> str:
             attention.length,
             graph.integers(0),
         )
-        width = graph.integers(-1, it.embedding_size)
-        shape = graph("Concat", graph("Shape", IDS), graph.integers(it.embedding_size), axis=0)
+        width = graph.integers(-1, architecture.embedding_size)
+        shape = graph(
+            "Concat", graph("Shape", IDS), graph.integers(architecture.embedding_size), axis=0
+        )
         hidden = graph("Add", graph("Reshape", hidden, shape), positions)
         hidden = graph("Reshape", hidden, width)
-    if it.embedding_size != it.hidden_size:
+    if architecture.embedding_size != architecture.hidden_size:
         hidden = graph("MatMul", hidden, parts.parameter("embeddings.projection.weight"))
     return parts.norm(hidden, "embeddings.norm")
 

@@ -44,7 +44,7 @@ class Parts:
         self._smoothed: dict[str, str] = {}
 
     def parameter(self, name: str) -> str:
-        """Give a parameter of the model by its name."""
+        """Return a parameter of the model by its name."""
         return self.graph.parameter(name, self.tensors[name])
 
     def norm(self, values: str, name: str) -> str:
@@ -59,7 +59,7 @@ class Parts:
         )
 
     def table(self, name: str, groups: int | None = None) -> str:
-        """Give a table as float32 ``[rows, columns]``, or ``[rows, groups, columns / groups]``.
+        """Return a table as float32 ``[rows, columns]``, or ``[rows, groups, columns / groups]``.
 
         Nothing here depends on the input: the session computes it when it is made.
         """
@@ -118,10 +118,10 @@ class Parts:
         ONNX Runtime's product takes one zero point for all rows. Theirs differ, so it gets none,
         and the difference (a number of the row times one of the column) comes with the bias.
         """
-        it = self._quantise(values)
+        quantised = self._quantise(values)
         product = self.graph.microsoft(
             "MatMulIntegerToFloat",
-            it.matrix,
+            quantised.matrix,
             self.parameter(f"{name}.weight"),
             self.graph.scalar(1.0),  # the scale of each row follows; this one is for all rows
             self.parameter(f"{name}.scale"),
@@ -131,8 +131,8 @@ class Parts:
         bias = self.graph("Unsqueeze", self.parameter(f"{name}.bias"), self.graph.integers(0))
         # The session puts them together when it is made.
         table = self.graph("Concat", self.graph.parameter(f"{name}.sums", sums[None]), bias, axis=0)
-        shift = self.graph("MatMul", it.shift, table)
-        return self.graph("Add", self.graph("Mul", product, it.scale), shift)
+        shift = self.graph("MatMul", quantised.shift, table)
+        return self.graph("Add", self.graph("Mul", product, quantised.scale), shift)
 
     def _quantise(self, values: str) -> Quantised:
         """Quantise each row from its least to its largest value; products share the result.
