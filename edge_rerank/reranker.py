@@ -201,7 +201,7 @@ class Reranker:
             documents: strings, or mappings with the text under ``text_field``, or anything that
                 ``text_of`` takes the text of. Lists and all else that has a length are checked
                 before anything is computed.
-            top_k: give only so many of the best; None is all.
+            top_k: how many of the best to return; None is all.
             return_documents: put each document, the same object, into its result.
             scores: ``sigmoid`` (0 to 1) or ``logits``; None is what the model was made for, as
                 sentence-transformers' CrossEncoder gives it: the sigmoid, unless its checkpoint
@@ -267,7 +267,7 @@ class Reranker:
     def predict(
         self, pairs: Iterable[Pair], *, scores: Scores | None = None
     ) -> NDArray[np.float32]:
-        """Score (query, document) pairs; gives float32 of shape ``[len(pairs)]``, in input order.
+        """Score (query, document) pairs; return float32 of shape ``[len(pairs)]``, in input order.
 
         Raises what :meth:`rank` does.
         """
@@ -300,7 +300,7 @@ class Reranker:
         return _loaded_again, (type(self), self._settings)
 
     def __enter__(self) -> Reranker:
-        """Give the reranker itself; it is closed at the end of the ``with`` block."""
+        """Return the reranker itself; it is closed at the end of the ``with`` block."""
         self._parts()
         return self
 

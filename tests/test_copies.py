@@ -219,6 +219,6 @@ def test_what_is_pickled_is_small() -> None:
     done = subprocess.run(
         [sys.executable, "-c", _SMALL], capture_output=True, text=True, check=True
     )
-    size, shown = done.stdout.split(" ", 1)
+    size, text = done.stdout.split(" ", 1)
     assert int(size) < 500
-    assert shown.startswith("<Reranker ")
+    assert text.startswith("<Reranker ")

@@ -25,7 +25,7 @@ Requires-Dist: bm25s>=0.2; extra == "training"
 
 @pytest.fixture
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Let the package lie in a site-packages of its own; gives its metadata folder."""
+    """Let the package lie in a site-packages of its own; return its metadata folder."""
     packages = tmp_path / "site-packages"
     metadata = packages / "edge_rerank-0.1.0.dist-info"
     metadata.mkdir(parents=True)

@@ -65,7 +65,10 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
         "answers all other names (default: the model that comes with it)",
     )
     parser.add_argument(
-        "--keep", type=number, metavar="SECONDS", help="drop models unused for so long"
+        "--keep",
+        type=number,
+        metavar="SECONDS",
+        help="drop models that have not been used for that long",
     )
     add_loading_options(parser)
 

@@ -142,7 +142,7 @@ class NativeEngine(OfThisProcess):
         self._free()
 
     def _enter(self) -> ctypes.c_void_p:
-        """Give the handle, which stays valid until :meth:`_leave`."""
+        """Return the handle, which stays valid until :meth:`_leave`."""
         if self._process != os.getpid():
             raise EngineError(
                 f"this engine was made in process {self._process}, and this is {os.getpid()}, "

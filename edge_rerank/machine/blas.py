@@ -31,7 +31,7 @@ def import_numpy() -> None:
 
 
 def _can_be_made(count: int) -> bool:
-    """Return True if so many threads can run at once.
+    """Return True if ``count`` threads can run at once.
 
     The plain threads of the system take a fifth of the time of Python's own.
     """

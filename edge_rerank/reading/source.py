@@ -93,18 +93,18 @@ def _named_errors(name: str) -> Iterator[None]:
         raise InputError(f"{name}: cannot be read: {error.strerror}") from error
 
 
-def _opened(raw: IO[bytes], shown: str) -> io.BufferedReader[Any]:
+def _opened(raw: IO[bytes], name: str) -> io.BufferedReader[Any]:
     stream = _buffered(raw)
     head = _head(stream)
     for magic, what in _FOREIGN.items():
         if head.startswith(magic):
-            raise InputError(f"{shown}: {what}")
+            raise InputError(f"{name}: {what}")
     for magic, module in _MAGIC.items():
         if head.startswith(magic):
-            return _uncompressed(stream, module, shown)
+            return _uncompressed(stream, module, name)
     for first, order in ((0, "LE"), (1, "BE")):
         if _every_other_is_null(head, first):
-            raise InputError(f"{shown}: {_UTF16}UTF-16{order} -t UTF-8")
+            raise InputError(f"{name}: {_UTF16}UTF-16{order} -t UTF-8")
     if head.startswith(_BOM):
         stream.read(len(_BOM))
     return stream
@@ -126,16 +126,14 @@ def _every_other_is_null(head: bytes, first: int) -> bool:
     return len(head) >= 4 and all(head[first::2]) and not any(head[1 - first :: 2])
 
 
-def _uncompressed(
-    stream: io.BufferedReader[Any], module: str, shown: str
-) -> io.BufferedReader[Any]:
+def _uncompressed(stream: io.BufferedReader[Any], module: str, name: str) -> io.BufferedReader[Any]:
     from importlib import import_module
 
     try:
         library = import_module(module)
     except ImportError as error:  # a Python that was built without it
-        raise InputError(f"{shown}: compressed with {module}, which this Python lacks") from error
-    plain = io.BufferedReader(_Checked(library.open(stream, "rb"), module, shown), 1 << 16)
+        raise InputError(f"{name}: compressed with {module}, which this Python lacks") from error
+    plain = io.BufferedReader(_Checked(library.open(stream, "rb"), module, name), 1 << 16)
     if plain.peek(len(_BOM)).startswith(_BOM):
         plain.read(len(_BOM))
     return plain
@@ -144,8 +142,8 @@ def _uncompressed(
 class _Checked(io.RawIOBase):
     """A stream that is uncompressed; what is wrong with it becomes an InputError."""
 
-    def __init__(self, stream: Any, kind: str, shown: str) -> None:
-        self._stream, self._kind, self._shown = stream, kind, shown
+    def __init__(self, stream: Any, kind: str, name: str) -> None:
+        self._stream, self._kind, self._name = stream, kind, name
 
     def readable(self) -> bool:
         return True
@@ -154,10 +152,10 @@ class _Checked(io.RawIOBase):
         try:
             return int(self._stream.readinto(buffer))
         except EOFError as error:
-            raise InputError(f"{self._shown}: ends in the middle of its compressed data") from error
+            raise InputError(f"{self._name}: ends in the middle of its compressed data") from error
         except Exception as error:  # zlib.error, LZMAError and OSError, by the library
             raise InputError(
-                f"{self._shown}: its compressed data ({self._kind}) are damaged: {error}"
+                f"{self._name}: its compressed data ({self._kind}) are damaged: {error}"
             ) from error
 
     def close(self) -> None:

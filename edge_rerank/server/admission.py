@@ -40,7 +40,7 @@ class Hold:
         self._counted = False
 
     def bytes(self, size: int) -> None:
-        """Hold so many bytes in all; raises OverloadedError when the server has no room."""
+        """Hold ``size`` bytes in all; raises OverloadedError when the server has no room."""
         admission = self._admission
         more = size - self._bytes
         if admission.bytes + more > admission.limits.waiting_bytes:

@@ -90,7 +90,7 @@ class Models:
             entry.last_used = time.monotonic()
 
     async def drop_unused(self, seconds: float) -> None:
-        """Drop models unused for so long, now and for ever after."""
+        """Drop models that have not been used for ``seconds``, now and from then on."""
         while True:
             now = time.monotonic()
             for entry in self._entries.values():

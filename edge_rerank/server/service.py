@@ -82,7 +82,7 @@ class Service:
         return Outcome(seen.request_id, work.model or name, job.scored, int(time.time()))
 
     def stop(self, seconds: float) -> None:
-        """Take no more requests, and end those that are still waiting after so long."""
+        """Take no more requests, and end those that still wait after ``seconds``."""
         if not self.admission.stopping:
             self.admission.stopping = True
             asyncio.get_running_loop().call_later(seconds, self._stop.set)

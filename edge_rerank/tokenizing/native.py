@@ -23,7 +23,7 @@ from edge_rerank.native_library import load_library
 from edge_rerank.pairs import Pair, TokenizedBatch, offsets_of
 from edge_rerank.tokenizing.cutting import calls
 
-# Room for the longest possible pairs is set aside for so many at a time.
+# How many pairs at a time: room is set aside for the longest possible ones.
 _AT_A_TIME = 256
 
 

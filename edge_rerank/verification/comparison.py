@@ -141,15 +141,15 @@ def comparison_check(name: str, found: Comparison, tolerance: float) -> Check:
     """
     overall = found.overall
     ratio = overall.rms_in_sigma
-    shown = f"{ratio:.4f} sigma ({overall.rms_error:.4f} logits)"
+    text = f"{ratio:.4f} sigma ({overall.rms_error:.4f} logits)"
     if overall.alike:
-        shown += "; the pairs all score alike, so sigma is that of the reference's probe pairs"
+        text += "; the pairs all score alike, so sigma is that of the reference's probe pairs"
     if overall.alike and overall.sigma < ALIKE:
-        shown = f"{overall.rms_error:.4f} logits; neither the pairs nor the probe pairs differ"
-        return Check(name, None, shown, f"at most {tolerance:.4g} sigma")
+        text = f"{overall.rms_error:.4f} logits; neither the pairs nor the probe pairs differ"
+        return Check(name, None, text, f"at most {tolerance:.4g} sigma")
     remedy = "int8 costs more on these texts than is allowed: see the parity at export, or use fp32"
     expected = f"at most {tolerance:.4g} sigma"
-    return Check(name, ratio <= tolerance, shown, expected, remedy, ratio, tolerance)
+    return Check(name, ratio <= tolerance, text, expected, remedy, ratio, tolerance)
 
 
 def logits_of(

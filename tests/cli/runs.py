@@ -31,7 +31,7 @@ def shell(script: str, *words: str | Path, **options: Any) -> subprocess.Complet
 
 
 def write_pairs(path: Path, count: int, *, bad: int | None = None) -> Path:
-    """Write so many pairs, and a bad line after ``bad`` of them."""
+    """Write ``count`` pairs, and a bad line after ``bad`` of them."""
     lines = [
         json.dumps({"id": place, "query": f"eat {place % 7}", "document": "water " * (place % 9)})
         for place in range(count)

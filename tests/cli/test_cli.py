@@ -314,7 +314,7 @@ def test_interrupted(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "width", "shown"),
+    ("text", "width", "expected"),
     [
         ("short", 10, "short"),
         ("exactly ten", 11, "exactly ten"),
@@ -327,13 +327,13 @@ def test_interrupted(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
         ("", 5, ""),
     ],
 )
-def test_fitted(text: str, width: int, shown: str) -> None:
-    assert fitted(text, width) == shown
+def test_fitted(text: str, width: int, expected: str) -> None:
+    assert fitted(text, width) == expected
     assert sum(map(columns, fitted(text, width))) <= width
 
 
 def test_progress_only_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    for stream, shown in ((Terminal(), True), (io.StringIO(), False)):
+    for stream, visible in ((Terminal(), True), (io.StringIO(), False)):
         clock = iter(range(1000))
         monkeypatch.setattr("time.monotonic", lambda clock=clock: float(next(clock)))
         monkeypatch.setattr(sys, "stderr", stream)
@@ -341,5 +341,5 @@ def test_progress_only_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
         for count in range(1, 21):
             progress.show(count)
         progress.close()
-        assert ("[##########..........] 50 %, 20 of 40 documents" in stream.getvalue()) is shown
-        assert stream.getvalue().endswith(" \r" if shown else "")
+        assert ("[##########..........] 50 %, 20 of 40 documents" in stream.getvalue()) is visible
+        assert stream.getvalue().endswith(" \r" if visible else "")

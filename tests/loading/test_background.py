@@ -87,7 +87,7 @@ print(os.environ.get("OPENBLAS_NUM_THREADS"))
 
 @pytest.fixture(scope="module")
 def no_threads(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Give an environment in which the system makes no thread, as a limit of processes does."""
+    """Return an environment in which the system makes no thread, as a limit of processes does."""
     pytest.importorskip("ziglang")
     if sys.platform != "linux":
         pytest.skip("preloads a library")

@@ -54,7 +54,7 @@ print(len(os.listdir("/proc/self/task")))
 
 @pytest.fixture
 def refusing(host: Target, tmp_path: Path) -> Callable[[int], Path]:
-    """Give a function that builds a library to preload, with which so many threads can be made."""
+    """Return a function that builds a library to preload, which allows a number of threads."""
 
     def build(allowed: int) -> Path:
         source, built = tmp_path / "refuses.c", tmp_path / "refuses.so"

@@ -42,7 +42,7 @@ print(json.dumps([edge_rerank.__file__, engine.engine, engine.why, logits]))
 
 @pytest.fixture(scope="module")
 def wheels(host: Target, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Build the wheels of all platforms; gives them by the target's name."""
+    """Build the wheels of all platforms; return them by the target's name."""
     built = build_wheels(list(TARGETS.values()), tmp_path_factory.mktemp("wheels"))
     return dict(zip(TARGETS, built, strict=True))
 
@@ -87,7 +87,7 @@ def test_without_the_model_a_wheel_is_small(wheels: dict[str, Path]) -> None:
 def installed(
     wheels: dict[str, Path], host: Target, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """Install the wheel for this machine into an environment of its own; gives its Python."""
+    """Install the wheel for this machine into an environment of its own; return its Python."""
     folder = tmp_path_factory.mktemp("installed")
     python = environment(folder / "venv")
     install = [sys.executable, "-m", "pip", "--python", str(python), "install", "-q"]
@@ -154,7 +154,7 @@ def scored(command: list[str], folder: Path, variables: Mapping[str, str]) -> Sc
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the source distribution and unpack it; gives its folder."""
+    """Build the source distribution and unpack it; return its folder."""
     folder = tmp_path_factory.mktemp("source")
     with tarfile.open(build_source(folder)) as tar:
         tar.extractall(folder, filter="data")
