@@ -73,37 +73,45 @@ class _Reader:
     layout: Layout
 
     def embeddings(self) -> Tensors:
-        it, names = self.layout.architecture, self.layout.names
-        width = it.embedding_size
+        architecture, names = self.layout.architecture, self.layout.names
+        width = architecture.embedding_size
         tensors: Tensors = {
-            "embeddings.word.weight": self.take(f"{names.words}.weight", it.vocab_size, width)
+            "embeddings.word.weight": self.take(
+                f"{names.words}.weight", architecture.vocab_size, width
+            )
         }
-        if it.positions.absolute:
+        if architecture.positions.absolute:
             tensors["embeddings.position.weight"] = self.positions()
-        if it.token_types:
-            types = self.take(f"{names.types}.weight", it.token_types, width)
+        if architecture.token_types:
+            types = self.take(f"{names.types}.weight", architecture.token_types, width)
             tensors["embeddings.type.weight"] = types
-        if it.embedding_size != it.hidden_size:
+        if architecture.embedding_size != architecture.hidden_size:
             tensors["embeddings.projection.weight"] = self.take(
-                f"{names.projection}.weight", it.hidden_size, it.embedding_size
+                f"{names.projection}.weight", architecture.hidden_size, architecture.embedding_size
             ).T.copy()
         return tensors | self.norm("embeddings.norm", names.norm)
 
     def positions(self) -> NDArray[np.float32]:
-        it, names, first = self.layout.architecture, self.layout.names, self.layout.first_position
-        width = it.embedding_size
-        rows = self.take(f"{names.positions}.weight", first + it.positions.absolute, width)[first:]
+        architecture, names, first = (
+            self.layout.architecture,
+            self.layout.names,
+            self.layout.first_position,
+        )
+        width = architecture.embedding_size
+        rows = self.take(
+            f"{names.positions}.weight", first + architecture.positions.absolute, width
+        )[first:]
         if self.layout.one_type:
             return rows + self.take(f"{names.types}.weight", 1, width)
         return rows
 
     def layer(self, layer: int) -> Tensors:
-        it, names = self.layout.architecture, self.layout.names
-        sizes = {"ffn.up": (it.hidden_size, it.intermediate_size)}
+        architecture, names = self.layout.architecture, self.layout.names
+        sizes = {"ffn.up": (architecture.hidden_size, architecture.intermediate_size)}
         sizes["ffn.down"] = sizes["ffn.up"][::-1]
         tensors: Tensors = {}
         for part in _LINEARS:
-            inputs, outputs = sizes.get(part, (it.hidden_size, it.hidden_size))
+            inputs, outputs = sizes.get(part, (architecture.hidden_size, architecture.hidden_size))
             name = names.in_layer(layer, names.linears[part])
             weight, bias = self.linear(name, inputs, outputs)
             tensors[f"layers.{layer}.{part}.weight"] = weight
@@ -114,18 +122,20 @@ class _Reader:
 
     def relative_tables(self) -> Tensors:
         """Project the relative-position embeddings by each layer's key and query weights."""
-        it, names = self.layout.architecture, self.layout.names
-        relative, found = it.positions.relative, names.relative
+        architecture, names = self.layout.architecture, self.layout.names
+        relative, found = architecture.positions.relative, names.relative
         if relative is None or found is None:
             return {}
-        size = it.hidden_size
+        size = architecture.hidden_size
         rows = self.take(f"{found.table}.weight", 2 * relative_span(relative), size)
         if found.norm:
             norm = self.norm("norm", found.norm)
-            rows = layer_norm(rows, norm["norm.weight"], norm["norm.bias"], it.norm_epsilon)
+            rows = layer_norm(
+                rows, norm["norm.weight"], norm["norm.bias"], architecture.norm_epsilon
+            )
         kinds = {"key": ("c2p", found.key), "query": ("p2c", found.query)}
         tensors: Tensors = {}
-        for layer in range(it.layers):
+        for layer in range(architecture.layers):
             for kind, (term, name) in kinds.items():
                 if term in relative.terms:
                     weight, bias = self.linear(names.in_layer(layer, name), size, size)

@@ -45,7 +45,8 @@ def _family(config: Config) -> Family:
         if family.name == kind and (not names or family.model_class in names):
             return family
     known = "; ".join(
-        f"{it.model_class} (model_type {it.name!r}: {it.title} cross-encoders)" for it in FAMILIES
+        f"{family.model_class} (model_type {family.name!r}: {family.title} cross-encoders)"
+        for family in FAMILIES
     )
     raise CheckpointError(
         f"{config.where}: the model is {names or kind!r}; edge-rerank exports {known}"

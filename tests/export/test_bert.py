@@ -53,7 +53,8 @@ def logits(artifact: Path, batch: Any, engine: Any, kernel: Any = None) -> Any:
 
 
 @pytest.mark.parametrize(
-    "shape", [pytest.param(it, marks=() if it in QUICK else pytest.mark.slow) for it in SHAPES]
+    "shape",
+    [pytest.param(shape, marks=() if shape in QUICK else pytest.mark.slow) for shape in SHAPES],
 )
 def test_published_shapes(shape: str, make_checkpoint: Make, tmp_path: Path) -> None:
     """Lengths up to the longest in one call: fp32 as torch has it, int8 near, all kernels alike."""
