@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.native.conftest import missing
-from tests.support.environments import Environment, fresh_environment
+from tests.support.environments import Environment, fresh_environment, link_distributions
 from tests.support.tree import ROOT
 
 pytestmark = pytest.mark.build
@@ -28,7 +28,9 @@ def lowest() -> dict[str, str]:
 @pytest.fixture(scope="module")
 def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
     """Install the package and the oldest libraries, which come from the index."""
-    made = fresh_environment(tmp_path_factory.mktemp("lowest") / "venv")
+    libraries = tmp_path_factory.mktemp("libraries")  # transformers must not be among them
+    link_distributions(libraries, *NAMES, "pytest", "pytest-benchmark", "hypothesis")
+    made = fresh_environment(tmp_path_factory.mktemp("lowest") / "venv", [str(libraries)])
     pip = [sys.executable, "-m", "pip", "--python", str(made.python), "install", "-q", "--no-deps"]
     wanted = [f"{name}=={version}" for name, version in lowest().items()]
     done = subprocess.run(

@@ -35,6 +35,7 @@ class Environment:
         offline = ["--no-index", "--no-deps", "--no-build-isolation"]
         return subprocess.run(
             [*pip, *offline, *words],
+            cwd=self.folder,  # in a clone, pip takes what a build left there for an installation
             env={**os.environ, "EDGE_RERANK_TARGET": "", **variables},
             capture_output=True, text=True, check=False,
         )  # fmt: skip
