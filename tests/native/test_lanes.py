@@ -52,6 +52,7 @@ def test_every_function_of_every_kernel(host: Target, tmp_path: Path) -> None:
     run_clean(host, [Unit(FUNCTIONS, ()), *units(host)], tmp_path)
 
 
+@pytest.mark.build
 def test_products_rounded_once_without_a_fused_instruction(host: Target, tmp_path: Path) -> None:
     if not host.is_x86:
         pytest.skip("the kernel sse41 is for x86-64")
