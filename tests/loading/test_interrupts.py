@@ -33,10 +33,13 @@ def interrupted(engine: str, threads: int, after: float) -> int | str:
         time.sleep(after)
         process.send_signal(signal.SIGINT)
         try:
-            process.communicate(timeout=30)
+            _, said = process.communicate(timeout=30)
         except subprocess.TimeoutExpired:
             process.kill()
             return "deadlock"
+    if process.returncode == 1:
+        # Python itself may turn an interrupt into another error, inside an import of C code.
+        return -signal.SIGINT if "KeyboardInterrupt" in said else said
     return process.returncode
 
 
