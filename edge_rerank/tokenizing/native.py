@@ -56,7 +56,9 @@ class NativeTokenizer(OfThisProcess):
             return self._encode(list(queries), which, [document for _, document in pairs])
         order = np.argsort(which, kind="stable")
         documents = [pairs[place][1] for place in order.tolist()]
-        return self._encode(list(queries), which[order], documents).take(np.argsort(order))
+        places = np.empty_like(order)
+        places[order] = np.arange(len(order))
+        return self._encode(list(queries), which[order], documents).take(places)
 
     def _encode(
         self, queries: Sequence[str], which: NDArray[np.intp], documents: Sequence[str]
