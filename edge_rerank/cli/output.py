@@ -104,9 +104,7 @@ class _Descriptor:
         self.name, self.number, self.lines = name, number, 0
 
     def write(self, lines: list[str]) -> None:
-        rest = memoryview("".join(lines).encode("utf-8"))
-        while rest:
-            rest = rest[os.write(self.number, rest) :]
+        _write_all(self.number, "".join(lines).encode("utf-8"))
         self.lines += len(lines)
 
     def publish(self) -> None:
@@ -210,6 +208,13 @@ def _open_file(name: str, resume: bool) -> Output:
     return file if leftover is None else _resumed(file, leftover)
 
 
+def _write_all(number: int, data: bytes) -> None:
+    """Write all of ``data``: a call takes a part of it where a disk gets full, or a pipe is."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(number, rest) :]
+
+
 def _is_there(path: Path) -> bool:
     try:
         os.lstat(path)  # what still is a link now leads round in a circle, as opening it will say
@@ -232,7 +237,7 @@ def _prepare(number: int, existing: Path | None, beside: Path, leftover: Leftove
         with existing.open("rb") as source:
             rest = leftover.end
             while rest and (piece := source.read(min(rest, 1 << 20))):
-                os.write(number, piece)
+                _write_all(number, piece)
                 rest -= len(piece)
 
 

@@ -223,3 +223,18 @@ def test_the_input_is_not_the_output(words: list[str], tmp_path: Path) -> None:
         done = shell(script, "score", *model, environment={"X": str(path)})
         assert (done.returncode, b": is the output as well" in done.stderr) == (2, True)
     assert path.read_bytes() == LINE
+
+
+def test_a_file_is_copied_whole_where_each_write_takes_a_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from edge_rerank.cli.output import open_output
+
+    path = tmp_path / "scored.jsonl"
+    path.write_text("".join(f"line {number}\n" for number in range(100)), "utf-8")
+    before, write = path.read_bytes(), os.write
+    monkeypatch.setattr(os, "write", lambda number, data: write(number, bytes(data)[:7]))
+    output = open_output(str(path), resume=True)
+    output.write(["one more\n"])
+    output.publish()
+    assert path.read_bytes() == before + b"one more\n"
