@@ -6,6 +6,7 @@ import heapq
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import fields
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, SupportsIndex, TypeVar, overload
@@ -330,16 +331,7 @@ class Reranker:
 
 
 def _loaded_again(kind: type[Reranker], settings: Settings) -> Reranker:
-    return kind.load(
-        settings.path,
-        threads=settings.threads,
-        max_length=settings.max_length,
-        engine=settings.engine,
-        kernel=settings.kernel,
-        map_weights=settings.map_weights,
-        verify=settings.verify,
-        self_check=settings.self_check,
-    )
+    return kind.load(**{field.name: getattr(settings, field.name) for field in fields(settings)})
 
 
 def _check_or_close(artifact: Artifact, tokenizer: PairTokenizer, engine: Engine) -> None:

@@ -9,7 +9,7 @@ from edge_rerank.cli.signals import Ended
 from edge_rerank.cli.streams import say
 from edge_rerank.errors import EdgeRerankError, InputError
 
-EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_ENDED = 0, 1, 2, 130, 143
+EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
 EXIT_CODES = """\
 exit codes:
   0    done
@@ -22,7 +22,6 @@ _OPTIONS = {
     "at_a_time": "--at-a-time",
     "depth": "--depth",
     "engine": "--engine",
-    "encoder": "EDGE_RERANK_TOKENIZER",
     "kernel": "--kernel",
     "max_length": "--max-length",
     "query_field": "--query-field",

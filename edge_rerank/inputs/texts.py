@@ -41,11 +41,6 @@ def checked_documents(
     )
 
 
-def checked_query(query: object) -> str:
-    """Return the query; raises InputError unless it is text."""
-    return check_text(query, "the query", None)
-
-
 def checked_pairs(pairs: Iterable[Pair]) -> Iterator[Pair]:
     """Return each pair as two strings."""
     columns = "pass pairs, such as zip(df['query'], df['document'])"
