@@ -13,6 +13,7 @@ from tokenizers import Tokenizer
 from transformers import DebertaV2ForSequenceClassification
 
 from edge_rerank.errors import EdgeRerankError
+from edge_rerank.files import whole_file
 
 from .attention import use_training_attention
 from .batches import PairEncoder
@@ -126,9 +127,8 @@ def recovered(
         recover_order(
             model, pieces, texts, options.recover_steps, options.precision, options.seed, say
         )
-        partial = file.with_suffix(".partial")
-        torch.save(model.state_dict(), partial)
-        partial.rename(file)
+        with whole_file(file) as stream:
+            torch.save(model.state_dict(), stream)
     model.load_state_dict(torch.load(file, weights_only=True, map_location=options.device))
     return model, tokenizer
 

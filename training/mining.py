@@ -9,6 +9,8 @@ import bm25s
 import numpy as np
 import Stemmer
 
+from edge_rerank.files import whole_file
+
 from .passages import Passage
 from .queries import Query
 
@@ -159,8 +161,7 @@ def mine_once(file: Path, *rest: Any) -> tuple[np.ndarray, np.ndarray, np.ndarra
     """mine, kept in a file of the work folder for the next run."""
     if not file.exists():
         lists, owners, wanted = mine(*rest)
-        partial = file.with_suffix(".partial.npz")
-        np.savez(partial, lists=lists, owners=owners, wanted=wanted)
-        partial.rename(file)
+        with whole_file(file) as stream:
+            np.savez(stream, lists=lists, owners=owners, wanted=wanted)
     with np.load(file) as saved:
         return saved["lists"], saved["owners"], saved["wanted"]

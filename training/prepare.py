@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
+from edge_rerank.files import whole_file
+
 from .parse import sections_of
 from .passages import Passage, select_passages
 from .queries import Query, make_queries
@@ -12,12 +14,11 @@ from .sources import SOURCES
 
 
 def write_lines(path: Path, rows: list[Passage] | list[Query]) -> None:
-    """Written beside and renamed, so that a file with its final name is whole."""
-    partial = path.with_suffix(".partial")
-    partial.write_text(
-        "".join(json.dumps(asdict(row), ensure_ascii=False) + "\n" for row in rows), "utf-8"
-    )
-    partial.rename(path)
+    """A row a line; a file with its final name is whole."""
+    with whole_file(path) as stream:
+        stream.writelines(
+            f"{json.dumps(asdict(row), ensure_ascii=False)}\n".encode() for row in rows
+        )
 
 
 def read_passages(path: Path) -> list[Passage]:

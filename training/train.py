@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 from transformers import DebertaV2ForSequenceClassification
 
+from edge_rerank.files import whole_file
+
 from .attention import pair_logits
 from .batches import PairEncoder, even_groups
 from .losses import list_loss
@@ -157,16 +159,13 @@ def train(
         say(f"resumed at step {progress.step}, after {progress.seconds:.0f} s")
 
     def keep() -> None:
-        partial = state_file.with_suffix(".partial")
-        torch.save(
-            {
-                "model": model.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "progress": vars(progress),
-            },
-            partial,
-        )
-        partial.rename(state_file)
+        state = {
+            "model": model.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "progress": vars(progress),
+        }
+        with whole_file(state_file) as stream:
+            torch.save(state, stream)
         save(progress)
 
     stop = StopFlag()

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from transformers import BertModel, DebertaV2Config, DebertaV2ForSequenceClassification
 
+from edge_rerank.files import whole_file
+
 from .teacher import teacher_folder
 from .vocabulary import kept_ids, pruned_tokenizer, tokenizer_config, vocabulary_of
 
@@ -119,11 +121,9 @@ def write_checkpoint(
         ("tokenizer.json", tokenizer),
         ("tokenizer_config.json", tokenizer_config()),
     ):
-        partial = folder / (name + ".partial")
-        partial.write_text(
-            json.dumps(content, ensure_ascii=False, separators=(",", ":")) + "\n", "utf-8"
-        )
-        partial.rename(folder / name)
+        text = json.dumps(content, ensure_ascii=False, separators=(",", ":")) + "\n"
+        with whole_file(folder / name) as stream:
+            stream.write(text.encode())
 
 
 def warm_start(seed: int) -> tuple[DebertaV2ForSequenceClassification, dict[str, Any]]:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from edge_rerank.files import partial_name
+
 from .environments import OWN, Environments, Say, run_module
 
 
@@ -100,7 +102,7 @@ class Models:
         settings = dict(model.settings)
         if model.kind == "openvino_int8" or (model is ARTIFACT_INT8 and self.calibrate_ours):
             settings["pairs"] = self.calibration
-        beside = made.with_name(f"{made.name}.{os.getpid()}.partial")
+        beside = made.with_name(made.name + partial_name())
         self.say(f"making {made.name}")
         self.folder.mkdir(parents=True, exist_ok=True)
         arguments = [model.kind, str(source), str(beside), json.dumps(settings)]

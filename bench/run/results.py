@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from edge_rerank.files import whole_file
 
 FORMAT = 1
 FILE = "results.json"
@@ -50,9 +51,8 @@ def read_results(folder: Path) -> dict[str, Any]:
 def write_results(folder: Path, results: Mapping[str, Any]) -> None:
     """Write the record, whole or not at all; figures to six digits, one measurement a line."""
     folder.mkdir(parents=True, exist_ok=True)
-    beside = folder / f"{FILE}.{os.getpid()}.partial"
-    beside.write_text(as_text(results), "utf-8")
-    os.replace(beside, folder / FILE)
+    with whole_file(folder / FILE) as stream:
+        stream.write(as_text(results).encode())
 
 
 def as_text(results: Mapping[str, Any]) -> str:
