@@ -7,18 +7,12 @@
 #include <vector>
 
 #include "kernels/cpu.h"
+#include "random_numbers.h"
 
 namespace {
 using namespace edge_rerank::kernels;
 
 long failures = 0;
-uint64_t state = 1;
-
-uint32_t random_bits() {
-    state = state * 6364136223846793005u + 1442695040888963407u;
-    return uint32_t(state >> 32);
-}
-int below(int limit) { return int(random_bits() % uint32_t(limit)); }
 int round_up(int value, int step) { return (value + step - 1) / step * step; }
 
 using Floats = std::vector<float>;

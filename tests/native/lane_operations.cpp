@@ -5,6 +5,8 @@
 #include <cstdio>
 #include <cstring>
 
+#include "random_numbers.h"
+
 #include "kernels/scalar.cpp"
 #undef LANES
 #include KERNEL_SOURCE
@@ -14,18 +16,6 @@ namespace scalar = edge_rerank::kernels::scalar;
 namespace theirs = edge_rerank::kernels::KERNEL;
 
 long failures = 0;
-uint64_t state = 1;
-
-uint32_t random_bits() {
-    state = state * 6364136223846793005u + 1442695040888963407u;
-    return uint32_t(state >> 32);
-}
-int below(int limit) { return int(random_bits() % uint32_t(limit)); }
-float of_bits(uint32_t bits) {
-    float x;
-    std::memcpy(&x, &bits, 4);
-    return x;
-}
 
 // Any float: with the exponents that a model has, of any bits, or special.
 float any() {

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "kernels/kernel.h"
+#include "random_numbers.h"
 
 #define LANES [[maybe_unused]] static inline
 
@@ -24,22 +25,10 @@ namespace scalar = edge_rerank_scalar;
 namespace sse41 = edge_rerank_sse41;
 
 long failures = 0;
-uint64_t state = 1;
-
-uint32_t random_bits() {
-    state = state * 6364136223846793005u + 1442695040888963407u;
-    return uint32_t(state >> 32);
-}
-int below(int limit) { return int(random_bits() % uint32_t(limit)); }
 uint32_t bits_of(float x) {
     uint32_t bits;
     std::memcpy(&bits, &x, 4);
     return bits;
-}
-float of_bits(uint32_t bits) {
-    float x;
-    std::memcpy(&x, &bits, 4);
-    return x;
 }
 bool same(float x, float y) { return bits_of(x) == bits_of(y) || (x != x && y != y); }
 

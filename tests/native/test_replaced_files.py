@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,17 +16,9 @@ from edge_rerank.artifact.builtin import builtin_model
 from edge_rerank.native_library import Library
 from native.fuzz.seeds import TINY, write_artifact
 from tests.native.calls import opened, random_pairs, score
+from tests.support.replacing import check_unnoticed, cut, zeros
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="open files cannot be written to")
-
-
-def zeros(path: Path) -> None:
-    with path.open("r+b") as stream:
-        stream.write(bytes(path.stat().st_size))
-
-
-def cut(path: Path) -> None:
-    os.truncate(path, 10)
 
 
 def another(path: Path) -> None:
@@ -113,41 +104,12 @@ def test_options_of_the_first_release_are_read(library: Library, tmp_path: Path)
         assert library.describe(engine).mapped_bytes == 0
 
 
-_SCRIPT = """
-import sys
-from edge_rerank import Reranker
-
-def logits(model):
-    documents = [f"river {place} bank of money" for place in range(20)] + ["zebra", "jukebox"]
-    return [result.logit for result in model.rank("how do plants eat", documents)]
-
-with Reranker.load(engine="native", threads=1) as untouched:
-    expected = logits(untouched)
-with Reranker.load(sys.argv[1], engine="native", threads=1) as model:
-    print("loaded", flush=True)
-    sys.stdin.readline()
-    assert logits(model) == expected
-"""
-
-
 @pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json"])
 @pytest.mark.parametrize("spoil", SPOIL)
 def test_a_loaded_reranker_does_not_notice(
     library: Library, tmp_path: Path, name: str, spoil: Callable[[Path], None]
 ) -> None:
-    folder = Path(shutil.copytree(builtin_model(), tmp_path / "model"))
-    with subprocess.Popen(
-        [sys.executable, "-c", _SCRIPT, str(folder)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "loaded\n"
-        spoil(folder / name)
-        _, err = process.communicate("go\n", timeout=120)
-    assert process.returncode == 0, err
+    check_unnoticed("native", name, spoil, tmp_path)
 
 
 def test_map_weights_of_a_reranker(library: Library, tmp_path: Path) -> None:
