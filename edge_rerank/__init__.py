@@ -34,7 +34,8 @@ from edge_rerank.errors import (
 )
 from edge_rerank.machine.cpu import require_baseline
 from edge_rerank.reranker import Reranker
-from edge_rerank.results import Document, RankedDocument, ScoredPair
+from edge_rerank.results import Document, RankedDocument, ScoredPair, Window
+from edge_rerank.windows.options import Windows
 
 if TYPE_CHECKING:
     from edge_rerank.verification.report import Verification, verify
@@ -60,6 +61,8 @@ __all__ = [
     "UnsafePathError",
     "UnsupportedCpuError",
     "Verification",
+    "Window",
+    "Windows",
     "__version__",
     "verify",
 ]

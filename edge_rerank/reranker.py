@@ -27,6 +27,7 @@ from edge_rerank.pairs import Pair, check_text
 from edge_rerank.results import Document, RankedDocument, ScoredPair
 from edge_rerank.scoring import score_stream
 from edge_rerank.tokenizing.choose import PairTokenizer
+from edge_rerank.windows.options import LongDocuments, Reading, Windows, reading
 
 if TYPE_CHECKING:
     import numpy as np
@@ -162,6 +163,8 @@ class Reranker:
         top_k: SupportsIndex | None = None,
         return_documents: bool = False,
         scores: Scores | None = None,
+        long_documents: LongDocuments | Windows = "truncate",
+        query_max_tokens: SupportsIndex | None = None,
         text_field: str = "text",
         text_of: None = None,
         progress: Callable[[int], None] | None = None,
@@ -176,6 +179,8 @@ class Reranker:
         top_k: SupportsIndex | None = None,
         return_documents: bool = False,
         scores: Scores | None = None,
+        long_documents: LongDocuments | Windows = "truncate",
+        query_max_tokens: SupportsIndex | None = None,
         text_of: Callable[[D], str],
         progress: Callable[[int], None] | None = None,
     ) -> list[RankedDocument[D]]: ...
@@ -188,6 +193,8 @@ class Reranker:
         top_k: SupportsIndex | None = None,
         return_documents: bool = False,
         scores: Scores | None = None,
+        long_documents: LongDocuments | Windows = "truncate",
+        query_max_tokens: SupportsIndex | None = None,
         text_field: str = "text",
         text_of: Callable[[D], str] | None = None,
         progress: Callable[[int], None] | None = None,
@@ -207,6 +214,11 @@ class Reranker:
             scores: ``sigmoid`` (0 to 1) or ``logits``; None is what the model was made for, as
                 sentence-transformers' CrossEncoder gives it: the sigmoid, unless its checkpoint
                 asks for another activation.
+            long_documents: ``truncate`` cuts what does not fit; ``windows`` reads all of it, some
+                at a time, and takes the best window's score; a :class:`~edge_rerank.Windows` says
+                how.
+            query_max_tokens: most tokens of the query, the rest of which is cut. None is what a
+                document that is as long leaves to it, or half of each window.
             text_field: where the text of a mapping lies.
             text_of: a function that gives a document's text; then there is no ``text_field``.
             progress: called with the number of documents scored so far, as it grows.
@@ -219,7 +231,7 @@ class Reranker:
             ClosedError: the reranker has been closed.
         """
         keep = parameters.top_k(top_k)
-        activation = self._activation(scores)
+        activation, how = self._activation(scores), reading(long_documents, query_max_tokens)
         query = check_text(query, "the query")
         checked = texts.checked_documents(documents, text_field, text_of)
         self._parts()
@@ -230,9 +242,7 @@ class Reranker:
                 waiting.append((document if return_documents else None, texts.is_blank(text)))
                 yield query, text
 
-        scored = score_stream(
-            pairs(), self._parts, activation=activation, at_a_time=AT_A_TIME, noun="document"
-        )
+        scored = self._scored(pairs(), how, activation, AT_A_TIME, "document")
         ranked = (
             _placed(index, pair, *waiting.popleft())
             for index, pair in _watched(enumerate(scored), progress)
@@ -246,27 +256,32 @@ class Reranker:
         pairs: Iterable[Pair],
         *,
         scores: Scores | None = None,
+        long_documents: LongDocuments | Windows = "truncate",
+        query_max_tokens: SupportsIndex | None = None,
         at_a_time: SupportsIndex = AT_A_TIME,
     ) -> Iterator[ScoredPair]:
         """Score (query, document) pairs as they come, in input order, in constant memory.
 
         A pair is any two strings in order, such as a row of an array. ``at_a_time`` pairs are
         taken before the first of them is given back: more are faster, one alone is answered at
-        once.
+        once. ``long_documents`` and ``query_max_tokens`` are those of :meth:`rank`.
 
         Parameters, a closed reranker, and pairs that have a length, such as a list, are checked
         at once. Of a stream, all pairs before a bad one, or before whatever the stream itself
         raises, are given first. Raises what :meth:`rank` does.
         """
         activation, chunk = self._activation(scores), parameters.at_a_time(at_a_time)
+        how = reading(long_documents, query_max_tokens)
         self._parts()
-        checked = texts.checked_pairs(pairs)
-        return score_stream(
-            checked, self._parts, activation=activation, at_a_time=chunk, noun="pair"
-        )
+        return self._scored(texts.checked_pairs(pairs), how, activation, chunk, "pair")
 
     def predict(
-        self, pairs: Iterable[Pair], *, scores: Scores | None = None
+        self,
+        pairs: Iterable[Pair],
+        *,
+        scores: Scores | None = None,
+        long_documents: LongDocuments | Windows = "truncate",
+        query_max_tokens: SupportsIndex | None = None,
     ) -> NDArray[np.float32]:
         """Score (query, document) pairs; return float32 of shape ``[len(pairs)]``, in input order.
 
@@ -274,7 +289,13 @@ class Reranker:
         """
         import numpy as np
 
-        return np.fromiter((pair.score for pair in self.score(pairs, scores=scores)), np.float32)
+        scored = self.score(
+            pairs,
+            scores=scores,
+            long_documents=long_documents,
+            query_max_tokens=query_max_tokens,
+        )
+        return np.fromiter((pair.score for pair in scored), np.float32)
 
     def close(self) -> None:
         """Free the model. A second call does nothing; any other use raises ClosedError."""
@@ -326,6 +347,16 @@ class Reranker:
             )
         return parts
 
+    def _scored(
+        self, pairs: Iterator[Pair], how: Reading, activation: str, at_a_time: int, noun: str
+    ) -> Iterator[ScoredPair]:
+        stream = score_stream
+        if not how.as_they_are:
+            from edge_rerank.windows.stream import score_windows  # nobody else needs it
+
+            stream = partial(score_windows, reading=how)
+        return stream(pairs, self._parts, activation=activation, at_a_time=at_a_time, noun=noun)
+
     def _activation(self, scores: Scores | None) -> str:
         return parameters.activation(scores, self._artifact.manifest.activation)
 
@@ -355,7 +386,9 @@ def _placed(
     index: int, pair: ScoredPair, document: D | None, blank: bool
 ) -> tuple[tuple[bool, float], RankedDocument[D]]:
     """Return a result, and what it is sorted by."""
-    result = RankedDocument(index, pair.score, pair.logit, pair.tokens, pair.truncated, document)
+    result = RankedDocument(
+        index, pair.score, pair.logit, pair.tokens, pair.truncated, document, pair.windows
+    )
     # By logit: the sigmoid of large logits is 1.0 for all of them.
     return (blank, -pair.logit), result
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -17,6 +17,22 @@ Document = str | Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
+class Window:
+    """A part of a long document, as the model read it beside the query."""
+
+    start: int
+    """Its first character in the document, from 0; Python's characters, which are code points."""
+    end: int
+    """Where it ends: ``document[start:end]`` is its text."""
+    score: float
+    """The model's activation of the logit, or the logit itself where logits were asked for."""
+    logit: float
+    """The model's raw output; float32, exactly."""
+    tokens: int
+    """How many tokens the model read, special tokens included."""
+
+
+@dataclass(frozen=True, slots=True)
 class ScoredPair:
     """What the model says about one query and document."""
 
@@ -25,9 +41,16 @@ class ScoredPair:
     logit: float
     """The model's raw output; float32, exactly."""
     tokens: int
-    """How many tokens the model read, special tokens included."""
+    """How many tokens the model read, special tokens included; of all windows together."""
     truncated: bool
-    """True when the texts did not fit whole into the maximum length."""
+    """True when a part of the texts was not read."""
+    windows: tuple[Window, ...] = ()
+    """All that were read of the document, in order, where it was read in windows."""
+
+    @property
+    def window(self) -> Window | None:
+        """The best of the windows, the first of equal ones; None without windows."""
+        return best_window(self.windows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +64,35 @@ class RankedDocument(Generic[D]):
     logit: float
     """The model's raw output; float32, exactly."""
     tokens: int
-    """How many tokens the model read, special tokens included."""
+    """How many tokens the model read, special tokens included; of all windows together."""
     truncated: bool
-    """True when the texts did not fit whole into the maximum length."""
+    """True when a part of the texts was not read."""
     document: D | None = None
     """The document itself, the same object, where it was asked for."""
+    windows: tuple[Window, ...] = ()
+    """All that were read of the document, in order, where it was read in windows."""
+
+    @property
+    def window(self) -> Window | None:
+        """The best of the windows, the first of equal ones; None without windows."""
+        return best_window(self.windows)
+
+
+def best_window(windows: Sequence[Window]) -> Window | None:
+    """Return the window with the highest logit, the first of equal ones; None where none is."""
+    return max(windows, key=lambda window: window.logit, default=None)
 
 
 def activate(logits: NDArray[np.float32], activation: str) -> NDArray[np.float32]:
     """Return scores: what ``activation``, one of ACTIVATIONS, makes of logits."""
     return ACTIVATIONS[activation](logits)
+
+
+def activated(logit: float, activation: str) -> float:
+    """Return the score of one logit, the same as in an array of many."""
+    import numpy as np
+
+    return float(activate(np.array([logit], np.float32), activation)[0])
 
 
 def sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:

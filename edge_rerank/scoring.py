@@ -19,18 +19,25 @@ if TYPE_CHECKING:
 
 
 def score_stream(
-    pairs: Iterator[Pair], parts: Parts, *, activation: str, at_a_time: int, noun: str
+    pairs: Iterator[Pair],
+    parts: Parts,
+    *,
+    activation: str,
+    at_a_time: int,
+    noun: str,
+    place: Callable[[int], int] = int,
 ) -> Iterator[ScoredPair]:
     """Score pairs in order, ``at_a_time`` of them taken before the first is given.
 
     Raises what ``pairs`` raises, and what is raised over a pair, after all pairs before it were
-    given; an error over a pair names it, as a ``noun``, and has its index.
+    given; an error over a pair names it, as a ``noun``, and has its index, or what ``place`` makes
+    of its index.
     """
     first = 0
     while True:
         chunk, failure = _take(pairs, at_a_time)
         if chunk:
-            yield from _scored(chunk, first, parts, activation, noun)
+            yield from _scored(chunk, first, parts, activation, noun, place)
         if failure is not None:
             raise failure
         if len(chunk) < at_a_time:
@@ -50,7 +57,12 @@ def _take(pairs: Iterator[Pair], count: int) -> tuple[list[Pair], Exception | No
 
 
 def _scored(
-    pairs: Sequence[Pair], first: int, parts: Parts, activation: str, noun: str
+    pairs: Sequence[Pair],
+    first: int,
+    parts: Parts,
+    activation: str,
+    noun: str,
+    place: Callable[[int], int],
 ) -> Iterator[ScoredPair]:
     """Score pairs together, or, where that fails, those before the one at fault.
 
@@ -61,14 +73,14 @@ def _scored(
         found = _together(pairs, tokenizer, engine, activation)
     except (EngineError, InputError, TokenizerError) as error:
         if len(pairs) == 1:
-            raise _located(error, first, noun)  # noqa: B904 - the same error
+            raise located(error, place(first), noun)  # noqa: B904 - the same error
         found = None
     if found is not None:
         yield from found
         return
     middle = len(pairs) // 2
-    yield from _scored(pairs[:middle], first, parts, activation, noun)
-    yield from _scored(pairs[middle:], first + middle, parts, activation, noun)
+    yield from _scored(pairs[:middle], first, parts, activation, noun, place)
+    yield from _scored(pairs[middle:], first + middle, parts, activation, noun, place)
 
 
 def _together(
@@ -80,7 +92,7 @@ def _together(
     return map(ScoredPair, *(column.tolist() for column in columns))
 
 
-def _located(error: EdgeRerankError, index: int, noun: str) -> EdgeRerankError:
+def located(error: EdgeRerankError, index: int, noun: str) -> EdgeRerankError:
     """Say of which pair of all it is, where it was raised over one alone."""
     error.index = index
     error.args = (f"{noun} {index}: {str(error).removeprefix('pair 0 ')}",)

@@ -11,6 +11,11 @@ from typing import Any
 
 from edge_rerank.cli.common import add_loading_options, add_model_option, open_reranker
 from edge_rerank.cli.failures import EXIT_CODES, EXIT_OK
+from edge_rerank.cli.long_documents import (
+    add_long_document_options,
+    long_document_arguments,
+    window_facts,
+)
 from edge_rerank.cli.parser import whole_number
 from edge_rerank.cli.progress import ProgressLine
 from edge_rerank.cli.table import print_table
@@ -31,7 +36,9 @@ examples:
   edge-rerank rank "how do plants eat?" --file corpus.jsonl --text-field body --json
   cat passages.txt | edge-rerank rank "how do plants eat?"
 
-With --json each line has rank, index (from 0), score, logit, tokens, truncated and document.
+With --json each line has rank, index (from 0), score, logit, tokens, truncated and document; with
+--long-documents windows also windows, how many were read, and window, where the best of them lies:
+[first character, the one behind its last].
 
 {EXIT_CODES}
 """
@@ -66,6 +73,7 @@ def add_command(commands: Any) -> None:
     parser.add_argument("--top-k", type=whole_number, metavar="K", help="print only the K best")
     parser.add_argument("--logits", action="store_true", help="show raw logits, not scores")
     parser.add_argument("--json", action="store_true", help="print JSON Lines instead of a table")
+    add_long_document_options(parser)
     add_model_option(parser)
     add_loading_options(parser)
     parser.set_defaults(run=run, prints=True, texts=("query", "documents", "text_field"))
@@ -75,7 +83,7 @@ def run(options: argparse.Namespace) -> int:
     """Rank and print."""
     if not options.query.strip():
         raise InputError("the query is empty; is the shell variable set?")
-    name = _file_name(options)
+    name, how = _file_name(options), long_document_arguments(options)
     with ExitStack() as stack:
         entries = None
         if name is not None:  # what cannot be read is refused before the model is loaded
@@ -93,6 +101,7 @@ def run(options: argparse.Namespace) -> int:
             scores="logits" if options.logits else None,
             text_field=options.text_field,
             progress=bar.show,
+            **how,
         )
     if options.json:
         _print_json(ranked)
@@ -145,6 +154,7 @@ def _print_json(ranked: list[RankedDocument[Document]]) -> None:
             "logit": result.logit,
             "tokens": result.tokens,
             "truncated": result.truncated,
+            **window_facts(result.windows),
         }
         facts = json.dumps(line, ensure_ascii=False, allow_nan=False)
         print(f'{facts[:-1]}, "document": {_source(result.document)}}}')

@@ -44,7 +44,7 @@ def _check_last(line: Line, leftover: Leftover, scorer: Scorer) -> None:
     where = f"{leftover.path}:{leftover.lines}"
     written, names = parse_object(leftover.last, where), scorer.members.names
     passed = {name: value for name, value in written.items() if name not in names}
-    if passed != _fields(line.record, names) or not set(names[:-1]) <= set(written):
+    if passed != _fields(line.record, names) or not set(scorer.members.added) <= set(written):
         raise InputError(
             f"{where}: is not what score makes of {line.place} with these options: it is from "
             f"another input, or from other options; {_AGAIN}"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from edge_rerank.cli.common import add_loading_options, add_model_option, open_reranker
 from edge_rerank.cli.failures import EXIT_CODES, EXIT_OK, UnfinishedError
+from edge_rerank.cli.long_documents import add_long_document_options, long_document_arguments
 from edge_rerank.cli.parser import whole_number
 from edge_rerank.cli.progress import ProgressLine
 from edge_rerank.cli.scoring import ON_ERROR, Line, Members, Scorer, lines_of
@@ -23,9 +24,10 @@ if TYPE_CHECKING:
 _EPILOG = f"""\
 Each line in is an object with "query" and "document", both strings; what else it holds, such as
 an id, is passed through as it is written. Each line out is the same object with score, logit,
-tokens and truncated added, in the same order. Memory does not grow with the number of lines. A
-JSON array of objects (.json) and a table (.csv, .tsv) are read too, and so are files compressed
-with gzip, bz2 or xz.
+tokens and truncated added, in the same order; with --long-documents windows also windows, how
+many were read, and window, where the best of them lies: [first character, the one behind its
+last]. Memory does not grow with the number of lines. A JSON array of objects (.json) and a table
+(.csv, .tsv) are read too, and so are files compressed with gzip, bz2 or xz.
 
 A file named by --output appears when all of it is written. A run that ends early, even by a kill
 or a full disk, keeps its finished lines in FILE.RANDOM.partial; the same command with --resume
@@ -89,6 +91,7 @@ def add_command(commands: Any) -> None:
         metavar="N",
         help="pairs read before their scores are written (default: %(default)s)",
     )
+    add_long_document_options(parser)
     add_model_option(parser)
     add_loading_options(parser)
     parser.set_defaults(run=run, texts=("query_field", "text_field", "score_field"))
@@ -99,7 +102,9 @@ def run(options: argparse.Namespace) -> int:
     from edge_rerank.cli.output import open_output, same_file  # other commands start sooner without
 
     name = _input_name(options)
-    members = Members.named(options.score_field)
+    how = long_document_arguments(options)
+    windows = options.long_documents == "windows"
+    members = Members.named(options.score_field, windows=windows)
     with open_entries(name, options.format) as entries:
         if same_file(options.output, entries.source.identity()):
             raise InputError(f"{entries.source.name}: is the output as well; name another file")
@@ -108,7 +113,7 @@ def run(options: argparse.Namespace) -> int:
         )
         output = open_output(options.output, resume=options.resume)
         try:
-            _score_all(options, lines, members, output, entries.source.share)
+            _score_all(options, how, lines, members, output, entries.source.share)
             output.publish()
         except BaseException as error:
             raise UnfinishedError(error, output.stop()) from error
@@ -126,13 +131,16 @@ def _input_name(options: argparse.Namespace) -> str:
 
 def _score_all(
     options: argparse.Namespace,
+    how: Mapping[str, Any],
     lines: Iterator[Line],
     members: Members,
     output: Output,
     share: Any,
 ) -> None:
     with open_reranker(options) as reranker, closing(ProgressLine("pairs", share=share)) as bar:
-        scorer = Scorer(reranker, members, logits=options.logits, on_error=options.on_error)
+        scorer = Scorer(
+            reranker, members, logits=options.logits, on_error=options.on_error, how=how
+        )
         if output.leftover is not None:
             from edge_rerank.cli.resuming import after_leftover
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from edge_rerank.cli.common import with_members
 from edge_rerank.cli.failures import in_options
+from edge_rerank.cli.long_documents import window_facts
 from edge_rerank.cli.streams import say
-from edge_rerank.description import Scores
 from edge_rerank.errors import EdgeRerankError, EngineError, InputError, TokenizerError
 from edge_rerank.pairs import Pair
 from edge_rerank.reading.entries import Entry
@@ -31,38 +31,44 @@ class Members:
     tokens: str
     truncated: str
     error: str
+    windows: str | None
+    """None where documents are not read in windows."""
+    window: str | None
 
     @classmethod
-    def named(cls, score: str) -> Members:
+    def named(cls, score: str, *, windows: bool = False) -> Members:
         """Name all by the score's name; raises InputError for one that is empty."""
         if not score:
             raise InputError("--score-field is empty; expected a name")
         prefix = "" if score == "score" else f"{score}_"
         others = ("logit", "tokens", "truncated", "error")
-        return cls(score, *(f"{prefix}{name}" for name in others))
+        of_windows = [f"{prefix}{name}" if windows else None for name in ("windows", "window")]
+        return cls(score, *(f"{prefix}{name}" for name in others), *of_windows)
 
     def of(self, pair: ScoredPair) -> dict[str, Any]:
         """Return what a scored pair's line gets."""
-        return {
-            self.score: pair.score,
-            self.logit: pair.logit,
-            self.tokens: pair.tokens,
-            self.truncated: pair.truncated,
-        }
+        values = (pair.score, pair.logit, pair.tokens, pair.truncated)
+        facts = window_facts(pair.windows).values()
+        return dict(zip(self.added, (*values, *facts), strict=True))
 
     def of_error(self, message: str) -> dict[str, Any]:
         """Return what the line of a pair gets that could not be scored."""
-        nothing = dict.fromkeys((self.score, self.logit, self.tokens, self.truncated))
-        return {**nothing, self.error: message}
+        return {**dict.fromkeys(self.added), self.error: message}
+
+    @property
+    def added(self) -> tuple[str, ...]:
+        """Those of a pair that was scored."""
+        names = (self.score, self.logit, self.tokens, self.truncated, self.windows, self.window)
+        return tuple(name for name in names if name is not None)
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All of them."""
-        return (self.score, self.logit, self.tokens, self.truncated, self.error)
+        """All of them, that of an error last."""
+        return (*self.added, self.error)
 
     def check(self, record: Record, place: str) -> None:
         """Raise :class:`ClashError` where an object has such a member already."""
-        taken = [name for name in self.names[:-1] if name in record]
+        taken = [name for name in self.added if name in record]
         if taken:
             raise ClashError(
                 f"{place}: has the field {', '.join(map(repr, taken))} already, which is what "
@@ -109,12 +115,21 @@ class Scorer:
     """Turns lines into lines with scores, and counts those that cannot be scored."""
 
     def __init__(
-        self, reranker: Reranker, members: Members, *, logits: bool, on_error: str
+        self,
+        reranker: Reranker,
+        members: Members,
+        *,
+        logits: bool,
+        on_error: str,
+        how: Mapping[str, Any],
     ) -> None:
-        """Score with a reranker; ``on_error`` is one of ON_ERROR."""
+        """Score with a reranker; ``on_error`` is one of ON_ERROR.
+
+        ``how`` are the arguments of :meth:`Reranker.score` that say how long texts are read.
+        """
         self.members, self.on_error = members, on_error
         self._reranker = reranker
-        self._scores: Scores | None = "logits" if logits else None
+        self._how: Mapping[str, Any] = {"scores": "logits" if logits else None, **how}
         self._bad, self._good = 0, 0
         self._first: InputError | None = None
 
@@ -148,7 +163,7 @@ class Scorer:
 
     def score(self, line: Line) -> ScoredPair:
         """Score one line."""
-        return next(self._reranker.score([line.pair], scores=self._scores))
+        return next(self._reranker.score([line.pair], **self._how))
 
     def check_result(self, *, scored: int) -> None:
         """Say how many lines were bad; raises InputError where not one was good."""
@@ -194,7 +209,7 @@ class Scorer:
         while rest := lines[len(results) :]:
             pairs = [line.pair for line in rest]
             try:
-                for pair in self._reranker.score(pairs, scores=self._scores, at_a_time=len(pairs)):
+                for pair in self._reranker.score(pairs, at_a_time=len(pairs), **self._how):
                     results.append(pair)
             except (InputError, TokenizerError) as error:
                 place = lines[len(results)].place

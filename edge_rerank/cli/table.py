@@ -15,11 +15,14 @@ _PIPED_WIDTH = 100  # where the output is no terminal
 def print_table(
     ranked: Sequence[RankedDocument[Document]], *, text_field: str, logits: bool
 ) -> None:
-    """Print results, best first, a line each; ``*`` marks texts that did not fit whole."""
+    """Print results, best first, a line each; ``*`` marks texts that were not read whole.
+
+    Of a document that was read in several windows the best one is shown.
+    """
     rows = [("rank", "logit" if logits else "score", "document")]
     for place, result in enumerate(ranked, 1):
         mark = "*" if result.truncated else ""
-        rows.append((f"{place}{mark}", f"{result.score:.4f}", _text(result, text_field)))
+        rows.append((f"{place}{mark}", f"{result.score:.4f}", _shown(result, text_field)))
     if len(rows) == 1:
         return
     first, second = (max(len(row[column]) for row in rows) for column in (0, 1))
@@ -27,8 +30,14 @@ def print_table(
     for rank, score, text in rows:
         print(f"{rank:>{first}}  {score:>{second}}  {fitted(text, room)}".rstrip())
     cut = sum(result.truncated for result in ranked)
-    if cut:
+    windows = sum(len(result.windows) for result in ranked)
+    if cut and windows:
+        print(f"* {cut} of {len(ranked)} were not read whole (--max-windows)")
+    elif cut:
         print(f"* {cut} of {len(ranked)} did not fit into the model's maximum length whole")
+    if windows > len(ranked):
+        tokens = sum(result.tokens for result in ranked)
+        print(f"read in {windows:,} windows, {tokens:,} tokens in all; the best of each is shown")
 
 
 def fitted(text: str, width: int) -> str:
@@ -59,6 +68,13 @@ def _visible(char: str) -> str:
     if category in ("Cc", "Zl", "Zp"):
         return " "
     return "" if category in ("Cs", "Cf") and char != "\u200d" else char
+
+
+def _shown(result: RankedDocument[Document], text_field: str) -> str:
+    text, window = _text(result, text_field), result.window
+    if window is None or len(result.windows) == 1:
+        return text
+    return f"[{window.start}:{window.end}] {text[window.start : window.end]}"
 
 
 def _text(result: RankedDocument[Document], text_field: str) -> str:

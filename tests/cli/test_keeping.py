@@ -363,7 +363,7 @@ def test_a_pair_that_the_model_cannot_take(
     written: list[str] = []
     with Reranker.load(artifact_path) as reranker:
         failing: Any = Failing(reranker, 3, kind)
-        scorer = Scorer(failing, members, logits=False, on_error=on_error)
+        scorer = Scorer(failing, members, logits=False, on_error=on_error, how={})
         with nullcontext() if raised is None else pytest.raises(EdgeRerankError, match=raised):
             for batch in scorer.batches(iter(lines), 5):
                 written += batch
