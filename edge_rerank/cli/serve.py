@@ -13,12 +13,14 @@ from edge_rerank.artifact.builtin import builtin_model
 from edge_rerank.artifact.folder import load_artifact
 from edge_rerank.cli.common import add_loading_options
 from edge_rerank.cli.failures import EXIT_CODES, EXIT_OK
+from edge_rerank.cli.long_documents import add_long_document_options, long_document_arguments
 from edge_rerank.cli.parser import number, whole_number
 from edge_rerank.cli.streams import say
 from edge_rerank.errors import InputError, MissingExtraError
 from edge_rerank.installation import install_command
 from edge_rerank.loading.background import Background
 from edge_rerank.reranker import Reranker
+from edge_rerank.windows.options import reading
 
 _EPILOG = f"""\
 examples:
@@ -70,6 +72,7 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="drop models that have not been used for that long",
     )
+    add_long_document_options(parser)
     add_loading_options(parser)
 
 
@@ -212,6 +215,7 @@ def _settings(
         models=tuple(ModelSource(name, path) for name, path in models),
         load=load,
         limits=limits,
+        reading=reading(**long_document_arguments(options)),
         keep_seconds=options.keep,
         keys=read_keys(options.api_keys),
         cors_origins=tuple(options.cors_origin),

@@ -29,6 +29,13 @@ def schemas(limits: Limits) -> Schema:
     tei_error = _object("error error_type", error=text, error_type=tei_types)
     usage = _object("prompt_tokens total_tokens", prompt_tokens=whole, total_tokens=whole)
     index = {"type": "integer", "minimum": 0}
+    spans = _object(
+        "",
+        mode={"enum": ["enabled", "disabled", None]},
+        threshold={"type": ["number", "null"]},
+        max_spans=count,
+    )
+    span = _object("start end score", start=index, end=index, score=number)
     documents_request = _object(
         "query documents",
         query=query,
@@ -49,7 +56,13 @@ def schemas(limits: Limits) -> Schema:
             "anyOf": [{"type": "null"}, _list(text)],
             "description": "fields of the objects whose values are read in place of `text`",
         },
-        relevant_spans={"type": "null"},
+        max_chunks_per_doc={
+            "type": ["integer", "null"],
+            "minimum": 1,
+            "description": "most windows that a long document is read in; the best counts",
+        },
+        long_documents={"enum": ["truncate", "windows", None]},
+        relevant_spans={"anyOf": [{"type": "null"}, spans]},
         texts={"type": "null"},
     )
     tei_request = _object(
@@ -71,6 +84,9 @@ def schemas(limits: Limits) -> Schema:
         logit=number,
         tokens=whole,
         truncated=flag_only,
+        windows=whole,
+        window=_object("start end", start=index, end=index),
+        relevant_spans=_list(span),
     )
     tei_result = _object("index score", index=index, score=number, text=text)
     label = _list(_object("score label", score=number, label=text))

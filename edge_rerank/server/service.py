@@ -28,7 +28,11 @@ from edge_rerank.server.observation import Observation
 from edge_rerank.server.scheduler import Scheduler
 from edge_rerank.server.settings import ModelSource, Settings
 from edge_rerank.server.shapes.work import Outcome, Work
+from edge_rerank.server.windows import joined_all, plan_all, reading_of
 from edge_rerank.tokenizing.choose import PairTokenizer
+from edge_rerank.windows.counting import Counter
+from edge_rerank.windows.options import Reading
+from edge_rerank.windows.planning import Plan, Planner
 
 Gone = Callable[[], Coroutine[Any, Any, None]]
 """Waits until the client has gone."""
@@ -66,7 +70,9 @@ class Service:
             async with self.models.use(name) as reranker:
                 work = await self._cut(work, reranker)
                 joins = (await self.models.facts(name)).engine.engine == "native"
-                job = await self._score(work, reranker, joins, wait)
+                plans, how = await self._plan(work, reranker)
+                pairs = [pair for plan in plans for pair in plan.pairs] if plans else work.pairs
+                job = await self._score(replace(work, pairs=pairs), reranker, joins, wait)
         except CutError as error:
             raise InvalidError(
                 f"text {error.index} does not fit whole into the model's "
@@ -79,7 +85,8 @@ class Service:
             self.log.trouble("model failed", error, model=name, id=seen.request_id)
             raise ModelFailedError("the model failed; the server's log says why") from error
         seen.took(job)
-        return Outcome(seen.request_id, work.model or name, job.scored, int(time.time()))
+        scored = joined_all(plans, job.scored, how) if plans else job.scored
+        return Outcome(seen.request_id, work.model or name, scored, int(time.time()))
 
     def stop(self, seconds: float) -> None:
         """Take no more requests, and end those that still wait after ``seconds``."""
@@ -129,13 +136,22 @@ class Service:
         pairs = await asyncio.to_thread(cutter.cut, list(work.pairs), cutting)
         return replace(work, pairs=pairs)
 
+    async def _plan(self, work: Work, reranker: Reranker) -> tuple[list[Plan], Reading]:
+        """Return the windows to read of each pair; no plans where pairs are read as they are."""
+        how = reading_of(work, self.settings.reading)
+        if how.as_they_are:
+            return [], how
+        counter = (await asyncio.to_thread(self._cutter, reranker)).counter
+        most = self.settings.limits.documents
+        return await asyncio.to_thread(plan_all, work, Planner(counter, how), most), how
+
     def _cutter(self, reranker: Reranker) -> Cutter:
         path = reranker.artifact.path
         if path not in self._cutters:
             tokenizer = PairTokenizer(
                 reranker.artifact.file("tokenizer.json"), max_length=reranker.max_length
             )
-            self._cutters[path] = Cutter(tokenizer)
+            self._cutters[path] = Cutter(Counter(tokenizer))
         return self._cutters[path]
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from edge_rerank.windows.options import Reading
+
 MEBIBYTE = 1 << 20
 
 
@@ -50,6 +52,8 @@ class Settings:
     load: Mapping[str, Any] = field(default_factory=dict)
     """Keyword arguments of ``Reranker.load``."""
     limits: Limits = field(default_factory=Limits)
+    reading: Reading = field(default_factory=Reading)
+    """How long texts are read, unless a request says otherwise."""
     keep_seconds: float | None = None
     """Models unused for longer are dropped; None keeps them."""
     keys: tuple[str, ...] = ()

@@ -45,6 +45,8 @@ class Reading:
     """None cuts documents at their end."""
     query_max_tokens: int | None = None
     """Most tokens of a query; None leaves it to the model's rule, or half of a window."""
+    document_max_tokens: int | None = None
+    """Of a document that is read in windows, whole sentences of about so many tokens; None: all."""
 
     @property
     def as_they_are(self) -> bool:

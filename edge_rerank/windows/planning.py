@@ -12,15 +12,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
-from typing import TYPE_CHECKING
 
 from edge_rerank.pairs import Pair
 from edge_rerank.windows.counting import Counter
 from edge_rerank.windows.options import Reading, Windows
 from edge_rerank.windows.splitting import Piece, halves, pieces
-
-if TYPE_CHECKING:
-    from edge_rerank.tokenizing.choose import PairTokenizer
 
 _QUERIES = 1024
 _PIECES_AT_A_TIME = 128
@@ -60,8 +56,8 @@ class _Unit:
 class Planner:
     """Plans pairs for one tokenizer. The same pair always has the same plan."""
 
-    def __init__(self, tokenizer: PairTokenizer, reading: Reading) -> None:
-        self._counter = Counter(tokenizer)
+    def __init__(self, counter: Counter, reading: Reading) -> None:
+        self._counter = counter
         self._reading = reading
         self._query = lru_cache(_QUERIES)(self._shortened)
 
@@ -98,12 +94,13 @@ class Planner:
             return [(0, len(document))], False
         room = query.room
         while True:
-            spans, unread = _packed(self._units(document, room), room, windows)
+            units = _Taken(self._units(document, room), self._reading.document_max_tokens)
+            spans, unread = _packed(units, room, windows)
             if not spans:
                 return [(0, len(document))], False  # all blank
             texts = [document[start:end] for start, end in spans]
             if room == 1 or self._counter.fit(query.text, texts):
-                return spans, unread
+                return spans, unread or units.more
             room -= max(1, room // 8)
 
     def _units(self, document: str, room: int) -> Iterator[_Unit]:
@@ -120,6 +117,24 @@ class Planner:
                     yield _Unit(piece, tokens)
                 else:
                     yield from self._counted(document, halves(document, piece), limit)
+
+
+class _Taken:
+    """Units of up to so many tokens together, one at least."""
+
+    def __init__(self, units: Iterator[_Unit], most: int | None) -> None:
+        self._units, self._most = units, most
+        self.more = False
+        """There were others."""
+
+    def __iter__(self) -> Iterator[_Unit]:
+        tokens = 0
+        for unit in self._units:
+            self.more = self._most is not None and tokens > 0 and tokens + unit.tokens > self._most
+            if self.more:
+                return
+            tokens += unit.tokens
+            yield unit
 
 
 def _packed(

@@ -10,6 +10,7 @@ from edge_rerank.errors import InputError, TokenizerError
 from edge_rerank.pairs import Pair
 from edge_rerank.results import ScoredPair
 from edge_rerank.scoring import located, score_stream
+from edge_rerank.windows.counting import Counter
 from edge_rerank.windows.joining import joined
 from edge_rerank.windows.options import Reading
 from edge_rerank.windows.planning import Plan, Planner
@@ -31,7 +32,7 @@ def score_windows(
     noun: str,
 ) -> Iterator[ScoredPair]:
     """Score pairs in order, each by its windows; as :func:`edge_rerank.scoring.score_stream`."""
-    planner = Planner(parts()[0], reading)
+    planner = Planner(Counter(parts()[0]), reading)
     waiting: deque[Plan] = deque()
     done = 0
     first = 0  # the window that the oldest of those that wait begins with

@@ -26,7 +26,24 @@ BAD = [
     ({"query": "q", "documents": ["a"], "top_n": True}, "top_n"),
     ({"query": "q", "documents": ["a"], "return_documents": "yes"}, "return_documents"),
     ({"query": "q", "documents": ["a"], "model": 3}, "model"),
-    ({"query": "q", "documents": ["a"], "relevant_spans": {"mode": "enabled"}}, "relevant_spans"),
+    ({"query": "q", "documents": ["a"], "relevant_spans": True}, "relevant_spans"),
+    ({"query": "q", "documents": ["a"], "relevant_spans": {"mode": "on"}}, "mode"),
+    ({"query": "q", "documents": ["a"], "relevant_spans": {"threshold": "0.1"}}, "threshold"),
+    ({"query": "q", "documents": ["a"], "relevant_spans": {"max_spans": -1}}, "max_spans"),
+    (
+        {"query": "q", "documents": ["a"], "relevant_spans": {}, "long_documents": "truncate"},
+        "relevant_spans",
+    ),
+    ({"query": "q", "documents": ["a"], "long_documents": "chunks"}, "long_documents"),
+    ({"query": "q", "documents": ["a"], "max_chunks_per_doc": 0}, "max_chunks_per_doc"),
+    (
+        {"query": "q", "documents": ["a"], "max_chunks_per_doc": 2, "truncation_side": "left"},
+        "end is to be kept",
+    ),
+    (
+        {"query": "q", "documents": ["a b. " * 900], "max_chunks_per_doc": 2, "truncation": False},
+        "not read whole",
+    ),
     ({"query": "q", "documents": ["a"] * 10_001}, "10000"),
     ({"query": "q" * 40_000, "documents": ["a"]}, "32768"),
 ]

@@ -12,6 +12,7 @@ from edge_rerank import InputError, Windows
 from edge_rerank.artifact.builtin import builtin_model
 from edge_rerank.description import TokenizerChoice
 from edge_rerank.tokenizing.choose import PairTokenizer
+from edge_rerank.windows.counting import Counter
 from edge_rerank.windows.options import Reading, reading
 from edge_rerank.windows.planning import Plan, Planner
 from tests.support.made_tokenizers import byte_level, unigram
@@ -37,7 +38,7 @@ def tokenizer(
 
 
 def plan(tokenizer: PairTokenizer, document: str, windows: Windows, query: str = QUERY) -> Plan:
-    return Planner(tokenizer, Reading(windows)).plan(query, document)
+    return Planner(Counter(tokenizer), Reading(windows)).plan(query, document)
 
 
 @given(document=TEXTS, overlap=st.sampled_from([0.0, 0.25, 0.9]))
@@ -118,7 +119,9 @@ def test_a_long_query_leaves_half_of_each_window(tokenizer: PairTokenizer) -> No
 @pytest.mark.parametrize("tokens", [1, 3, 1000])
 def test_a_query_keeps_to_its_budget(tokenizer: PairTokenizer, tokens: int) -> None:
     query = "how do plants eat " * 50
-    (asked, document), *others = Planner(tokenizer, Reading(None, tokens)).plan(query, "a").pairs
+    (asked, document), *others = (
+        Planner(Counter(tokenizer), Reading(None, tokens)).plan(query, "a").pairs
+    )
     assert (document, others) == ("a", [])
     specials = int(tokenizer.encode([("", "")]).lengths[0])
     assert int(tokenizer.encode([(asked, "")]).lengths[0]) - specials <= tokens

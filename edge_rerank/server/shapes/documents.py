@@ -9,10 +9,13 @@ from typing import Any
 from edge_rerank.server.errors import InvalidError, RequestError
 from edge_rerank.server.settings import Limits
 from edge_rerank.server.shapes import fields
-from edge_rerank.server.shapes.work import Cutting, Outcome, Work
+from edge_rerank.server.shapes.work import Cutting, Outcome, Spans, Work
+from edge_rerank.windows.options import LONG_DOCUMENTS, LongDocuments, Windows
 
 API_VERSION = "2"
 _TEXT = ("text",)
+_THRESHOLD = 0.1
+"""Least score of a span, as Cohere has it."""
 
 
 def parse(body: Mapping[str, Any], limits: Limits) -> Work:
@@ -26,7 +29,7 @@ def parse(body: Mapping[str, Any], limits: Limits) -> Work:
         _text(document, f"`documents[{index}]`", names, limits)
         for index, document in enumerate(documents)
     ]
-    _refuse_spans(body)
+    spans = _spans(body)
     returned = fields.flag(body, "return_documents", False)
     return Work(
         pairs=[(query, text) for text in texts],
@@ -36,6 +39,8 @@ def parse(body: Mapping[str, Any], limits: Limits) -> Work:
         details=fields.flag(body, "return_details", False),
         documents=documents if returned else None,
         cutting=_cutting(body),
+        long_documents=_long_documents(body, spans),
+        spans=spans,
     )
 
 
@@ -75,6 +80,14 @@ def _result(index: int, work: Work, outcome: Outcome) -> dict[str, Any]:
     if work.details:
         pair = outcome.scored[index]
         result.update(logit=pair.logit, tokens=pair.tokens, truncated=pair.truncated)
+        if pair.window is not None:
+            window = {"start": pair.window.start, "end": pair.window.end}
+            result.update(windows=len(pair.windows), window=window)
+    if work.spans is not None:
+        result["relevant_spans"] = [
+            {"start": window.start, "end": window.end, "score": window.score}
+            for window in outcome.windows(index, work.spans)
+        ]
     return result
 
 
@@ -110,11 +123,34 @@ def _raw(body: Mapping[str, Any]) -> bool:
     return fields.flag(body, "raw_scores", False) or not fields.flag(body, "use_activation", True)
 
 
-def _refuse_spans(body: Mapping[str, Any]) -> None:
-    spans = body.get("relevant_spans")
-    if spans is None or (isinstance(spans, dict) and spans.get("mode") == "disabled"):
-        return
-    raise InvalidError("`relevant_spans` is not supported; leave it out")
+def _spans(body: Mapping[str, Any]) -> Spans | None:
+    """Read Cohere's ``relevant_spans``."""
+    value = body.get("relevant_spans")
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        raise InvalidError("`relevant_spans` must be an object, or null")
+    if fields.choice(value, "mode", ("enabled", "disabled")) == "disabled":
+        return None
+    threshold = value.get("threshold", _THRESHOLD)
+    if threshold is None:
+        threshold = _THRESHOLD
+    if isinstance(threshold, bool) or not isinstance(threshold, (int, float)):
+        raise InvalidError("`threshold` of `relevant_spans` must be a number, or null")
+    return Spans(threshold, fields.count_or_all(value, "max_spans"))
+
+
+def _long_documents(body: Mapping[str, Any], spans: Spans | None) -> LongDocuments | Windows | None:
+    """Read Cohere's ``max_chunks_per_doc``, and our own ``long_documents``."""
+    chosen = fields.choice(body, "long_documents", LONG_DOCUMENTS)
+    chunks = fields.whole(body, "max_chunks_per_doc", least=1)
+    if chosen == "truncate" and spans is not None:
+        raise InvalidError("`relevant_spans` needs windows; leave out `long_documents`: truncate")
+    if chosen == "truncate" or (chunks == 1 and spans is None):
+        return "truncate"
+    if chunks is not None:
+        return Windows(max_windows=chunks)
+    return None if chosen is None and spans is None else "windows"
 
 
 def _cutting(body: Mapping[str, Any]) -> Cutting:

@@ -8,9 +8,10 @@ from typing import Any, Protocol
 
 from edge_rerank.inputs.texts import is_blank
 from edge_rerank.pairs import Pair
-from edge_rerank.results import ScoredPair
+from edge_rerank.results import ScoredPair, Window
 from edge_rerank.server.errors import RequestError
 from edge_rerank.server.settings import Limits
+from edge_rerank.windows.options import LongDocuments, Windows
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,16 @@ class Cutting:
     """The document's end is kept in place of its beginning."""
     query_tokens: int | None = None
     document_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Spans:
+    """Which windows of each document to name."""
+
+    threshold: float
+    """Least score, 0 to 1."""
+    most: int | None = None
+    """None is all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +53,9 @@ class Work:
     single: bool = False
     """The answer is one value, not a list of them."""
     cutting: Cutting = Cutting()
+    long_documents: LongDocuments | Windows | None = None
+    """None is what the server was told at its start."""
+    spans: Spans | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +78,12 @@ class Outcome:
         """Return what the request calls the score of a pair."""
         pair = self.scored[index]
         return pair.logit if work.raw else pair.score
+
+    def windows(self, index: int, spans: Spans) -> list[Window]:
+        """Return the windows of a document that are good enough, best first."""
+        found = sorted(self.scored[index].windows, key=lambda window: -window.logit)
+        good = [window for window in found if window.score >= spans.threshold]
+        return good if spans.most is None else good[: spans.most]
 
     def order(self, work: Work) -> list[int]:
         """Return the indices best first, ties by index, no more than were asked for.
