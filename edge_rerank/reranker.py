@@ -16,12 +16,14 @@ from edge_rerank.artifact.folder import Artifact, load_artifact
 from edge_rerank.description import Description, EngineChoice, Kernel, Scores, ThreadsChoice
 from edge_rerank.engines.choose import check_choice, create_engine
 from edge_rerank.engines.protocol import Engine
-from edge_rerank.errors import ClosedError, EngineError, InputError, shown
+from edge_rerank.errors import ClosedError, InputError, shown
+from edge_rerank.handles import OpenedHere
 from edge_rerank.inputs import parameters, texts
 from edge_rerank.loading.parts import open_parts
 from edge_rerank.loading.self_check import check_at_load, check_rounding
 from edge_rerank.loading.settings import Settings
 from edge_rerank.machine.blas import import_numpy
+from edge_rerank.machine.floats import default_floats
 from edge_rerank.machine.threads import AUTO, resolve_threads
 from edge_rerank.pairs import Pair, check_text
 from edge_rerank.results import Document, RankedDocument, ScoredPair
@@ -52,7 +54,7 @@ class Reranker:
     _settings: Settings
     _open: tuple[PairTokenizer, Engine] | None
     """Read and replaced as one, so that another thread's :meth:`close` is seen whole."""
-    _process: int
+    _here: OpenedHere
 
     def __init__(self, *arguments: object, **keywords: object) -> None:
         """Refuse: a model is opened with :meth:`load`."""
@@ -63,6 +65,7 @@ class Reranker:
         raise InputError(f"a model is opened with Reranker.load({', '.join(given)})")
 
     @classmethod
+    @default_floats()
     def load(
         cls,
         path: str | os.PathLike[str] | None = None,
@@ -126,7 +129,8 @@ class Reranker:
         if self_check:
             _check_or_close(artifact, tokenizer, running)
         self = cls.__new__(cls)
-        self._artifact, self._open, self._process = artifact, (tokenizer, running), os.getpid()
+        self._artifact, self._open = artifact, (tokenizer, running)
+        self._here = OpenedHere("reranker")
         self._settings = Settings(
             path=None if path is None else artifact.path,
             threads=None if threads in (None, AUTO) else count,
@@ -339,12 +343,7 @@ class Reranker:
         parts = self._open
         if parts is None:
             raise ClosedError("this reranker is closed; load a new one with Reranker.load()")
-        if self._process != os.getpid():
-            # A fork copies memory but no threads: the engine would wait for its own for ever.
-            raise EngineError(
-                f"this reranker was loaded in process {self._process}, and this is {os.getpid()}, "
-                "forked from it; load one in each process"
-            )
+        self._here.check()
         return parts
 
     def _scored(

@@ -7,6 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from edge_rerank.errors import EdgeRerankError, EngineError, InputError, TokenizerError
+from edge_rerank.machine.floats import default_floats
 from edge_rerank.pairs import Pair
 from edge_rerank.results import ScoredPair, activate
 
@@ -83,6 +84,7 @@ def _scored(
     yield from _scored(pairs[middle:], first + middle, parts, activation, noun, place)
 
 
+@default_floats()
 def _together(
     pairs: Sequence[Pair], tokenizer: PairTokenizer, engine: Engine, activation: str
 ) -> Iterator[ScoredPair]:

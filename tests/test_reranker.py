@@ -89,16 +89,32 @@ def test_progress_counts_what_is_scored(reranker: Reranker) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
-def test_use_after_a_fork_is_refused(reranker: Reranker, capfd: pytest.CaptureFixture[str]) -> None:
-    reranker.rank(QUERY, ["water"])
-    child = os.fork()
-    if child == 0:
-        try:
-            reranker.rank(QUERY, ["water"])
-        except EngineError as error:
-            os._exit(0 if "load one in each process" in str(error) else 1)
-        os._exit(2)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+@pytest.mark.parametrize("engine", ["native", "onnxruntime"])
+def test_use_after_a_fork_is_refused(engine: Any) -> None:
+    with Reranker.load(engine=engine, threads=2) as opened:
+        opened.rank(QUERY, ["water"])
+        child = os.fork()
+        if child == 0:
+            uses = [
+                lambda: opened.rank(QUERY, ["water"]),
+                lambda: opened.rank(QUERY, []),
+                lambda: opened.predict([(QUERY, "water")]),
+                opened.describe,
+                lambda: opened.max_length,
+            ]
+            refused = [_says(use, "load one in each process") for use in uses]
+            opened.close()  # must not wait for threads that are not there
+            opened.close()
+            os._exit(0 if all(refused) else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def _says(use: Callable[[], object], why: str) -> bool:
+    try:
+        use()
+    except EngineError as error:
+        return why in str(error)
+    return False
 
 
 def test_probes_are_scored_and_compared(make_artifact: Callable[..., Path]) -> None:

@@ -25,7 +25,7 @@ from edge_rerank.errors import (
     ManifestError,
     shown,
 )
-from edge_rerank.machine.floats import rounding_fault
+from edge_rerank.machine.floats import default_floats, rounding_fault
 
 MANIFEST_NAME = "manifest.json"
 PROBES_VERSION = 1
@@ -81,6 +81,7 @@ def open_artifact(path: str | os.PathLike[str]) -> Artifact:
     return artifact
 
 
+@default_floats()
 def load_artifact(path: str | os.PathLike[str], *, verify: bool = True) -> Artifact:
     """Open a model folder and check it against its manifest.
 

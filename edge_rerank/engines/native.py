@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from edge_rerank.artifact.folder import Artifact
 from edge_rerank.description import EngineInfo, EngineName, Kernel, Memory, Timings
 from edge_rerank.engines.checks import check_batch
-from edge_rerank.errors import ClosedError, EngineError, InputError
-from edge_rerank.handles import OfThisProcess
+from edge_rerank.errors import ClosedError, InputError
+from edge_rerank.handles import OfThisProcess, OpenedHere
 from edge_rerank.native_library import Library, Options, UnavailableError, load_library
 from edge_rerank.pairs import TokenizedBatch
 
@@ -78,9 +78,10 @@ class NativeEngine(OfThisProcess):
         handle = library.open(os.fsencode(artifact.path), options)
         self._capacity = library.describe(handle).tokens_in_flight
         self._handle: ctypes.c_void_p | None = handle
-        self._free = weakref.finalize(self, _free, library, handle, os.getpid())
+        # In a forked process, the library itself frees nothing and waits for nobody.
+        self._free = weakref.finalize(self, library.close, handle)
         self._free.atexit = False  # the process ends with all its memory and threads anyway
-        self._process = os.getpid()
+        self._here = OpenedHere("engine")
         self._running = 0
         self._state = threading.Condition()
 
@@ -131,7 +132,7 @@ class NativeEngine(OfThisProcess):
 
     def close(self) -> None:
         """Wait for running calls, end the threads, free weights and buffers."""
-        if self._process != os.getpid():
+        if not self._here:
             return  # what a fork copied of it is not ours to end
         with self._state:
             if self._handle is None:
@@ -143,11 +144,7 @@ class NativeEngine(OfThisProcess):
 
     def _enter(self) -> ctypes.c_void_p:
         """Return the handle, which stays valid until :meth:`_leave`."""
-        if self._process != os.getpid():
-            raise EngineError(
-                f"this engine was made in process {self._process}, and this is {os.getpid()}, "
-                "forked from it; make one in each process"
-            )
+        self._here.check()
         with self._state:
             if self._handle is None:
                 raise ClosedError("the engine is closed; load a new one")
@@ -158,12 +155,6 @@ class NativeEngine(OfThisProcess):
         with self._state:
             self._running -= 1
             self._state.notify_all()
-
-
-def _free(library: Library, handle: ctypes.c_void_p, process: int) -> None:
-    # In a forked process the engine's threads are not there to be waited for.
-    if process == os.getpid():
-        library.close(handle)
 
 
 def _choose_kernel(library: Library, asked: Kernel | None) -> tuple[str, Kernel]:

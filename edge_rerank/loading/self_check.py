@@ -23,9 +23,10 @@ _REMEDY = (
 
 
 def check_rounding() -> None:
-    """Raise ParityError where this thread does not round to nearest, as those that it starts.
+    """Raise ParityError where this thread does not round to nearest, nor those that it starts.
 
-    Denormal numbers taken for zero are let pass: no logit depends on numbers so small.
+    That is where the default cannot be set. Denormal numbers taken for zero are let pass: no logit
+    depends on numbers so small.
     """
     if fault := rounding_fault():
         raise ParityError(fault)

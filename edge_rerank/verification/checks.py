@@ -57,7 +57,7 @@ class FileCheck:
 
 
 def floating_point_check() -> Check:
-    """Report how this thread rounds; those of an engine that it starts inherit it."""
+    """Report how this thread rounds, where the default could not be set for this."""
     fault = rounding_fault() or denormal_fault()
     expected = "to nearest, denormals kept"
     return Check("floating_point", fault is None, fault or "the default", expected, _FLOATS)

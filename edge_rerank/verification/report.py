@@ -30,6 +30,7 @@ from edge_rerank.artifact.folder import (
 )
 from edge_rerank.description import Description, EngineChoice, Kernel, ThreadsChoice
 from edge_rerank.machine.cpu import Cpu, read_cpu
+from edge_rerank.machine.floats import default_floats
 from edge_rerank.parity.agreement import Agreement
 from edge_rerank.parity.limits import Limits
 from edge_rerank.verification.checks import (
@@ -97,6 +98,7 @@ class Verification:
         }
 
 
+@default_floats()
 def verify(
     path: str | os.PathLike[str] | None = None,
     *,

@@ -43,20 +43,23 @@ enum {
     EDGE_RERANK_BAD_ARTIFACT = 2,     /* a file is missing, damaged or contradicts another */
     EDGE_RERANK_UNSUPPORTED = 3,      /* a sound model or a CPU that this build cannot run */
     EDGE_RERANK_OUT_OF_MEMORY = 4,
-    EDGE_RERANK_NOT_FINITE = 5, /* the model gave a logit that is not a finite number */
-    EDGE_RERANK_INTERNAL = 6    /* a fault of this library, or of the system */
+    EDGE_RERANK_NOT_FINITE = 5,   /* the model gave a logit that is not a finite number */
+    EDGE_RERANK_INTERNAL = 6,     /* a fault of this library, or of the system */
+    EDGE_RERANK_OTHER_PROCESS = 7 /* the process was forked from the one that opened the engine */
 };
 
 typedef struct edge_rerank_options {
     uint32_t size;      /* sizeof(edge_rerank_options), so that later versions can add to it */
-    int32_t threads;    /* 1 to 256; 0: as many as there are processors. 1 starts none beside the
-                           caller's; others fail with EDGE_RERANK_INTERNAL where the system refuses */
+    int32_t threads;    /* 1 to 256; 0: as many as this process may run at once, by its affinity and
+                           the CPU quotas of its cgroups. 1 starts none beside the caller's; others
+                           fail with EDGE_RERANK_INTERNAL where the system refuses */
     int32_t max_length; /* most tokens of a pair; 0: the artifact's own, which is the limit */
     int32_t tokens_in_flight; /* tokens worked on at once, which sets the working memory; a call may
                                  have any number of them. 0: a default. A smaller number than one
                                  pair of max_length needs is raised to that. */
     const char *kernel;       /* name of a kernel; NULL: the environment variable
-                                 EDGE_RERANK_KERNEL, or else the fastest one for this CPU */
+                                 EDGE_RERANK_KERNEL, read when it is first asked for, or else the
+                                 fastest one for this CPU */
     int32_t map_weights;      /* 0: the tables of the embeddings are copied, and the files may be
                                  written over once the engine is open. 1: they are mapped: their
                                  pages are read when they are needed and shared by processes, but a
@@ -65,7 +68,8 @@ typedef struct edge_rerank_options {
                                  process. Not there in the first release. */
 } edge_rerank_options;
 
-/* Where the time of the calls so far went; seconds, added up over all threads. */
+/* Where the time of the calls so far went; seconds, added up over all threads. It grows at its
+ * end, and edge_rerank_info with it, whose last member it stays. */
 typedef struct edge_rerank_times {
     double embedding;     /* rows of the embedding table, and their norm */
     double products;      /* linear products, their biases included */
@@ -145,7 +149,8 @@ EDGE_RERANK_API edge_rerank_status edge_rerank_peak(const char *kernel, double *
                                                     double *float32_multiply_adds,
                                                     double *bytes_read);
 
-/* Frees everything; waits for the engine's threads to end. NULL does nothing. */
+/* Frees everything; waits for the engine's threads to end. NULL does nothing, and in a process
+ * forked from the one that opened the engine nothing is freed. */
 EDGE_RERANK_API void edge_rerank_close(edge_rerank_engine *engine);
 
 typedef struct edge_rerank_tokenizer edge_rerank_tokenizer;

@@ -36,14 +36,35 @@ def everywhere() -> Iterator[None]:
 
 def test_threads_keep_off_the_caller_s_processor(library: Library, builtin: Artifact) -> None:
     before = tasks()
-    with opened(library, builtin.path, threads=3) as engine:
+    with opened(library, builtin.path, threads=len(ALLOWED)) as engine:
         workers = tasks() - before
-        assert len(workers) == 2
         score(library, engine, PAIRS)
         (left,) = {frozenset(os.sched_getaffinity(worker)) for worker in workers}
         assert left < ALLOWED
-        assert len(left) == len(ALLOWED) - 1
+        assert len(left) == len(workers)
         assert os.sched_getaffinity(0) == ALLOWED  # the caller's own is left alone
+
+
+def test_more_threads_than_processors_are_not_crammed(library: Library, builtin: Artifact) -> None:
+    before = tasks()
+    with opened(library, builtin.path, threads=len(ALLOWED) + 1) as engine:
+        workers = tasks() - before
+        for processor in sorted(ALLOWED)[:2]:
+            os.sched_setaffinity(0, {processor})
+            os.sched_setaffinity(0, ALLOWED)
+            score(library, engine, PAIRS)
+            assert {frozenset(os.sched_getaffinity(worker)) for worker in workers} == {ALLOWED}
+
+
+def test_a_caller_on_one_processor_draws_no_threads_there(
+    library: Library, builtin: Artifact
+) -> None:
+    before = tasks()
+    with opened(library, builtin.path, threads=2) as engine:
+        (worker,) = tasks() - before
+        os.sched_setaffinity(0, {min(ALLOWED)})
+        score(library, engine, PAIRS)
+        assert os.sched_getaffinity(worker) == ALLOWED
 
 
 def test_a_thread_that_others_placed_stays_there(library: Library, builtin: Artifact) -> None:

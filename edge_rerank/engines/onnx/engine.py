@@ -24,7 +24,7 @@ from edge_rerank.engines.onnx.memory import return_free_memory
 from edge_rerank.engines.onnx.session import CAREFUL_PRODUCTS, open_session
 from edge_rerank.engines.onnx.worker import Worker
 from edge_rerank.errors import ClosedError, no_thread
-from edge_rerank.handles import OfThisProcess
+from edge_rerank.handles import OfThisProcess, OpenedHere
 from edge_rerank.pairs import TokenizedBatch
 
 T = TypeVar("T")
@@ -82,9 +82,11 @@ class OnnxEngine(OfThisProcess):
             ThreadPoolExecutor(threads, "edge-rerank") if threads > 1 else _CallingThread()
         )
         self._closing = threading.Lock()
+        self._here = OpenedHere("engine")
 
     def logits(self, batch: TokenizedBatch) -> NDArray[np.float32]:
         """Return one float32 logit a pair, in input order; see the protocol for the errors."""
+        self._here.check()
         check_batch(batch, max_length=self._max_length, vocabulary=self._vocabulary)
         planned = plan_batches(
             batch.lengths.tolist(),
@@ -107,6 +109,7 @@ class OnnxEngine(OfThisProcess):
 
     def describe(self) -> EngineInfo:
         """Say which ONNX Runtime it is and how it was set up."""
+        self._here.check()
         return EngineInfo(
             engine=self.name,
             version=self._version,
@@ -119,6 +122,8 @@ class OnnxEngine(OfThisProcess):
 
     def close(self) -> None:
         """Wait for running batches, free the session and the buffers, return their memory."""
+        if not self._here:
+            return  # what a fork copied of it is not ours to end
         with self._closing:
             pool, self._pool = self._pool, None
         if pool is None:

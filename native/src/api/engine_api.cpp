@@ -3,16 +3,20 @@
 #include <cstddef>
 #include <cstring>
 #include <string>
-#include <thread>
 
 #include "api/guard.h"
 #include "base/error.h"
+#include "base/process.h"
+#include "base/processors.h"
 #include "edge_rerank.h"
 #include "engine/engine.h"
 #include "kernels/cpu.h"
 #include "kernels/peak.h"
 
-struct edge_rerank_engine { edge_rerank::engine::Engine engine; };
+struct edge_rerank_engine {
+    edge_rerank::engine::Engine engine;
+    const int64_t process = edge_rerank::process_id(); // that opened it, and has its threads
+};
 
 namespace {
 using namespace edge_rerank;
@@ -30,9 +34,10 @@ int in_range(int32_t value, int32_t most, int otherwise, const char *name) {
     return value ? value : otherwise;
 }
 
-// Sizes of the structs in the first version of the interface, from which they only grow.
-constexpr uint32_t kLeastOptions = offsetof(edge_rerank_options, map_weights);
-constexpr uint32_t kLeastInfo = sizeof(edge_rerank_info);
+constexpr uint32_t kLeastOptions = FIRST_SIZE(edge_rerank_options, kernel);
+constexpr uint32_t kLeastInfo =
+    offsetof(edge_rerank_info, times) + FIRST_SIZE(edge_rerank_times, multiply_adds);
+static_assert((kLeastOptions == 24 && kLeastInfo == 112) || sizeof(void *) != 8);
 
 // Reads what the caller's version of the struct has; the rest is zero.
 edge_rerank_options read_options(const edge_rerank_options *given) {
@@ -42,6 +47,18 @@ edge_rerank_options read_options(const edge_rerank_options *given) {
         std::memcpy(&options, given, std::min(size_t(given->size), sizeof options));
     }
     return options;
+}
+
+// The engine, where there is one and this process has its threads.
+engine::Engine &usable(edge_rerank_engine *engine) {
+    need(engine, "engine");
+    if (const int64_t here = process_id(); here != engine->process) {
+        throw Error(EDGE_RERANK_OTHER_PROCESS,
+                    "the engine was opened in process " + std::to_string(engine->process) +
+                        ", and this is " + std::to_string(here) +
+                        ", forked from it, where its threads are not; open one in each process");
+    }
+    return engine->engine;
 }
 } // namespace
 
@@ -77,11 +94,12 @@ edge_rerank_status edge_rerank_open(const char *folder, const edge_rerank_option
         need(folder, "folder");
         need(engine, "engine");
         const edge_rerank_options wanted = read_options(given);
-        const int processors = std::max(1, int(std::thread::hardware_concurrency()));
         engine::Options options{};
         options.access = Access::copied;
-        options.threads = in_range(wanted.threads, kMostThreads, std::min(processors, kMostThreads),
-                                   "options.threads");
+        options.threads = in_range(wanted.threads, kMostThreads, 0, "options.threads");
+        if (options.threads == 0) {
+            options.threads = std::min(usable_processors(), kMostThreads);
+        }
         options.max_length = in_range(wanted.max_length, kMostTokens, 0, "options.max_length");
         options.tokens_in_flight =
             in_range(wanted.tokens_in_flight, kMostTokens, kThreadTokens * options.threads,
@@ -98,7 +116,7 @@ edge_rerank_status edge_rerank_score(edge_rerank_engine *engine, const int32_t *
                                      const int64_t *offsets, const int32_t *first_segments,
                                      size_t count, float *logits) {
     return guarded([&] {
-        need(engine, "engine");
+        engine::Engine &running = usable(engine);
         if (count == 0) {
             return;
         }
@@ -108,18 +126,18 @@ edge_rerank_status edge_rerank_score(edge_rerank_engine *engine, const int32_t *
         if (count > size_t(1) << 40) {
             invalid_argument("count is " + std::to_string(count) + "; expected up to 2^40");
         }
-        engine->engine.score({ids, offsets, first_segments, count}, logits);
+        running.score({ids, offsets, first_segments, count}, logits);
     });
 }
 
 edge_rerank_status edge_rerank_describe(edge_rerank_engine *engine, edge_rerank_info *info) {
     return guarded([&] {
-        need(engine, "engine");
+        engine::Engine &running = usable(engine);
         need(info, "info");
         need_size(info->size, kLeastInfo, "info");
         edge_rerank_info full{};
         full.size = info->size;
-        engine->engine.describe(full);
+        running.describe(full);
         std::memcpy(info, &full, std::min(size_t(info->size), sizeof full));
     });
 }
@@ -140,6 +158,12 @@ edge_rerank_status edge_rerank_peak(const char *kernel, double *int8_multiply_ad
     });
 }
 
-void edge_rerank_close(edge_rerank_engine *engine) { delete engine; }
+void edge_rerank_close(edge_rerank_engine *engine) {
+    // A forked process has no threads to wait for, and perhaps a lock that nobody will open; its
+    // memory is that of the process that opened the engine as long as neither writes to it.
+    if (engine && engine->process == process_id()) {
+        delete engine;
+    }
+}
 
 } // extern "C"

@@ -1,10 +1,13 @@
-// What all functions of the C interface share: no exception gets out, and arguments are there.
+// What all functions of the C interface share: no exception gets out, arguments are there, and
+// numbers are computed in the default floating-point environment.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <new>
 
+#include "base/default_floats.h"
 #include "base/error.h"
 #include "edge_rerank.h"
 
@@ -17,6 +20,7 @@ const char *last_error_text();
 edge_rerank_status failed(edge_rerank_status status, const char *text) noexcept;
 
 template <typename Act> edge_rerank_status guarded(Act act) noexcept {
+    const DefaultFloats floats;
     try {
         act();
         return EDGE_RERANK_OK;
@@ -36,5 +40,9 @@ void need(const void *pointer, const char *name);
 
 // Raises Error where a struct's size is less than that of its first version.
 void need_size(uint32_t size, uint32_t least, const char *name);
+
+// The size that a struct has in the interface's first version, from its last member there: what
+// sizeof says grows, and programs built with an older header are to go on.
+#define FIRST_SIZE(type, last) (offsetof(type, last) + sizeof(type::last))
 
 } // namespace edge_rerank::api

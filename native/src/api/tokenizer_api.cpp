@@ -13,8 +13,8 @@ using namespace edge_rerank;
 using namespace edge_rerank::api;
 
 constexpr int32_t kMostTokens = 1 << 20;
-// The size of the struct in its first version, from which it only grows.
-constexpr uint32_t kLeastInfo = sizeof(edge_rerank_tokenizer_info);
+constexpr uint32_t kLeastInfo = FIRST_SIZE(edge_rerank_tokenizer_info, model);
+static_assert(kLeastInfo == 32 || sizeof(void *) != 8);
 } // namespace
 
 extern "C" {

@@ -39,11 +39,18 @@ void Placement::make_way(std::vector<std::thread> &threads) {
         if (!CPU_EQUAL(&now, &known.given)) {
             known.allowed = now;
         }
-        cpu_set_t others;
+        cpu_set_t both, others;
         // The caller's own limits too: a whole process that is moved elsewhere stays there.
-        CPU_AND(&others, &known.allowed, &own);
+        CPU_AND(&both, &known.allowed, &own);
+        others = both;
         CPU_CLR(here, &others);
-        if (CPU_COUNT(&others) == 0) {
+        if (CPU_COUNT(&others) < int(threads.size())) { // they would wait for one another there
+            if (!CPU_EQUAL(&both, &known.allowed)) {
+                continue;
+            }
+            others = known.allowed;
+        }
+        if (CPU_EQUAL(&others, &now)) {
             continue;
         }
         // A refusal leaves the thread where it may run now.

@@ -19,8 +19,8 @@ class Placement {
     ~Placement();
 
     // To be called before `threads` are woken, always with the same ones. What others set as their
-    // affinity, before or later, is kept to, and so is the caller's; where these leave no other
-    // processor, nothing is changed.
+    // affinity, before or later, is kept to, and so is the caller's; where these leave fewer other
+    // processors than there are threads, they are not crammed together on those.
     void make_way(std::vector<std::thread> &threads);
 
   private:

@@ -3,11 +3,45 @@
 #include <string>
 #include <system_error>
 
+#include "base/default_floats.h"
 #include "base/error.h"
+
+#if !defined(_WIN32)
+#include <pthread.h>
+#include <signal.h>
+#endif
 
 namespace edge_rerank {
 
+namespace {
+#if defined(_WIN32)
+struct BlockedSignals {};
+#else
+// Blocks signals in this thread, and in those that it starts meanwhile: a handler of the host runs
+// on a thread of the host. Faults are let through: they are the thread's own, and where one is
+// blocked the system ends the process before a crash reporter has seen it.
+class BlockedSignals {
+  public:
+    BlockedSignals() {
+        sigset_t blocked;
+        sigfillset(&blocked);
+        for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS}) {
+            sigdelset(&blocked, fault);
+        }
+        pthread_sigmask(SIG_SETMASK, &blocked, &before_);
+    }
+    ~BlockedSignals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+    BlockedSignals(const BlockedSignals &) = delete;
+    BlockedSignals &operator=(const BlockedSignals &) = delete;
+
+  private:
+    sigset_t before_;
+};
+#endif
+} // namespace
+
 Pool::Pool(int threads) {
+    [[maybe_unused]] const BlockedSignals blocked;
     try {
         for (int number = 1; number < threads; ++number) {
             threads_.emplace_back([this, number] { loop(number); });
@@ -55,6 +89,7 @@ void Pool::run(const std::function<void(int)> &work) {
 }
 
 void Pool::loop(int number) {
+    const DefaultFloats floats;
     unsigned long seen = 0;
     std::unique_lock<std::mutex> lock(mutex_);
     while (true) {

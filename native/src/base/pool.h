@@ -13,7 +13,8 @@ namespace edge_rerank {
 
 class Pool {
   public:
-    // Starts threads - 1 threads. Raises Error when the system refuses.
+    // Starts threads - 1 threads, which take no signals of the host's. Raises Error when the system
+    // refuses.
     explicit Pool(int threads);
     ~Pool();
     Pool(const Pool &) = delete;

@@ -116,8 +116,12 @@ const std::vector<const Kernel *> &available() {
 const Kernel &choose(const char *name) {
     std::string wanted = name ? name : "";
     if (wanted.empty()) {
-        const char *variable = std::getenv("EDGE_RERANK_KERNEL");
-        wanted = variable ? variable : "";
+        // Read once: a host that sets variables while another thread reads them may crash.
+        static const std::string variable = [] {
+            const char *value = std::getenv("EDGE_RERANK_KERNEL");
+            return std::string(value ? value : "");
+        }();
+        wanted = variable;
     }
     std::string names;
     for (const Kernel *kernel : available()) {

@@ -1,0 +1,199 @@
+/*
+ * edge-rerank: runs a DeBERTa-v2 cross-encoder on a CPU, from an artifact's folder.
+ *
+ * An engine takes token ids and gives logits; a tokenizer makes the ids of pairs of texts.
+ * A higher logit is a better match; 1 / (1 + exp(-logit)) is the usual score from 0 to 1.
+ *
+ * Every function may be called from any thread. Calls on one engine are run one after the other,
+ * each with all of the engine's threads; engines are independent of one another. Nothing here
+ * throws, aborts, prints, reads the network or changes global state. Handles are closed once, and
+ * not used afterwards or while another thread still uses them.
+ *
+ * For a pair, the logit is the same to the last bit whatever the kernel, the number of threads,
+ * the other pairs of the call and the platform.
+ */
+#ifndef EDGE_RERANK_H
+#define EDGE_RERANK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(_WIN32) && defined(EDGE_RERANK_BUILD)
+#define EDGE_RERANK_API __declspec(dllexport)
+#elif defined(_WIN32)
+#define EDGE_RERANK_API __declspec(dllimport)
+#else
+#define EDGE_RERANK_API __attribute__((visibility("default")))
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Version of this interface. It grows when something here changes meaning or goes away; functions
+ * and members at the end of a struct may be added without it growing. */
+#define EDGE_RERANK_API_VERSION 1
+
+typedef struct edge_rerank_engine edge_rerank_engine;
+
+typedef int32_t edge_rerank_status;
+enum {
+    EDGE_RERANK_OK = 0,
+    EDGE_RERANK_INVALID_ARGUMENT = 1, /* a parameter or a token id is out of range */
+    EDGE_RERANK_BAD_ARTIFACT = 2,     /* a file is missing, damaged or contradicts another */
+    EDGE_RERANK_UNSUPPORTED = 3,      /* a sound model or a CPU that this build cannot run */
+    EDGE_RERANK_OUT_OF_MEMORY = 4,
+    EDGE_RERANK_NOT_FINITE = 5, /* the model gave a logit that is not a finite number */
+    EDGE_RERANK_INTERNAL = 6    /* a fault of this library, or of the system */
+};
+
+typedef struct edge_rerank_options {
+    uint32_t size;      /* sizeof(edge_rerank_options), so that later versions can add to it */
+    int32_t threads;    /* 1 to 256; 0: as many as there are processors */
+    int32_t max_length; /* most tokens of a pair; 0: the artifact's own, which is the limit */
+    int32_t tokens_in_flight; /* tokens worked on at once, which sets the working memory; a call may
+                                 have any number of them. 0: a default. A smaller number than one
+                                 pair of max_length needs is raised to that. */
+    const char *kernel;       /* name of a kernel; NULL: the environment variable
+                                 EDGE_RERANK_KERNEL, or else the fastest one for this CPU */
+} edge_rerank_options;
+
+/* Where the time of the calls so far went; seconds, added up over all threads. */
+typedef struct edge_rerank_times {
+    double embedding;     /* rows of the embedding table, and their norm */
+    double products;      /* linear products, their biases included */
+    double attention;     /* scores, softmax, weighted sums */
+    double rest;          /* quantisation, norms, activation functions, head */
+    double waiting;       /* threads waiting for one another */
+    double multiply_adds; /* of the products; a count, not seconds */
+} edge_rerank_times;
+
+typedef struct edge_rerank_info {
+    uint32_t size; /* in: sizeof(edge_rerank_info) */
+    int32_t threads;
+    int32_t max_length;
+    int32_t tokens_in_flight;
+    int32_t vocabulary;     /* ids run from 0 to vocabulary - 1 */
+    int32_t token_types;    /* 0 for models without; otherwise first_segments is needed */
+    uint64_t weights_bytes; /* memory of the weights as this kernel wants them */
+    uint64_t buffers_bytes; /* working memory, allocated once */
+    uint64_t mapped_bytes;  /* size of the mapped weights file, of which only used pages are read */
+    const char *kernel;     /* these two live as long as the library is loaded */
+    const char *precision;  /* "int8" or "fp32" */
+    edge_rerank_times times;
+} edge_rerank_info;
+
+/* Version of the interface that the loaded library has; compare with EDGE_RERANK_API_VERSION. */
+EDGE_RERANK_API uint32_t edge_rerank_api_version(void);
+
+/* Version of the library, such as "0.2.0". */
+EDGE_RERANK_API const char *edge_rerank_version(void);
+
+/* What went wrong in this thread's last call that failed: one line of UTF-8, never NULL. It is
+ * overwritten by the thread's next failure. */
+EDGE_RERANK_API const char *edge_rerank_last_error(void);
+
+/* Names of the kernels that this CPU can run, separated by commas, fastest first; the last one,
+ * "scalar", runs everywhere. */
+EDGE_RERANK_API const char *edge_rerank_kernels(void);
+
+/*
+ * Opens an artifact. `folder` is UTF-8. `options` may be NULL, for the defaults. On success
+ * *engine is a handle to close with edge_rerank_close; on failure it is NULL. The files are
+ * mapped: they must not be changed while the engine is open. The checksums in the manifest are not
+ * compared here; everything else is checked before it is used.
+ */
+EDGE_RERANK_API edge_rerank_status edge_rerank_open(const char *folder,
+                                                    const edge_rerank_options *options,
+                                                    edge_rerank_engine **engine);
+
+/*
+ * Computes the logits of `count` pairs.
+ *
+ *   ids             the token ids of all pairs, one after the other, special tokens included
+ *   offsets         count + 1 numbers that never fall, the first one 0: pair i has the ids from
+ *                   offsets[i] up to, not including, offsets[i + 1]; 1 to max_length of them
+ *   first_segments  how many tokens of each pair are of type 0, the others being of type 1; count
+ *                   numbers. Only read for models with token types; may be NULL otherwise
+ *   logits          room for count numbers; left as it was when the call fails
+ *
+ * All ids are checked before anything is computed. A count of 0 does nothing.
+ */
+EDGE_RERANK_API edge_rerank_status edge_rerank_score(edge_rerank_engine *engine, const int32_t *ids,
+                                                     const int64_t *offsets,
+                                                     const int32_t *first_segments, size_t count,
+                                                     float *logits);
+
+/* Fills `info`, whose member `size` the caller has set. */
+EDGE_RERANK_API edge_rerank_status edge_rerank_describe(edge_rerank_engine *engine,
+                                                        edge_rerank_info *info);
+
+/*
+ * Measures what one core of this machine can do at most, for a tenth of a second each:
+ * multiply-adds a second of `kernel` (NULL: the fastest one) in registers alone, on int8 and on
+ * float32, and bytes a second read from memory. A pointer that is NULL leaves its figure out.
+ */
+EDGE_RERANK_API edge_rerank_status edge_rerank_peak(const char *kernel, double *int8_multiply_adds,
+                                                    double *float32_multiply_adds,
+                                                    double *bytes_read);
+
+/* Frees everything; waits for the engine's threads to end. NULL does nothing. */
+EDGE_RERANK_API void edge_rerank_close(edge_rerank_engine *engine);
+
+typedef struct edge_rerank_tokenizer edge_rerank_tokenizer;
+
+/* A text in UTF-8; it need not end with a zero byte, and may hold some. */
+typedef struct edge_rerank_text {
+    const char *data; /* may be NULL when size is 0 */
+    size_t size;      /* in bytes */
+} edge_rerank_text;
+
+typedef struct edge_rerank_tokenizer_info {
+    uint32_t size; /* in: sizeof(edge_rerank_tokenizer_info) */
+    int32_t max_length;
+    int32_t special_tokens; /* of each pair */
+    int32_t vocabulary;     /* words of the model, without those that are added to it */
+    uint64_t memory_bytes;  /* of the vocabulary */
+    const char *model;      /* "unigram" or "wordpiece"; lives as long as the library is loaded */
+} edge_rerank_tokenizer_info;
+
+/*
+ * Opens a tokenizer.json of the kinds that DeBERTa-v2 and v3 and uncased BERT have. `path` is the
+ * file's, in UTF-8; no pair will have more than `max_length` tokens. Gives the ids that Hugging
+ * Face's tokenizers library gives, or else EDGE_RERANK_UNSUPPORTED: every component of the file
+ * must be known to the last detail. Truncation and padding that the file asks for are left out.
+ */
+EDGE_RERANK_API edge_rerank_status edge_rerank_tokenizer_open(const char *path, int32_t max_length,
+                                                              edge_rerank_tokenizer **tokenizer);
+
+/*
+ * Encodes `count` pairs, ready for edge_rerank_score. May run in several threads at once.
+ *
+ *   queries         count texts; one with the same address and size as the one before it, as when
+ *                   one query has many documents, is not encoded again
+ *   documents       count texts
+ *   ids             room for count * max_length numbers
+ *   offsets         room for count + 1 numbers
+ *   first_segments  room for count numbers, or NULL
+ *   truncated       room for count numbers, or NULL: 1 for a pair that did not fit whole, of which
+ *                   the longer text was cut first, or else 0
+ *
+ * All texts are checked before anything is written.
+ */
+EDGE_RERANK_API edge_rerank_status edge_rerank_tokenizer_encode(
+    const edge_rerank_tokenizer *tokenizer, const edge_rerank_text *queries,
+    const edge_rerank_text *documents, size_t count, int32_t *ids, int64_t *offsets,
+    int32_t *first_segments, uint8_t *truncated);
+
+/* Fills `info`, whose member `size` the caller has set. */
+EDGE_RERANK_API edge_rerank_status edge_rerank_tokenizer_describe(
+    const edge_rerank_tokenizer *tokenizer, edge_rerank_tokenizer_info *info);
+
+/* Frees everything. NULL does nothing. */
+EDGE_RERANK_API void edge_rerank_tokenizer_close(edge_rerank_tokenizer *tokenizer);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
