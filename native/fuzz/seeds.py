@@ -47,6 +47,16 @@ class Shape:
     smooth: bool = False
     """Whether products have factors for their inputs."""
     family: str = "deberta-v2"
+    norm: str = "after"
+    rotary: bool = False
+    local: tuple[int, ...] = ()
+    """Layers of local attention, which reaches as far as ``reach`` says."""
+    reach: int = 2
+    local_rotary: bool = False
+    gated: bool = False
+    steps: tuple[tuple[str, int], ...] | None = None
+    """Of the head: ``dense`` and its outputs, or ``norm``; None is a head of one dense step."""
+    pooling: str = "first"
     format_version: int = 2
 
     def manifest(self) -> dict[str, Any]:
@@ -85,16 +95,37 @@ class Shape:
         return {
             "family": self.family,
             "token_types": self.token_types,
-            "norm": "after",
+            "norm": self.norm,
             "norm_epsilon": 1e-7,
             "score_terms": 1 + len(self.terms),
             "positions": {
                 "absolute": self.max_length if self.positions else 0,
                 "relative": relative,
+                "rotary": self._rotary(),
             },
-            "feed_forward": {"kind": "plain", "activation": self.activation},
-            "head": {"kind": "dense", "activation": self.head_activation},
+            "local_attention": (
+                {"reach": self.reach, "layers": list(self.local)} if self.local else None
+            ),
+            "feed_forward": {
+                "kind": "gated" if self.gated else "plain",
+                "activation": self.activation,
+            },
+            "head": self._head(),
         }
+
+    def _rotary(self) -> dict[str, Any] | None:
+        local = 1e4 if self.local_rotary else None
+        return {"base": 1.6e5, "local_base": local} if self.rotary else None
+
+    def _head(self) -> dict[str, Any]:
+        if self.steps is None:
+            return {"kind": "dense", "activation": self.head_activation}
+        dense = {"kind": "dense", "activation": self.head_activation}
+        steps = [
+            dense | {"outputs": outputs} if kind == "dense" else {"kind": kind, "epsilon": 1e-5}
+            for kind, outputs in self.steps
+        ]
+        return {"kind": "steps", "pooling": self.pooling, "steps": steps}
 
     def tensors(self, seed: int = 1) -> dict[str, Array]:
         """Return random weights, in which every value is near those of a trained model."""
@@ -106,6 +137,12 @@ XSMALL = Shape(
     vocab_size=2000, embedding_size=384, table_rows=512,
 )  # fmt: skip
 """As wide and as deep as DeBERTa-v3-xsmall, with a small vocabulary."""
+
+_MODERNBERT = Shape(
+    family="modernbert", layers=3, hidden_size=32, embedding_size=32, intermediate_size=48,
+    terms=(), relative_attention=False, norm="before", rotary=True, gated=True,
+    local=(1, 2), reach=64, local_rotary=True, steps=(("dense", 32), ("norm", 0)),
+)  # fmt: skip
 
 _KINDS = {
     "plain": Shape(),
@@ -133,6 +170,22 @@ _KINDS = {
         head_activation="tanh",
         layers=2,
     ),
+    "modernbert": replace(_MODERNBERT, max_length=140),
+    "modernbert-mean": replace(
+        _MODERNBERT,
+        max_length=40,
+        pooling="mean",
+        reach=3,
+        local=(0, 2),
+        local_rotary=False,
+        steps=(("dense", 48), ("dense", 16), ("norm", 0)),
+        head_activation="relu",
+    ),
+    "norm-before": Shape(norm="before", layers=2, positions=True, smooth=True),
+    "gated": Shape(gated=True, smooth=True),
+    "rotary": Shape(terms=(), relative_attention=False, rotary=True, head_activation="tanh"),
+    "near": Shape(local=(0,), max_length=40, table_rows=16),
+    "no-steps": Shape(steps=(), pooling="mean"),
     "format-1": Shape(positions=True, token_types=2, format_version=1),
 }
 
@@ -163,30 +216,50 @@ class _Maker:
         if width != shape.hidden_size:
             deviation = width**-0.5
             self._floats("embeddings.projection.weight", (width, shape.hidden_size), deviation)
-        self._norm("embeddings.norm")
+        self._norm("embeddings.norm", shape.hidden_size)
+        if shape.norm == "before":
+            self._norm("final_norm", shape.hidden_size)
+        if shape.rotary:
+            half = shape.hidden_size // shape.heads // 2
+            for name in ("rotary.", "rotary.local.")[: 2 if shape.local_rotary else 1]:
+                turns = self._random.uniform(0, 1, half) ** 2
+                self._made[f"{name}frequencies"] = turns.astype(np.float32)
         if shape.relative_attention and shape.terms:
             self._made["relative.bucket"] = self._buckets()
         for layer in range(shape.layers):
             self._layer(f"layers.{layer}.")
-        size = shape.hidden_size
-        self._weight("pooler", (size, size), (size, 1), size**-0.5)
-        self._floats("pooler.bias", (size,), 0.1)
+        size = self._head()
         self._floats("classifier.weight", (1, size), size**-0.5)
         self._floats("classifier.bias", (1,))
         return self._made
+
+    def _head(self) -> int:
+        """Make the head's steps; returns the width of what the last one gives."""
+        size, steps = self._shape.hidden_size, self._shape.steps
+        pooler = steps is None
+        for number, (kind, outputs) in enumerate((("dense", size),) if steps is None else steps):
+            name = "pooler" if pooler else f"head.{number}"
+            if kind == "norm":
+                self._norm(name, size)
+                continue
+            self._weight(name, (outputs, size), (outputs, 1), size**-0.5)
+            self._floats(f"{name}.bias", (outputs,), 0.1)
+            size = outputs
+        return size
 
     def _layer(self, name: str) -> None:
         shape, size, wide = self._shape, self._shape.hidden_size, self._shape.intermediate_size
         for part in ("query", "key", "value", "output"):
             self._product(f"{name}attention.{part}", size, size)
-        self._product(f"{name}ffn.up", size, wide)
+        self._product(f"{name}ffn.up", size, 2 * wide if shape.gated else wide)
         self._product(f"{name}ffn.down", wide, size)
         if shape.smooth and shape.precision == "int8":
             for part, count in (("attention", size), ("ffn.up", size), ("ffn.down", wide)):
                 factors = self._random.uniform(0.5, 2, count)
                 self._made[f"{name}{part}.smooth"] = factors.astype(np.float32)
-        self._norm(f"{name}attention.norm")
-        self._norm(f"{name}ffn.norm")
+        if shape.norm == "after" or name != "layers.0.":
+            self._norm(f"{name}attention.norm", size)
+        self._norm(f"{name}ffn.norm", size)
         if shape.relative_attention:
             for term, part in (("c2p", "key"), ("p2c", "query")):
                 if term in shape.terms:
@@ -208,8 +281,7 @@ class _Maker:
         spread = self._random.uniform(0.8, 1.25, scales) * deviation / 40
         self._made[f"{name}.scale"] = spread.astype(np.float32)
 
-    def _norm(self, name: str) -> None:
-        size = self._shape.hidden_size
+    def _norm(self, name: str, size: int) -> None:
         self._made[f"{name}.weight"] = self._random.uniform(0.5, 1.5, size).astype(np.float32)
         self._floats(f"{name}.bias", (size,), 0.1)
 

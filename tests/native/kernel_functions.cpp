@@ -126,34 +126,58 @@ Result products(const Kernel &kernel, const Sizes &sizes, uint64_t seed) {
 Result rows(const Kernel &kernel, const Sizes &sizes, uint64_t seed) {
     state = seed;
     const size_t columns = size_t(sizes.inputs), all = size_t(sizes.rows) * columns;
-    const Floats input = floats(all, 4), residual = floats(all, 4), smooth = floats(columns, 2);
+    const Floats input = floats(all, 4), residual = floats(all, 4), smooth = floats(columns, 2),
+                 gates = floats(2 * all, 4);
     const Floats weight = floats(columns, 1), bias = floats(columns, 1);
     Result result;
     for (const Activation activation :
          {Activation::gelu, Activation::gelu_tanh, Activation::relu, Activation::tanh}) {
         Floats values = input;
-        kernel.activate(values.data(), sizes.inputs, sizes.rows, sizes.inputs, activation);
+        kernel.activate(values.data(), sizes.inputs, sizes.rows, sizes.inputs, activation, false);
+        add(result, values);
+        values = gates;
+        kernel.activate(values.data(), 2 * sizes.inputs, sizes.rows, sizes.inputs, activation,
+                        true);
         add(result, values);
         if (activation != Activation::tanh) { // no model has it between products
-            values = input;
-            Rows quantized(sizes.rows, sizes.inputs);
-            add(result,
-                kernel.activate_quantize(values.data(), sizes.inputs, sizes.rows, sizes.inputs,
-                                         activation, smooth.data(), quantized.out()));
-            quantized.add_to(result, kernel);
+            for (const bool gated : {false, true}) {
+                values = gated ? gates : input;
+                Rows quantized(sizes.rows, sizes.inputs);
+                add(result, kernel.activate_quantize(values.data(), (1 + gated) * sizes.inputs,
+                                                     sizes.rows, sizes.inputs, activation, gated,
+                                                     smooth.data(), quantized.out()));
+                quantized.add_to(result, kernel);
+            }
         }
     }
     for (const float *rest : {static_cast<const float *>(nullptr), residual.data()}) {
         Floats values = input;
-        add(result, kernel.norm(values.data(), sizes.inputs, rest, rest ? sizes.inputs : 0,
-                                sizes.rows, sizes.inputs, {weight.data(), bias.data(), 1e-7f}));
+        add(result,
+            kernel.norm(values.data(), sizes.inputs, rest, rest ? sizes.inputs : 0, sizes.rows,
+                        sizes.inputs, {weight.data(), bias.data(), 1e-7f}, values.data()));
         add(result, values);
+        Floats sums = input, apart(all);
+        add(result,
+            kernel.norm(sums.data(), sizes.inputs, rest, rest ? sizes.inputs : 0, sizes.rows,
+                        sizes.inputs, {weight.data(), bias.data(), 1e-7f}, apart.data()));
+        add(result, sums);
+        add(result, apart);
     }
     Floats sum = input;
     kernel.add(residual.data(), sizes.inputs, sum.data());
     const std::vector<int8_t> table = levels(columns);
     Floats widened(columns);
     kernel.widen(table.data(), 0.37f, sizes.inputs, widened.data());
+    // Heads of a whole row, of eight to a row, and one with an odd rest.
+    for (const int heads : {1, 8}) {
+        const int head_size = sizes.inputs / heads / 2 * 2, half = head_size / 2;
+        const Floats cosines = floats(size_t(sizes.rows * half), 1),
+                     sines = floats(size_t(sizes.rows * half), 1);
+        Floats turned = input;
+        kernel.rotate(turned.data(), sizes.inputs, sizes.rows, heads, head_size, cosines.data(),
+                      sines.data());
+        add(result, turned);
+    }
     add(result, sum);
     add(result, widened);
     add(result, Floats{kernel.dot(input.data(), residual.data(), sizes.inputs)});
@@ -163,6 +187,7 @@ Result rows(const Kernel &kernel, const Sizes &sizes, uint64_t seed) {
 struct Pair {
     int length, head_size, first, rows;
     bool c2p, p2c;
+    int reach = 0;
 };
 
 // A relative table in the order of the distance, and in int8 what takes an offset out again.
@@ -199,6 +224,8 @@ template <typename Task> void fill(Task &task, const Pair &pair, Floats &scratch
     task.output_stride = pair.head_size;
     task.keys.count = pair.length;
     task.keys.padded = round_up(pair.length, kLanes);
+    task.keys.stride = task.keys.padded;
+    task.reach = pair.reach;
 }
 
 Result attention(const Kernel &kernel, const Pair &pair, uint64_t seed) {
@@ -268,7 +295,8 @@ Result faults(const Kernel &kernel, float bad, int at) {
     Result result;
     add(result, kernel.quantize(values.data(), 64, 1, 64, nullptr, rows.out()));
     Floats copy = values;
-    add(result, kernel.norm(copy.data(), 64, nullptr, 0, 1, 64, {ones.data(), ones.data(), 1e-7f}));
+    add(result, kernel.norm(copy.data(), 64, nullptr, 0, 1, 64, {ones.data(), ones.data(), 1e-7f},
+                            copy.data()));
     uint8_t bytes[64];
     int8_t quads[64 * kLanes];
     float scale, scales[kLanes];
@@ -317,6 +345,16 @@ int main() {
                 for (const Kernel *kernel : others) {
                     compare("attention", *kernel, attention(*kernel, pair, seed), expected);
                 }
+            }
+        }
+    }
+    for (const int length : {1, 16, 70, 130, 300}) {
+        for (const int reach : {1, 15, 16, 64}) {
+            const int first = below(length), most = length - first;
+            const Pair pair{length, 32, first, 1 + below(most), reach == 15, reach == 1, reach};
+            const Result expected = attention(scalar, pair, ++seed);
+            for (const Kernel *kernel : others) {
+                compare("local attention", *kernel, attention(*kernel, pair, seed), expected);
             }
         }
     }

@@ -15,8 +15,10 @@ using kernels::Activation, kernels::kLanes, kernels::kMostHead;
 namespace {
 constexpr size_t kLargestManifest = 4 << 20;
 constexpr int kMost = 1 << 20; // of any size; far beyond any model, far below any overflow
+constexpr size_t kMostSteps = 64;
 constexpr int kMostLength = 1 << 16, kMostWidth = 1 << 15, kMostWords = 1 << 28;
-constexpr std::string_view kFamilies[] = {"deberta-v2", "bert", "roberta", "xlm-roberta"};
+constexpr std::string_view kFamilies[] = {"deberta-v2", "bert", "roberta", "xlm-roberta",
+                                          "modernbert"};
 
 Activation activation_named(const std::string &name) {
     if (name == "gelu") {
@@ -45,13 +47,15 @@ void check_family(const std::string &name, const std::string &where) {
     unsupported(where + " is '" + name + "'; expected one of " + known);
 }
 
-// What this engine has one way of doing: another one is refused by name.
-void need_choice(const Fields &fields, std::string_view name, std::string_view known) {
+// What this engine has two ways of doing: another one is refused by name.
+bool is_second(const Fields &fields, std::string_view name, std::string_view first,
+               std::string_view second) {
     const std::string &found = fields.text(name);
-    if (found != known) {
+    if (found != first && found != second) {
         unsupported("the manifest's " + std::string(name) + " is '" + found + "'; this engine " +
-                    "knows '" + std::string(known) + "'");
+                    "knows '" + std::string(first) + "' and '" + std::string(second) + "'");
     }
+    return found == second;
 }
 
 // What both formats have under the same names.
@@ -66,6 +70,7 @@ void read_sizes(const Fields &fields, Architecture &shape) {
     if (int64_t(shape.heads) * shape.head_size != shape.hidden) {
         fields.fail("head_size", "hidden_size / heads");
     }
+    shape.local.resize(size_t(shape.layers));
 }
 
 Positions read_terms(const Fields &fields, std::string_view name) {
@@ -85,6 +90,53 @@ float score_factor(const Architecture &shape, int terms) {
     return float(1 / std::sqrt(double(shape.head_size) * terms));
 }
 
+// A product as wide as the model, of the first token.
+HeadShape dense_head(int hidden, const std::string &activation) {
+    HeadShape head;
+    head.named_as_pooler = true;
+    head.steps.push_back({false, hidden, activation_named(activation), 0});
+    return head;
+}
+
+HeadStep read_step(const Fields &step) {
+    HeadStep read;
+    read.norm = is_second(step, "kind", "dense", "norm");
+    if (read.norm) {
+        read.epsilon = step.fraction("epsilon");
+    } else {
+        read.outputs = step.whole("outputs", 1, kMostWidth);
+        read.activation = step.is_null("activation") ? Activation::none
+                                                     : activation_named(step.text("activation"));
+    }
+    return read;
+}
+
+HeadShape read_head(const Fields &head, int hidden) {
+    if (!is_second(head, "kind", "dense", "steps")) {
+        return dense_head(hidden, head.text("activation"));
+    }
+    HeadShape read;
+    read.mean = is_second(head, "pooling", "first", "mean");
+    for (const Fields &step : head.children("steps", kMostSteps)) {
+        read.steps.push_back(read_step(step));
+    }
+    return read;
+}
+
+void read_local(const Fields &fields, Architecture &shape) {
+    if (!fields.has("local_attention")) {
+        return;
+    }
+    const Fields local = fields.child("local_attention");
+    shape.reach = local.whole("reach", 1, kMost);
+    for (const Json &layer : local.take("layers", Json::Kind::list, "a list").list()) {
+        if (!layer.whole() || layer.number() < 0 || layer.number() >= shape.layers) {
+            local.fail("layers", "a list of layers' numbers");
+        }
+        shape.local[size_t(layer.number())] = true;
+    }
+}
+
 // A DeBERTa-v2 under the names of its configuration.
 void read_format_1(const Fields &fields, Architecture &shape) {
     check_family(fields.text("model_type"), "model_type");
@@ -97,7 +149,7 @@ void read_format_1(const Fields &fields, Architecture &shape) {
                                    ? fields.whole("max_position_embeddings", 1, kMost)
                                    : 0;
     shape.activation = activation_named(fields.text("hidden_act"));
-    shape.head_activation = activation_named(fields.text("pooler_hidden_act"));
+    shape.head = dense_head(shape.hidden, fields.text("pooler_hidden_act"));
     shape.norm_epsilon = fields.fraction("layer_norm_eps");
     // transformers scales by the number of terms asked for, even where none is computed.
     shape.score_factor = score_factor(shape, 1 + int(terms.c2p) + int(terms.p2c));
@@ -111,13 +163,17 @@ void read_format_2(const Fields &fields, Architecture &shape) {
         shape.positions = read_terms(positions.child("relative"), "terms");
     }
     shape.positions.absolute = positions.whole("absolute", 0, kMost);
-    need_choice(fields, "norm", "after");
+    if (positions.has("rotary")) {
+        shape.positions.rotary = true;
+        shape.positions.local_rotary = !positions.child("rotary").is_null("local_base");
+    }
+    read_local(fields, shape);
+    shape.norm_before = is_second(fields, "norm", "after", "before");
     shape.norm_epsilon = fields.fraction("norm_epsilon");
-    const Fields feed_forward = fields.child("feed_forward"), head = fields.child("head");
-    need_choice(feed_forward, "kind", "plain");
-    need_choice(head, "kind", "dense");
+    const Fields feed_forward = fields.child("feed_forward");
+    shape.gated = is_second(feed_forward, "kind", "plain", "gated");
     shape.activation = activation_named(feed_forward.text("activation"));
-    shape.head_activation = activation_named(head.text("activation"));
+    shape.head = read_head(fields.child("head"), shape.hidden);
     shape.score_factor = score_factor(shape, fields.whole("score_terms", 1, 3));
 }
 
@@ -133,6 +189,9 @@ void check_supported(const Architecture &shape) {
     need(shape.head_size % 4 == 0 && shape.head_size <= kMostHead,
          "head_size is not a multiple of 4 up to 256");
     need(shape.activation != Activation::tanh, "the activation function tanh in the layers");
+    for (const HeadStep &step : shape.head.steps) {
+        need(step.outputs % kLanes == 0, "a step of the head is not a multiple of 16 wide");
+    }
 }
 
 int format_version(const Fields &manifest, const std::string &path) {

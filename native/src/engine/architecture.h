@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "kernels/kernel.h"
 
@@ -11,6 +12,24 @@ namespace edge_rerank::engine {
 struct Positions {
     int absolute = 0;              // rows of the table that is added to the embeddings, or 0
     bool c2p = false, p2c = false; // terms of relative positions
+    bool rotary = false;           // queries and keys are turned by their positions
+    bool local_rotary = false;     // in layers of local attention by other angles than elsewhere
+};
+
+// One step of the head: a product and its activation function, or a norm.
+struct HeadStep {
+    bool norm = false;
+    int outputs = 0;
+    kernels::Activation activation = kernels::Activation::none;
+    float epsilon = 0;
+};
+
+// What makes the last hidden states a logit: pooled, they go through the steps, and a product of
+// one output follows.
+struct HeadShape {
+    bool mean = false;            // of all tokens; or the first token's
+    bool named_as_pooler = false; // the tensors of the one step and of what follows
+    std::vector<HeadStep> steps;
 };
 
 struct Architecture {
@@ -19,10 +38,17 @@ struct Architecture {
     int layers = 0, hidden = 0, heads = 0, head_size = 0, intermediate = 0;
     int vocabulary = 0, embedding = 0, token_types = 0;
     Positions positions;
-    kernels::Activation activation = kernels::Activation::gelu,
-                        head_activation = kernels::Activation::gelu;
+    std::vector<bool> local;  // of each layer, whether its attention is
+    int reach = 0;            // of local attention, to each side
+    bool norm_before = false; // each half of a layer normalises what it reads, not what it gives
+    bool gated = false;       // feed-forward: the activated half of a product times the other half
+    kernels::Activation activation = kernels::Activation::gelu;
+    HeadShape head;
     float norm_epsilon = 0;
     float score_factor = 0; // what scores are multiplied with before the softmax
+
+    // Outputs of a layer's first feed-forward product.
+    int inner() const { return gated ? 2 * intermediate : intermediate; }
 
     // Reads FOLDER/manifest.json. Raises Error: EDGE_RERANK_BAD_ARTIFACT when it is not sound,
     // EDGE_RERANK_UNSUPPORTED for shapes that this engine has no code for.

@@ -16,6 +16,15 @@ Attention::Attention(const Model &model, const kernels::Kernel &kernel, const Sh
     : model_(model), shape_(model.architecture), kernel_(kernel), shared_(shared), own_(own),
       factor_(float(shape_.score_factor * kLog2E)), value_size_(padded_keys(shape_.head_size)) {}
 
+void Attention::turn(size_t layer, int position, int count, float *rows, ptrdiff_t stride) const {
+    const Rotary &rotary = model_.layers[layer].rotary;
+    if (rotary.cosines) {
+        const ptrdiff_t at = ptrdiff_t(position) * (shape_.head_size / 2);
+        kernel_.rotate(rows, stride, count, shape_.heads, shape_.head_size, rotary.cosines + at,
+                       rotary.sines + at);
+    }
+}
+
 bool Attention::store_query(const float *query, int row) const { return store(query, stored(row)); }
 
 bool Attention::store_keys(size_t layer, const PlacedPair &pair, int position, int count,
@@ -109,6 +118,7 @@ Task Attention::begin(const Place &place, const PlacedPair &pair, int first, int
     Task task{};
     task.rows = rows;
     task.first = first;
+    task.reach = model_.layers[place.layer].reach;
     task.head_size = shape_.head_size;
     task.query_stride = shape_.hidden;
     task.key_factor = factor_;
@@ -118,6 +128,7 @@ Task Attention::begin(const Place &place, const PlacedPair &pair, int first, int
     task.output_stride = shape_.hidden;
     task.keys.count = pair.length;
     task.keys.padded = padded_keys(pair.length);
+    task.keys.stride = task.keys.padded;
     task.keys.values = shared_.values[place.layer & 1] + place.key * value_size_;
     return task;
 }

@@ -14,6 +14,10 @@ class Attention {
     Attention(const Model &model, const kernels::Kernel &kernel, const SharedBuffers &shared,
               const ThreadBuffers &own);
 
+    // Turns queries or keys of some consecutive tokens of a pair by their positions, in models
+    // that have such.
+    void turn(size_t layer, int position, int count, float *rows, ptrdiff_t stride) const;
+
     // Stores the query of one row.
     bool store_query(const float *query, int row) const;
 

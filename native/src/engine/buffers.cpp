@@ -31,11 +31,16 @@ Buffers::Buffers(const Architecture &shape, const kernels::Kernel &kernel, int c
     const size_t block = kBlockRows;
     const int longest = std::max(shape.hidden, shape.intermediate);
     const size_t widest = size_t(kernels::padded_inputs(kernel, longest));
-    const size_t wide = size_t(std::max({3 * shape.hidden, shape.intermediate, shape.embedding}));
+    int head = 0;
+    for (const HeadStep &step : shape.head.steps) {
+        head = std::max(head, step.outputs);
+    }
+    const size_t wide = size_t(std::max({3 * shape.hidden, shape.inner(), shape.embedding, head}));
+    const size_t context = size_t(std::max(shape.hidden, head));
     for (int i = 0; i < thread_count; ++i) {
         ThreadBuffers own{};
         own.wide = memory_.take<float>(block * wide);
-        own.context = memory_.take<float>(block * hidden);
+        own.context = memory_.take<float>(block * context);
         own.middle = memory_.take<float>(block * hidden);
         own.first = memory_.take<float>(block * hidden);
         if (shape.int8) {

@@ -25,8 +25,8 @@ struct SharedBuffers {
 
 // What each thread has for itself: a block of rows on its way through a layer.
 struct ThreadBuffers {
-    float *wide;          // [block, max(3 hidden, intermediate)]
-    float *context;       // [block, hidden]
+    float *wide;          // [block, the most that a product gives]
+    float *context;       // [block, hidden, or what a step of the head gives]
     float *middle;        // [block, hidden]
     float *first;         // [block, hidden]
     kernels::RowsI8 rows; // [block, max(hidden, intermediate), padded]

@@ -53,6 +53,21 @@ Fields Fields::child(std::string_view name) const {
     return Fields(take(name, Json::Kind::object, "an object"), where_ + ": " + std::string(name));
 }
 
+std::vector<Fields> Fields::children(std::string_view name, size_t most) const {
+    const std::string expected = "a list of at most " + std::to_string(most) + " objects";
+    const std::vector<Json> &items = take(name, Json::Kind::list, expected).list();
+    if (items.size() > most) {
+        fail(name, expected);
+    }
+    std::vector<Fields> result;
+    for (const Json &item : items) {
+        result.emplace_back(item, where_ + ": " + std::string(name));
+    }
+    return result;
+}
+
+bool Fields::has(std::string_view name) const { return object_.find(name) && !is_null(name); }
+
 bool Fields::is_null(std::string_view name) const {
     const Json *found = object_.find(name);
     return found && found->kind() == Json::Kind::null;

@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/json.h"
 
@@ -22,6 +23,10 @@ class Fields {
     bool flag(std::string_view name) const;
     const std::string &text(std::string_view name) const;
     Fields child(std::string_view name) const;
+    // The objects of a list of at most `most`.
+    std::vector<Fields> children(std::string_view name, size_t most) const;
+    // Whether it is there, and not null: members that came later are left out by older releases.
+    bool has(std::string_view name) const;
     bool is_null(std::string_view name) const;
 
   private:

@@ -2,8 +2,9 @@
 //
 // Phase 0 makes the embeddings and the first layer's queries, keys and values. Phase n attends in
 // layer n - 1, finishes that layer and makes what layer n attends to: between phases, and only
-// there, threads wait for one another, because a query looks at all keys of its pair. The last
-// phase goes on with the pairs' first tokens alone, which is all that the head reads.
+// there, threads wait for one another, because a query looks at keys of its whole pair. The last
+// phase goes on with the pairs' first tokens alone, where that is all that the head reads; or else
+// one more finishes the last layer for all tokens, and the last takes their mean.
 #pragma once
 
 #include <atomic>

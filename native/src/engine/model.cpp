@@ -7,10 +7,12 @@
 
 namespace edge_rerank::engine {
 
-using kernels::kLanes, kernels::Kernel, kernels::Norm, kernels::ProductI8, kernels::RelativeF32,
-    kernels::RelativeI8;
+using kernels::kLanes, kernels::Kernel, kernels::Norm, kernels::ProductF32, kernels::ProductI8,
+    kernels::RelativeF32, kernels::RelativeI8;
 
 namespace {
+constexpr float kFastestTurn = 16; // of rotary positions, a token; models have at most 1
+
 int round_up(int value, int step) { return (value + step - 1) / step * step; }
 
 // Lays the tensors of a weights file out as the kernel wants them.
@@ -60,8 +62,7 @@ class Packer {
     }
 
     Norm norm(const std::string &name) const {
-        return {kept(name + ".weight", {shape_.hidden}), kept(name + ".bias", {shape_.hidden}),
-                shape_.norm_epsilon};
+        return norm(name, shape_.hidden, shape_.norm_epsilon);
     }
 
     Embeddings embeddings() const {
@@ -92,31 +93,38 @@ class Packer {
     }
 
     Head head() const {
-        const int size = shape_.hidden;
-        weights_.need("pooler.weight", shape_.int8 ? DataType::int8 : DataType::float32,
-                      {size, size});
-        std::vector<float> across(size_t(size) * size); // [inputs, outputs]
-        const auto fill = [&](const auto *values, const float *scales) {
-            for (int output = 0; output < size; ++output) {
-                for (int input = 0; input < size; ++input) {
-                    const float value = float(values[size_t(output) * size + input]);
-                    across[size_t(input) * size + output] = scales ? value * scales[output] : value;
-                }
-            }
-        };
-        if (shape_.int8) {
-            fill(weights_.bytes("pooler.weight", {size, size}),
-                 weights_.floats("pooler.scale", {size, 1}));
-        } else {
-            fill(weights_.floats("pooler.weight", {size, size}), nullptr);
-        }
-        weights_.forget("pooler.weight");
+        const HeadShape &shape = shape_.head;
         Head result;
-        result.pooler = {size, size, packed_f32(across.data(), size, size),
-                         kept("pooler.bias", {size})};
-        result.classifier = kept("classifier.weight", {1, size});
+        result.inputs = shape_.hidden;
+        for (size_t i = 0; i < shape.steps.size(); ++i) {
+            const HeadStep &step = shape.steps[i];
+            const std::string name = shape.named_as_pooler ? "pooler" : "head." + std::to_string(i);
+            HeadPart part;
+            if (step.norm) {
+                part.norm = norm(name, result.inputs, step.epsilon);
+            } else {
+                part.product = head_product(name, result.inputs, step.outputs);
+                part.activation = step.activation;
+                result.inputs = step.outputs;
+            }
+            result.parts.push_back(part);
+        }
+        result.classifier = kept("classifier.weight", {1, result.inputs});
         result.bias = *weights_.floats("classifier.bias", {1});
         return result;
+    }
+
+    // The tables of a kind of layer, up to the longest pair.
+    Rotary rotary(const std::string &name) const {
+        const int half = shape_.head_size / 2;
+        const float *frequencies = floats(name, {half});
+        for (int i = 0; i < half; ++i) {
+            if (!(frequencies[i] >= 0 && frequencies[i] <= kFastestTurn)) {
+                bad_artifact("the tensor '" + name + "' holds " + std::to_string(frequencies[i]) +
+                             "; expected 0 to " + std::to_string(int(kFastestTurn)));
+            }
+        }
+        return rotary_tables(frequencies, half, shape_.max_length, memory_);
     }
 
     // The relative tables of one layer, with a column for every distance; see RelativeI8.
@@ -154,6 +162,35 @@ class Packer {
     const Weights &weights_;
     Memory &memory_;
     const Kernel &kernel_;
+
+    Norm norm(const std::string &name, int size, float epsilon) const {
+        return {kept(name + ".weight", {size}), kept(name + ".bias", {size}), epsilon};
+    }
+
+    // A product of the head: stored with a row for each output, and computed in floats.
+    ProductF32 head_product(const std::string &name, int inputs, int outputs) const {
+        const std::string weight = name + ".weight";
+        weights_.need(weight, shape_.int8 ? DataType::int8 : DataType::float32, {outputs, inputs});
+        std::vector<float> across(size_t(inputs) * outputs); // [inputs, outputs]
+        const auto fill = [&](const auto *values, const float *scales) {
+            for (int output = 0; output < outputs; ++output) {
+                for (int input = 0; input < inputs; ++input) {
+                    const float value = float(values[size_t(output) * inputs + input]);
+                    across[size_t(input) * outputs + output] =
+                        scales ? value * scales[output] : value;
+                }
+            }
+        };
+        if (shape_.int8) {
+            fill(weights_.bytes(weight, {outputs, inputs}),
+                 weights_.floats(name + ".scale", {outputs, 1}));
+        } else {
+            fill(weights_.floats(weight, {outputs, inputs}), nullptr);
+        }
+        weights_.forget(weight);
+        return {inputs, outputs, packed_f32(across.data(), inputs, outputs),
+                kept(name + ".bias", {outputs})};
+    }
 
     const float *floats(const std::string &name, const std::vector<int64_t> &shape) const {
         return weights_.floats(name, shape);
@@ -312,6 +349,13 @@ Model::Model(const std::string &folder, int max_length, Access access, const Ker
                                   std::string(shape.positions.c2p ? "key" : "query") + ".weight");
         rows = relative_rows(weights, full_length, shape.max_length, table_rows);
     }
+    Rotary global, local;
+    if (shape.positions.rotary) {
+        global = packer.rotary("rotary.frequencies");
+    }
+    if (shape.positions.local_rotary) {
+        local = packer.rotary("rotary.local.frequencies");
+    }
     for (int i = 0; i < shape.layers; ++i) {
         const std::string name = "layers." + std::to_string(i) + ".";
         const std::string attention = name + "attention.";
@@ -320,18 +364,25 @@ Model::Model(const std::string &folder, int max_length, Access access, const Ker
             packer.product({attention + "query", attention + "key", attention + "value"},
                            shape.hidden, shape.hidden, attention + "smooth");
         layer.output = packer.product({attention + "output"}, shape.hidden, shape.hidden, "");
-        layer.up = packer.product({name + "ffn.up"}, shape.hidden, shape.intermediate,
-                                  name + "ffn.up.smooth");
+        layer.up =
+            packer.product({name + "ffn.up"}, shape.hidden, shape.inner(), name + "ffn.up.smooth");
         layer.down = packer.product({name + "ffn.down"}, shape.intermediate, shape.hidden,
                                     name + "ffn.down.smooth");
-        layer.attention_norm = packer.norm(attention + "norm");
+        if (i > 0 || !shape.norm_before) { // the first layer reads what the embeddings' norm gave
+            layer.attention_norm = packer.norm(attention + "norm");
+        }
         layer.ffn_norm = packer.norm(name + "ffn.norm");
         if (shape.positions.c2p || shape.positions.p2c) {
             layer.heads = packer.relative(i, rows, table_rows);
         } else {
             layer.heads.resize(size_t(shape.heads));
         }
+        layer.rotary = shape.local[size_t(i)] && shape.positions.local_rotary ? local : global;
+        layer.reach = shape.local[size_t(i)] ? shape.reach : 0;
         layers.push_back(std::move(layer));
+    }
+    if (shape.norm_before) {
+        final_norm = packer.norm("final_norm");
     }
     head = packer.head();
     weights.done();

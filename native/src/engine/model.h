@@ -7,6 +7,7 @@
 
 #include "base/memory.h"
 #include "engine/architecture.h"
+#include "engine/rotary.h"
 #include "engine/weights.h"
 #include "kernels/kernel.h"
 
@@ -29,8 +30,10 @@ struct RelativeHead {
 struct Layer {
     Product projection; // query, key and value, side by side
     Product output, up, down;
-    kernels::Norm attention_norm{}, ffn_norm{};
+    kernels::Norm attention_norm{}, ffn_norm{}; // the first is without weights where there is none
     std::vector<RelativeHead> heads;
+    Rotary rotary{};
+    int reach = 0; // of its attention; see Attend
 };
 
 struct Embeddings {
@@ -42,9 +45,17 @@ struct Embeddings {
     kernels::Norm norm{};
 };
 
+// See HeadStep; one of the two is there.
+struct HeadPart {
+    kernels::ProductF32 product{};
+    kernels::Activation activation = kernels::Activation::none;
+    kernels::Norm norm{};
+};
+
 struct Head {
-    kernels::ProductF32 pooler{};
+    std::vector<HeadPart> parts;
     const float *classifier = nullptr;
+    int inputs = 0; // of the classifier
     float bias = 0;
 };
 
@@ -57,6 +68,7 @@ struct Model {
     Memory memory;
     Embeddings embeddings;
     std::vector<Layer> layers;
+    kernels::Norm final_norm{}; // of models whose layers normalise before
     Head head;
     int middle = 0; // column of distance 0 in the relative tables
 };

@@ -12,7 +12,7 @@ template <int rows, int groups, bool c2p, bool p2c>
 LANES void scores_i8(const AttendI8 &task, int row, int key, float *scores) {
     Ints content[rows][groups], by_query[rows][groups], by_key[rows][groups];
     const int8_t *keys = task.keys.quads + 4 * ptrdiff_t(key);
-    const ptrdiff_t key_stride = 4 * ptrdiff_t(task.keys.padded);
+    const ptrdiff_t key_stride = 4 * task.keys.stride;
     const ptrdiff_t column = ptrdiff_t(task.middle) - task.first - row + key;
     TIMES(r, rows) {
         TIMES(g, groups) {
@@ -109,7 +109,7 @@ LANES void scores_f32(const AttendF32 &task, int row, int key, float *scores) {
                 }
             }
         }
-        keys += task.keys.padded;
+        keys += task.keys.stride;
         c2p_table += c2p ? task.c2p.stride : 0;
         p2c_table += p2c ? task.p2c.stride : 0;
     }
@@ -134,6 +134,37 @@ LANES float softmax_row(float *scores, int count, int padded) {
     Floats total = zeros();
     for (int key = 0; key < padded; key += kLanes) {
         const Floats weight = exp2(subtract(load(scores + key), peak));
+        store(scores + key, weight);
+        total = add(total, weight);
+    }
+    return sum(total);
+}
+
+// The same for a query that sees the keys from `begin` to `end` (not included) alone. The others
+// get the weight 0: adding nothing leaves every sum as it is, so that a row's result does not
+// depend on which keys its tile holds.
+LANES float softmax_near(float *scores, int begin, int end, int padded) {
+    const int from = begin / kLanes * kLanes, to = (end + kLanes - 1) / kLanes * kLanes;
+    for (int key = 0; key < from; key += kLanes) {
+        store(scores + key, zeros());
+    }
+    for (int key = to; key < padded; key += kLanes) {
+        store(scores + key, zeros());
+    }
+    const Floats lowest = splat(-1e30f), none = zeros();
+    const int last = to - kLanes;
+    store(scores + from, first_lanes(lowest, begin - from, load(scores + from)));
+    store(scores + last, first_lanes(load(scores + last), end - last, lowest));
+    Floats peaks = lowest;
+    for (int key = from; key < to; key += kLanes) {
+        peaks = larger(peaks, load(scores + key));
+    }
+    const Floats peak = splat(largest(peaks));
+    Floats total = zeros();
+    for (int key = from; key < to; key += kLanes) {
+        Floats weight = exp2(subtract(load(scores + key), peak));
+        weight = key == from ? first_lanes(none, begin - from, weight) : weight;
+        weight = key == last ? first_lanes(weight, end - last, none) : weight;
         store(scores + key, weight);
         total = add(total, weight);
     }
@@ -224,40 +255,81 @@ static void score_tile(const Task &task, int first, int rows) {
     }
 }
 
-template <typename Task> static bool attend(const Task &task) {
+LANES void skip_keys(KeysI8 &keys, int count) {
+    keys.quads += 4 * count;
+    keys.scales += count;
+    keys.start += count;
+}
+LANES void skip_keys(KeysF32 &keys, int count) { keys.columns += count; }
+
+// The task of some rows with the keys that one of them sees, from a whole group on.
+template <typename Task>
+LANES Task nearby(const Task &task, int first, int rows, int value_stride) {
+    const int position = task.first + first, before = position - task.reach;
+    const int behind = position + rows + task.reach;
+    const int begin = before > 0 ? before / kLanes * kLanes : 0;
+    const int end = behind < task.keys.count ? behind : task.keys.count;
+    Task some = task;
+    some.first -= begin;
+    some.keys.count = end - begin;
+    some.keys.padded = (some.keys.count + kLanes - 1) / kLanes * kLanes;
+    some.keys.values += ptrdiff_t(begin) * value_stride;
+    skip_keys(some.keys, begin);
+    return some;
+}
+
+// The weights of one row of a tile, in place of its scores; gives their sum.
+template <typename Task> LANES float softmax(const Task &task, int row, float *scores) {
+    const int count = task.keys.count;
+    if (!task.reach) {
+        return softmax_row(scores, count, task.keys.padded);
+    }
+    const int position = task.first + row;
+    const int begin = position - task.reach, end = position + task.reach + 1;
+    return softmax_near(scores, begin > 0 ? begin : 0, end < count ? end : count, task.keys.padded);
+}
+
+template <typename Task> static bool attend_tile(const Task &task, int first, int rows) {
     const int groups = (task.head_size + kLanes - 1) / kLanes, stride = groups * kLanes;
+    bool sound = true;
+    if (task.c2p.table && task.p2c.table) {
+        score_tile<true, true>(task, first, rows);
+    } else if (task.c2p.table) {
+        score_tile<true, false>(task, first, rows);
+    } else if (task.p2c.table) {
+        score_tile<false, true>(task, first, rows);
+    } else {
+        score_tile<false, false>(task, first, rows);
+    }
+    float inverses[kScoreTile];
+    for (int row = 0; row < rows; ++row) {
+        float *weights = task.scratch + ptrdiff_t(row) * task.keys.padded;
+        const float total = softmax(task, first + row, weights);
+        sound &= finite(total);
+        inverses[row] = 1.0f / total;
+    }
+    float *output = task.output + first * task.output_stride;
+    int group = 0;
+    for (; group + kGroups <= groups; group += kGroups) {
+        weigh_rows<kGroups>(task.scratch, task.keys.padded, rows, task.keys.values + group * kLanes,
+                            stride, task.keys.count, inverses, output + group * kLanes,
+                            task.output_stride, task.head_size - group * kLanes);
+    }
+    for (; group < groups; ++group) {
+        weigh_rows<1>(task.scratch, task.keys.padded, rows, task.keys.values + group * kLanes,
+                      stride, task.keys.count, inverses, output + group * kLanes,
+                      task.output_stride, task.head_size - group * kLanes);
+    }
+    return sound;
+}
+
+template <typename Task> static bool attend(const Task &task) {
+    const int stride = (task.head_size + kLanes - 1) / kLanes * kLanes;
     bool sound = true;
     for (int first = 0; first < task.rows; first += kScoreTile) {
         const int rows = task.rows - first < kScoreTile ? task.rows - first : kScoreTile;
-        if (task.c2p.table && task.p2c.table) {
-            score_tile<true, true>(task, first, rows);
-        } else if (task.c2p.table) {
-            score_tile<true, false>(task, first, rows);
-        } else if (task.p2c.table) {
-            score_tile<false, true>(task, first, rows);
-        } else {
-            score_tile<false, false>(task, first, rows);
-        }
-        float inverses[kScoreTile];
-        for (int row = 0; row < rows; ++row) {
-            const float total = softmax_row(task.scratch + ptrdiff_t(row) * task.keys.padded,
-                                            task.keys.count, task.keys.padded);
-            sound &= finite(total);
-            inverses[row] = 1.0f / total;
-        }
-        float *output = task.output + first * task.output_stride;
-        int group = 0;
-        for (; group + kGroups <= groups; group += kGroups) {
-            weigh_rows<kGroups>(task.scratch, task.keys.padded, rows,
-                                task.keys.values + group * kLanes, stride, task.keys.count,
-                                inverses, output + group * kLanes, task.output_stride,
-                                task.head_size - group * kLanes);
-        }
-        for (; group < groups; ++group) {
-            weigh_rows<1>(task.scratch, task.keys.padded, rows, task.keys.values + group * kLanes,
-                          stride, task.keys.count, inverses, output + group * kLanes,
-                          task.output_stride, task.head_size - group * kLanes);
-        }
+        sound &= task.reach ? attend_tile(nearby(task, first, rows, stride), first, rows)
+                            : attend_tile(task, first, rows);
     }
     return sound;
 }

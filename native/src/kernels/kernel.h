@@ -70,9 +70,11 @@ struct RelativeF32 {
 };
 
 // One head of one pair. Keys are stored across: quads (or single values, in float32) of head
-// inputs, each for all keys, `padded` of them, of which `count` are real.
+// inputs, each for all keys, `stride` of them; attention looks at `padded` of them, of which
+// `count` are real.
 struct Keys {
     int count, padded;
+    ptrdiff_t stride;
     const float *values; // [padded, head size padded to 16]
 };
 struct KeysI8 : Keys {
@@ -85,6 +87,7 @@ struct KeysF32 : Keys { const float *columns; };
 // Attention of some consecutive queries of one pair, one head. Scores are in units of log 2.
 struct Attend {
     int rows, first; // how many queries, and the position of the first one in its pair
+    int reach;       // how far from itself a query sees keys, to each side; 0: it sees all
     int head_size;
     ptrdiff_t query_stride; // of the queries' bytes or floats
     float key_factor;       // the scores' factor, for the term that the queries have no part in
@@ -144,13 +147,21 @@ struct Kernel {
     // one, from a row's least value to its largest.
     bool (*quantize)(const float *input, ptrdiff_t stride, int rows, int columns,
                      const float *smooth, const RowsI8 &output);
-    // Applies the activation function (and `smooth`) in place, then does the same.
+    // Applies the activation function (and `smooth`) in place, then does the same. A gated row has
+    // twice as many values: what the function makes of the first half is multiplied by the second.
     bool (*activate_quantize)(float *values, ptrdiff_t stride, int rows, int columns,
-                              Activation activation, const float *smooth, const RowsI8 &output);
-    void (*activate)(float *values, ptrdiff_t stride, int rows, int columns, Activation activation);
-    // values = norm(values + residual); residual may be null.
+                              Activation activation, bool gated, const float *smooth,
+                              const RowsI8 &output);
+    void (*activate)(float *values, ptrdiff_t stride, int rows, int columns, Activation activation,
+                     bool gated);
+    // output = norm(values + residual); residual may be null, and output, whose rows are as far
+    // apart as those of `values`, may be `values`. Elsewhere `values` become the sum.
     bool (*norm)(float *values, ptrdiff_t stride, const float *residual, ptrdiff_t residual_stride,
-                 int rows, int columns, const Norm &norm);
+                 int rows, int columns, const Norm &norm, float *output);
+    // Turns each head of consecutive tokens by its position's angles (Su et al., 2021): input i
+    // with input i + half, whose cosines and sines lie in rows of half a head, one row a token.
+    void (*rotate)(float *rows, ptrdiff_t stride, int count, int heads, int head_size,
+                   const float *cosines, const float *sines);
 
     // The scaled rows of an int8 table.
     void (*widen)(const int8_t *input, float scale, int columns, float *output);

@@ -116,20 +116,22 @@ static bool quantize(const float *input, ptrdiff_t stride, int rows, int columns
     return sound;
 }
 
-static void activate(float *values, ptrdiff_t stride, int rows, int columns,
-                     Activation activation) {
+static void activate(float *values, ptrdiff_t stride, int rows, int columns, Activation activation,
+                     bool gated) {
     for (int row = 0; row < rows; ++row, values += stride) {
         for (int column = 0; column < columns; column += kLanes) {
-            store(values + column, activated(load(values + column), activation));
+            const Floats x = activated(load(values + column), activation);
+            store(values + column, gated ? multiply(x, load(values + columns + column)) : x);
         }
     }
 }
 
 template <Activation activation>
-LANES Extent activate_row(float *values, int columns, const float *smooth) {
+LANES Extent activate_row(float *values, int columns, bool gated, const float *smooth) {
     Extent extent{zeros(), zeros()};
     for (int column = 0; column < columns; column += kLanes) {
         Floats x = activated(load(values + column), activation);
+        x = gated ? multiply(x, load(values + columns + column)) : x;
         x = smooth ? multiply(x, load(smooth + column)) : x;
         store(values + column, x);
         extend(extent, x);
@@ -138,23 +140,26 @@ LANES Extent activate_row(float *values, int columns, const float *smooth) {
 }
 
 static bool activate_quantize(float *values, ptrdiff_t stride, int rows, int columns,
-                              Activation activation, const float *smooth, const RowsI8 &output) {
+                              Activation activation, bool gated, const float *smooth,
+                              const RowsI8 &output) {
     bool sound = true;
     for (int row = 0; row < rows; ++row, values += stride) {
-        const Extent extent = activation == Activation::gelu
-                                  ? activate_row<Activation::gelu>(values, columns, smooth)
-                              : activation == Activation::relu
-                                  ? activate_row<Activation::relu>(values, columns, smooth)
-                                  : activate_row<Activation::gelu_tanh>(values, columns, smooth);
+        const Extent extent =
+            activation == Activation::gelu
+                ? activate_row<Activation::gelu>(values, columns, gated, smooth)
+            : activation == Activation::relu
+                ? activate_row<Activation::relu>(values, columns, gated, smooth)
+                : activate_row<Activation::gelu_tanh>(values, columns, gated, smooth);
         sound &= quantize_row(values, nullptr, columns, extent, row, output);
     }
     return sound;
 }
 
 static bool norm(float *values, ptrdiff_t stride, const float *residual, ptrdiff_t residual_stride,
-                 int rows, int columns, const Norm &norm) {
+                 int rows, int columns, const Norm &norm, float *output) {
     bool sound = true;
-    for (int row = 0; row < rows; ++row, values += stride, residual += residual_stride) {
+    for (int row = 0; row < rows;
+         ++row, values += stride, output += stride, residual += residual_stride) {
         Floats total = zeros();
         for (int column = 0; column < columns; column += kLanes) {
             Floats x = load(values + column);
@@ -175,10 +180,36 @@ static bool norm(float *values, ptrdiff_t stride, const float *residual, ptrdiff
         const Floats inverse = splat(1.0f / __builtin_sqrtf(variance + norm.epsilon));
         for (int column = 0; column < columns; column += kLanes) {
             const Floats x = multiply(subtract(load(values + column), mean), inverse);
-            store(values + column, fused(x, load(norm.weight + column), load(norm.bias + column)));
+            store(output + column, fused(x, load(norm.weight + column), load(norm.bias + column)));
         }
     }
     return sound;
+}
+
+// Products and sums are rounded one by one, so that what is left over needs no lanes.
+LANES void rotate_head(float *head, int half, const float *cosines, const float *sines) {
+    int i = 0;
+    for (; i + kLanes <= half; i += kLanes) {
+        const Floats x = load(head + i), y = load(head + half + i);
+        const Floats cosine = load(cosines + i), sine = load(sines + i);
+        store(head + i, subtract(multiply(x, cosine), multiply(y, sine)));
+        store(head + half + i, add(multiply(y, cosine), multiply(x, sine)));
+    }
+    for (; i < half; ++i) {
+        const float x = head[i], y = head[half + i];
+        head[i] = x * cosines[i] - y * sines[i];
+        head[half + i] = y * cosines[i] + x * sines[i];
+    }
+}
+
+static void rotate(float *rows, ptrdiff_t stride, int count, int heads, int head_size,
+                   const float *cosines, const float *sines) {
+    const int half = head_size / 2;
+    for (int row = 0; row < count; ++row, rows += stride, cosines += half, sines += half) {
+        for (int head = 0; head < heads; ++head) {
+            rotate_head(rows + head * head_size, half, cosines, sines);
+        }
+    }
 }
 
 static void widen_row(const int8_t *input, float scale, int columns, float *output) {

@@ -12,6 +12,7 @@ static constexpr Kernel table(const char *name) {
     kernel.activate_quantize = activate_quantize;
     kernel.activate = activate;
     kernel.norm = norm;
+    kernel.rotate = rotate;
     kernel.widen = widen_row;
     kernel.add = add_row;
     kernel.query_head_i8 = query_head_i8;
