@@ -68,8 +68,8 @@ typedef struct edge_rerank_options {
                                  process. Not there in the first release. */
 } edge_rerank_options;
 
-/* Where the time of the calls so far went; seconds, added up over all threads. It grows at its
- * end, and edge_rerank_info with it, whose last member it stays. */
+/* Where the time of the calls so far went; seconds, added up over all threads. What is measured
+ * beyond these in later versions is at the end of edge_rerank_info, in which they lie. */
 typedef struct edge_rerank_times {
     double embedding;     /* rows of the embedding table, and their norm */
     double products;      /* linear products, their biases included */

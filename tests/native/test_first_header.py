@@ -49,7 +49,7 @@ def test_structs_keep_their_members_and_the_sizes_that_are_taken(library: Librar
     assert FIRST_SIZES["options"] == Options.kernel.offset + ctypes.sizeof(ctypes.c_char_p)
     assert FIRST_SIZES["info"] == Info.times.offset + Times.multiply_adds.offset + 8
     assert FIRST_SIZES["tokenizer_info"] == TokenizerInfo.model.offset + 8
-    assert Info._fields_[-1][0] == "times"  # which grows at its end
+    assert ctypes.sizeof(Times) == 48  # other members of Info may follow it
 
 
 def test_the_header_only_grows() -> None:
