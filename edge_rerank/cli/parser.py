@@ -103,6 +103,11 @@ def whole_number(text: str) -> int:
     return int(text)
 
 
+def seed(text: str) -> int:
+    """Read a whole number from 0."""
+    return 0 if text == "0" else whole_number(text)
+
+
 def number(text: str) -> float:
     """Read a number."""
     try:

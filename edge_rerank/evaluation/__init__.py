@@ -11,7 +11,17 @@ from typing import Any
 
 from edge_rerank.errors import InputError
 from edge_rerank.evaluation._libraries import check_libraries
+from edge_rerank.evaluation.bootstrap import Estimate
 from edge_rerank.evaluation.collection import Collection, read_collection
+from edge_rerank.evaluation.comparing import compare
+from edge_rerank.evaluation.figures import (
+    ComparedModel,
+    FirstStage,
+    ModelComparison,
+    PairedDifference,
+    QueryTime,
+    System,
+)
 from edge_rerank.evaluation.first_stage import bm25_rankings
 from edge_rerank.evaluation.measures import MEASURES, Difference, difference, per_query
 from edge_rerank.pairs import Pair
@@ -20,9 +30,17 @@ from edge_rerank.verification.comparison import Comparison, compare_by_query, lo
 
 __all__ = [
     "Collection",
+    "ComparedModel",
     "Difference",
+    "Estimate",
     "Evaluation",
+    "FirstStage",
+    "ModelComparison",
+    "PairedDifference",
+    "QueryTime",
+    "System",
     "check_libraries",
+    "compare",
     "evaluate",
     "read_collection",
 ]

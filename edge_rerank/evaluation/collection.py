@@ -1,13 +1,15 @@
 """A test collection in the BEIR layout: documents, queries, and judgements of relevance.
 
 ``corpus.jsonl`` has objects with ``_id``, ``text`` and, often, ``title``; ``queries.jsonl`` has
-``_id`` and ``text``; ``qrels.tsv`` (or ``qrels/test.tsv``, as BEIR itself distributes it) has
-query id, document id and grade, separated by tabs, with or without a line of column names. Each
-may be compressed with gzip, ``corpus.jsonl.gz``.
+``_id`` and ``text``; ``qrels.tsv`` (or ``qrels/test.tsv``, as BEIR itself distributes it) has query
+id, document id and grade, separated by tabs, with or without a line of column names. Ids are
+strings or whole numbers. Each file may be compressed with gzip, ``corpus.jsonl.gz``.
 """
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +19,11 @@ from edge_rerank.errors import InputError, shown
 from edge_rerank.pairs import check_text
 from edge_rerank.reading.entries import JSONL, open_entries
 from edge_rerank.reading.lines import open_lines
+from edge_rerank.reading.objects import Number
 
+_WHOLE = re.compile("-?[0-9]+")
 _QRELS = ("qrels.tsv", "qrels/test.tsv")
+_NAMES = ("score", "relevance", "grade", "label")  # of the last column
 _LAYOUT = "a collection has corpus.jsonl, queries.jsonl and qrels.tsv (the BEIR layout)"
 
 
@@ -35,7 +40,7 @@ class Collection:
     """For each of those queries, the grade of each judged document; above 0 is relevant."""
 
 
-def read_collection(folder: str | Path) -> Collection:
+def read_collection(folder: str | os.PathLike[str]) -> Collection:
     """Read a collection; raises InputError that names the file, the line and the remedy."""
     root = Path(folder)
     corpus, queries, qrels = _paths(root)
@@ -81,12 +86,20 @@ def _texts(path: Path, *, title: bool) -> Iterator[tuple[str, str]]:
     with open_entries(str(path), JSONL) as entries:
         for entry in entries:
             value, place = entry.record(), entry.place
-            name = _text(value, "_id", place)
+            name = _id(value, place)
             if name in seen:
                 raise InputError(f"{place}: the _id {shown(name)} occurs a second time")
             seen.add(name)
             heading = _text(value, "title", place) if title and value.get("title") else ""
             yield name, f"{heading} {_text(value, 'text', place)}".strip()
+
+
+def _id(value: Mapping[str, Any], place: str) -> str:
+    """Return the id; one that is a whole number is what the judgements have as text."""
+    found = value.get("_id")
+    if isinstance(found, Number) and _WHOLE.fullmatch(found.text):
+        return found.text
+    return _text(value, "_id", place)
 
 
 def _text(value: Mapping[str, Any], field: str, place: str) -> str:
@@ -102,14 +115,19 @@ def _judgements(path: Path) -> dict[str, dict[str, int]]:
     with open_lines(str(path)) as lines:
         for number, (place, line) in enumerate(lines):
             fields = line.split("\t")
-            if not line.strip() or (number == 0 and fields[-1].strip() == "score"):
+            if not line.strip() or (number == 0 and fields[-1].strip().lower() in _NAMES):
                 continue
             if len(fields) != 3 or not fields[2].strip().removeprefix("-").isdecimal():
                 raise InputError(
                     f"{place}: {shown(line)} is not query id, document id and a whole number, "
                     "separated by tabs"
                 )
-            judgements.setdefault(fields[0], {})[fields[1]] = int(fields[2])
+            query, document, grade = fields[0].strip(), fields[1].strip(), int(fields[2])
+            if judgements.setdefault(query, {}).setdefault(document, grade) != grade:
+                raise InputError(
+                    f"{place}: query {shown(query)} and document {shown(document)} have the grade "
+                    f"{grade}, and another one in a line before; keep one of them"
+                )
     return judgements
 
 

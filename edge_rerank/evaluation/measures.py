@@ -1,15 +1,15 @@
-"""nDCG@10 and MRR@10 of rankings, and whether a difference between two systems is chance.
+"""nDCG@10, MRR@10 and Recall@10 of rankings, and whether a difference between systems is chance.
 
-The measures are those of trec_eval, through ir_measures. Its nDCG has the grade itself as gain
-and log2(1 + rank) as discount (Jarvelin and Kekalainen 2002, ACM TOIS 20), and its ideal ranking
-holds every judged document, found or not, so what the first stage missed costs every system the
-same.
+The measures are those of trec_eval. Its nDCG has the grade itself as gain and log2(1 + rank) as
+discount (Jarvelin and Kekalainen 2002, ACM TOIS 20), and its ideal ranking holds every judged
+document, found or not, so what the first stage missed costs every system the same. A document is
+relevant if its grade is above 0.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from edge_rerank.evaluation._libraries import library
@@ -18,8 +18,8 @@ Rankings = Mapping[str, Sequence[str]]
 """For each query, document ids, best first."""
 Judgements = Mapping[str, Mapping[str, int]]
 
-MEASURES = ("nDCG@10", "MRR@10")
-_NAMES = {"nDCG@10": "nDCG@10", "RR@10": "MRR@10"}
+CUT = 10
+MEASURES = (f"nDCG@{CUT}", f"MRR@{CUT}", f"Recall@{CUT}")
 CONFIDENCE = 0.95
 
 
@@ -40,20 +40,39 @@ class Difference:
 
 
 def per_query(rankings: Rankings, judgements: Judgements) -> dict[str, list[float]]:
-    """Return each measure's value for each query, in the order of the judgements."""
-    ir = library("ir_measures")
-    wanted = [ir.nDCG @ 10, ir.RR @ 10]
-    # trec_eval orders by score, and equal scores by name: ranks as scores keep our order.
-    run = {
-        query: {document: float(-rank) for rank, document in enumerate(ranked)}
-        for query, ranked in rankings.items()
-    }
-    qrels = {query: dict(grades) for query, grades in judgements.items()}
-    found: dict[str, dict[str, float]] = {name: {} for name in MEASURES}
-    for metric in ir.iter_calc(wanted, qrels, run):
-        found[_NAMES[str(metric.measure)]][metric.query_id] = float(metric.value)
-    # A query without any ranked document has no line: it found nothing.
-    return {name: [values.get(query, 0.0) for query in qrels] for name, values in found.items()}
+    """Return each measure's value for each query, in the order of the judgements.
+
+    A query that is not among the rankings found nothing.
+    """
+    found: dict[str, list[float]] = {name: [] for name in MEASURES}
+    for query, grades in judgements.items():
+        ranked = rankings.get(query, ())[:CUT]
+        values = _gain(ranked, grades), _reciprocal_rank(ranked, grades), recall(ranked, grades)
+        for name, value in zip(MEASURES, values, strict=True):
+            found[name].append(value)
+    return found
+
+
+def recall(ranked: Sequence[str], grades: Mapping[str, int]) -> float:
+    """Return the share of a query's relevant documents that are among the ranked ones."""
+    relevant = {document for document, grade in grades.items() if grade > 0}
+    return len(relevant.intersection(ranked)) / len(relevant)
+
+
+def _gain(ranked: Sequence[str], grades: Mapping[str, int]) -> float:
+    """Return nDCG: the discounted sum of the grades over that of the best possible ranking."""
+    ideal = sorted((grade for grade in grades.values() if grade > 0), reverse=True)[:CUT]
+    found = (max(grades.get(document, 0), 0) for document in ranked)
+    return _discounted(found) / _discounted(ideal)
+
+
+def _discounted(grades: Iterable[int]) -> float:
+    return math.fsum(grade / math.log2(1 + rank) for rank, grade in enumerate(grades, 1))
+
+
+def _reciprocal_rank(ranked: Sequence[str], grades: Mapping[str, int]) -> float:
+    places = (rank for rank, document in enumerate(ranked, 1) if grades.get(document, 0) > 0)
+    return 1 / next(places, math.inf)
 
 
 def difference(
