@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "info": ("info",),
     "verify": ("verify",),
     "bench": ("bench", "--seconds", "1"),
+    "compare": ("compare", "--collection", "scifact"),
 }
 RUNS = {
     f"{name} {engine}": (*words, "--engine", engine)

@@ -105,7 +105,10 @@ def whole_number(text: str) -> int:
 
 def seed(text: str) -> int:
     """Read a whole number from 0."""
-    return 0 if text == "0" else whole_number(text)
+    try:
+        return 0 if text == "0" else whole_number(text)
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0") from None
 
 
 def number(text: str) -> float:

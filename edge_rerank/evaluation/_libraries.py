@@ -8,7 +8,7 @@ from typing import Any
 from edge_rerank.errors import MissingExtraError
 from edge_rerank.installation import install_command
 
-_NEEDED = ("bm25s", "Stemmer", "ir_measures", "scipy")
+_NEEDED = ("scipy",)
 
 
 def library(name: str) -> Any:

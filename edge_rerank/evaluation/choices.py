@@ -78,8 +78,14 @@ def names_of(models: Sequence[str | os.PathLike[str] | None]) -> list[str]:
     paths = [BUILT_IN if path is None else os.fspath(path) for path in models]
     names = [os.path.basename(os.path.abspath(path)) or path for path in paths]
     return [
-        name if names.count(name) == 1 else path for name, path in zip(names, paths, strict=True)
+        as_text(name if names.count(name) == 1 else path)
+        for name, path in zip(names, paths, strict=True)
     ]
+
+
+def as_text(path: str) -> str:
+    """Return a path's bytes read as UTF-8: files are written that have it in them."""
+    return os.fsencode(path).decode("utf-8", "replace")
 
 
 def _with_engines(

@@ -104,7 +104,7 @@ class RunFolder:
     def write(self, measured: Measured, first_stage: str | None = None) -> None:
         """Write a system's run, named after it and, if there are several, its first stage."""
         parts = [part for part in (measured.name, first_stage) if part is not None]
-        stem = ".".join(_NOT_IN_FILES.sub("-", part).strip("-.") or "run" for part in parts)
+        stem = ".".join(_NOT_IN_FILES.sub("-", part).strip("-.")[:80] or "run" for part in parts)
         name, number = f"{stem}.trec", 1
         while name.lower() in self._written:
             number += 1

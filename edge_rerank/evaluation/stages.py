@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from edge_rerank.errors import EngineError, InputError
+from edge_rerank.errors import EngineError, InputError, shown
 from edge_rerank.evaluation.child import Child, ChildError
+from edge_rerank.evaluation.choices import as_text
 from edge_rerank.evaluation.collection import Collection
 from edge_rerank.evaluation.figures import FirstStage, Measured
 from edge_rerank.evaluation.measures import recall
@@ -35,9 +36,14 @@ def stage_names(stages: tuple[str, ...]) -> list[str]:
     """Return what the stages are called: a run by its file's name, without the ending."""
     if not stages:
         raise InputError("first_stages is empty; expected bm25 or files of runs")
+    if len(set(stages)) < len(stages):
+        raise InputError(f"first_stages is {shown(list(stages))}; expected each of them once")
+    if "" in stages:
+        raise InputError("the first stage's name is empty; is the shell variable set?")
     names = [stage if stage == BM25 else Path(stage).name.partition(".")[0] for stage in stages]
     return [
-        name if names.count(name) == 1 else stage for name, stage in zip(names, stages, strict=True)
+        as_text(name if name and names.count(name) == 1 else stage)
+        for name, stage in zip(names, stages, strict=True)
     ]
 
 

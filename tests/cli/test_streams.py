@@ -155,6 +155,7 @@ def test_paths_in_messages(tmp_path: Path, locale: dict[str, str]) -> None:
         ("info", tmp_path / "nö"),
         ("verify", tmp_path / "nö"),
         ("bench", tmp_path / "nö"),
+        ("compare", "--collection", tmp_path / "nö"),
     ):
         done = run(*words, environment=locale)
         assert done.returncode in (1, 2)

@@ -143,12 +143,13 @@ def test_a_bad_line_is_named(verify: Verify, artifact_path: Path, pairs: Path) -
 
 
 def test_a_collection(verify: Verify, artifact_path: Path, tmp_path: Path) -> None:
-    pytest.importorskip("ir_measures")
+    pytest.importorskip("scipy")
     folder = write_collection(tmp_path / "small")
     code, out, err = verify(artifact_path, "--collection", folder)
     assert code == 0
     assert "collection small: 3 queries, 5 documents, " in out
     assert "nDCG@10, model less BM25: " in out
+    assert "Recall@10, model less BM25: " in out
     assert "edge-rerank: scoring " in err
     code, out, _ = verify(
         artifact_path, "--reference", artifact_path, "--collection", folder, "--json"
@@ -162,7 +163,7 @@ def test_a_collection(verify: Verify, artifact_path: Path, tmp_path: Path) -> No
 def test_a_collection_without_the_extra(
     verify: Verify, artifact_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "bm25s", None)
+    monkeypatch.setitem(sys.modules, "scipy", None)
     code, out, err = verify(artifact_path, "--collection", write_collection(tmp_path / "small"))
     assert (code, out) == (1, "")
     assert install_command("evaluation") in err

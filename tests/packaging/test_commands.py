@@ -10,6 +10,7 @@ import pytest
 
 from tests.packaging.conftest import Install
 from tests.support.checkpoints import write_tiny_checkpoint
+from tests.support.made_collection import write_collection
 
 pytestmark = pytest.mark.build
 QUERY = "list files sorted by size"
@@ -46,6 +47,8 @@ def test_commands_run(
         assert engine in command("info", "--engine", engine)
         assert "ok" in command("verify", "--engine", engine)
     command("bench", "--seconds", "1")
+    write_collection(tmp_path / "scifact")
+    assert "nDCG@10" in command("compare", "--collection", "scifact", "--plot", "choice.svg")
 
 
 @pytest.mark.parametrize("kind", ["wheel", "sdist"])
