@@ -70,6 +70,8 @@ class Info(ctypes.Structure):
         ("kernel", ctypes.c_char_p),
         ("precision", ctypes.c_char_p),
         ("times", Times),
+        ("activation", ctypes.c_char_p),
+        ("prompt", ctypes.c_char_p),
     )
 
 

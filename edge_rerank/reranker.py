@@ -121,7 +121,11 @@ class Reranker:
             map_weights=map_weights,
         )
         read = partial(
-            PairTokenizer, artifact.file("tokenizer.json"), max_length=length, threads=count
+            PairTokenizer,
+            artifact.file("tokenizer.json"),
+            max_length=length,
+            threads=count,
+            prompt=artifact.manifest.prompt,
         )
         tokenizer, running = open_parts(
             artifact, start, read, engine=engine, verify=verify, threads=count

@@ -13,12 +13,13 @@ from typing import Any
 from edge_rerank.artifact.architecture import Architecture
 from edge_rerank.artifact.folder import sha256_file
 
-from .config import read_config
+from .config import Config, read_config
 from .errors import CheckpointError
 from .families import Layout, read_layout
 from .licenses import spdx
 from .scoring import Scoring, read_scoring
 from .tokenizer import check_tokenizer_files
+from .two_logits import label_of
 from .weights import weight_files
 
 _UNREASONABLE_LENGTH = 1_000_000  # tokenizers without a limit say 10**30
@@ -45,6 +46,13 @@ class Checkpoint:
         return self.layout.architecture
 
     @property
+    def relevant_label(self) -> str | None:
+        """Name of the output that means relevant, of a head of two; None for another head."""
+        if self.layout.relevant is None:
+            return None
+        return label_of(Config(self.config, str(self.folder)), self.layout.relevant)
+
+    @property
     def max_length(self) -> int:
         """Most tokens of a pair: the least of the limits that the checkpoint states."""
         limits = (
@@ -68,9 +76,15 @@ def printable(name: str) -> str:
 
 
 def open_checkpoint(
-    folder: Path, *, name: str | None = None, revision: str | None = None
+    folder: Path,
+    *,
+    name: str | None = None,
+    revision: str | None = None,
+    relevant_label: str | None = None,
 ) -> Checkpoint:
     """Check that a folder holds a cross-encoder that can be exported.
+
+    ``relevant_label`` names the output that means relevant, for a head of two.
 
     Raises CheckpointError when a part is missing or damaged, or the model is of another kind.
     """
@@ -82,7 +96,7 @@ def open_checkpoint(
             "checkpoints open no other; rename the folder, or give a link to it"
         )
     config = read_config(folder)
-    layout = read_layout(config, str(folder / "config.json"))
+    layout = read_layout(config, str(folder / "config.json"), relevant_label=relevant_label)
     files = weight_files(folder)
     check_tokenizer_files(folder)
     return Checkpoint(

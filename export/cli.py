@@ -16,6 +16,7 @@ from .pipeline import (
     export_model,
 )
 from .source import PINNED_REVISIONS
+from .two_logits import OPTION
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,6 +40,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--activation",
         choices=tuple(ACTIVATIONS),
         help="what makes a logit the score (default: the checkpoint's own, or else sigmoid)",
+    )
+    parser.add_argument(
+        OPTION,
+        metavar="LABEL",
+        help="for a head of two logits: which of them means relevant, by name or number; the logit "
+        "is then its difference from the other",
+    )
+    parser.add_argument(
+        "--prompt",
+        metavar="NAME",
+        help="which of the checkpoint's prompts is put before each query, or none (default: its "
+        "default_prompt_name)",
     )
     parser.add_argument(
         "--max-length", type=int, metavar="N", help="most tokens a pair (default: the model's)"
@@ -73,6 +86,8 @@ def run(args: argparse.Namespace) -> int:
         name=args.name,
         license=args.license,
         activation=args.activation,
+        relevant_label=args.relevant_label,
+        prompt=args.prompt,
         max_length=args.max_length,
         calibration=args.calibration,
         max_error=args.max_error,

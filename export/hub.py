@@ -18,7 +18,7 @@ _ATTEMPTS = 4
 _COPY = "Or copy the checkpoint's folder here and give its path"
 
 
-def download(name: str, revision: str | None) -> Checkpoint:
+def download(name: str, revision: str | None, relevant_label: str | None = None) -> Checkpoint:
     """Fetch a model's files, all but those that are in the cache already, and open them.
 
     With HF_HUB_OFFLINE set, the cache is all that is looked at. Raises CheckpointError, which says
@@ -32,7 +32,9 @@ def download(name: str, revision: str | None) -> Checkpoint:
     except Exception as error:  # which ones depends on the hub library's own transport
         raise CheckpointError(f"{name}: {_explained(name, revision, error)}") from error
     try:
-        return open_checkpoint(folder, name=name, revision=folder.name)
+        return open_checkpoint(
+            folder, name=name, revision=folder.name, relevant_label=relevant_label
+        )
     except CheckpointError as error:
         if all(any(folder.glob(kind)) for kind in _WHOLE):
             raise

@@ -16,6 +16,7 @@ import numpy as np
 from .errors import CheckpointError
 from .families import Layout
 from .relative import layer_norm, relative_buckets, relative_span
+from .two_logits import difference
 from .weights import why_missing
 
 if TYPE_CHECKING:
@@ -144,12 +145,20 @@ class _Reader:
 
     def head(self) -> Tensors:
         hidden, names = self.layout.architecture.hidden_size, self.layout.names
-        return {
+        return self.classifier() | {
             "pooler.weight": self.take(f"{names.pooler}.weight", hidden, hidden),
             "pooler.bias": self.take(f"{names.pooler}.bias", hidden),
-            "classifier.weight": self.take(f"{names.classifier}.weight", 1, hidden),
-            "classifier.bias": self.take(f"{names.classifier}.bias", 1),
         }
+
+    def classifier(self) -> Tensors:
+        hidden, names = self.layout.architecture.hidden_size, self.layout.names
+        relevant = self.layout.relevant
+        outputs = 1 if relevant is None else 2
+        weight = self.take(f"{names.classifier}.weight", outputs, hidden)
+        bias = self.take(f"{names.classifier}.bias", outputs)
+        if relevant is not None:
+            weight, bias = difference(weight, relevant), difference(bias, relevant)
+        return {"classifier.weight": weight, "classifier.bias": bias}
 
     def norm(self, name: str, source: str) -> Tensors:
         hidden = self.layout.architecture.hidden_size

@@ -26,6 +26,7 @@ from .errors import ExportError
 from .output import Workplace, output_folder
 from .probes import probe_pairs
 from .progress import Report, Stages
+from .scoring import Scoring
 from .source import fetch_checkpoint
 from .tokenizer import tokenizer_file
 from .weights import read_weights
@@ -62,6 +63,12 @@ class ExportOptions:
     activation: str | None = None
     """What makes a logit the score: ``sigmoid``, ``identity`` or ``tanh``; the checkpoint's own,
     or else the sigmoid, when None."""
+    relevant_label: str | None = None
+    """Which of a head's two outputs means relevant, by name or number: the logit is then its
+    difference from the other. None for a head of one output, which every other is refused for."""
+    prompt: str | None = None
+    """Name of the checkpoint's prompt that is put before each query, or ``none``; the checkpoint's
+    default when None."""
     max_length: int | None = None
     """Most tokens of a pair; the model's own limit when None."""
     calibration: str | os.PathLike[str] | None = None
@@ -110,7 +117,9 @@ def export_model(
     stages = Stages(7 if calibration else 6, report)
     with output_folder(Path(output)) as place:
         with stages.stage(f"reading {model}"):
-            checkpoint = fetch_checkpoint(model, revision=options.revision)
+            checkpoint = fetch_checkpoint(
+                model, revision=options.revision, relevant_label=options.relevant_label
+            )
         result = _Export(checkpoint, options, calibration, stages, place).write()
     return ExportReport(place.target, *result)
 
@@ -131,15 +140,18 @@ class _Export:
         self.options = options
         self.calibration = calibration
         self.stages = stages
-        self.activation = checkpoint.scoring.activation(options.activation)
-        if prompts := ", ".join(checkpoint.scoring.prompts):
-            stages.note(
-                f"the checkpoint's prompts ({prompts}) are used on request alone: put them before "
-                "the queries where you call the model"
-            )
+        self.activation = checkpoint.scoring.activation(
+            options.activation, two_logits=checkpoint.layout.relevant is not None
+        )
+        self.prompt = checkpoint.scoring.prompt(options.prompt)
+        for note in (checkpoint.scoring.note, _about_prompts(checkpoint.scoring, self.prompt)):
+            if note:
+                stages.note(note)
         self.max_length = _max_length(checkpoint, options.max_length)
         self.tokenizer_file = tokenizer_file(checkpoint, place.scratch)
-        self.tokenizer = PairTokenizer(self.tokenizer_file, max_length=self.max_length)
+        self.tokenizer = PairTokenizer(
+            self.tokenizer_file, max_length=self.max_length, prompt=self.prompt
+        )
         self.probes = probe_pairs()
         self.tokens = self.tokenizer.encode(self.probes)
 
@@ -279,7 +291,22 @@ class _Export:
             tools={"edge-rerank": __version__, **_tool_versions()},
             parity=parity,
             activation=self.activation,
+            prompt=self.prompt,
+            prompts=checkpoint.scoring.prompts,
+            relevant_label=checkpoint.relevant_label,
         )
+
+
+def _about_prompts(scoring: Scoring, prompt: str) -> str | None:
+    """Say which of the checkpoint's prompts is put before queries, if it has any."""
+    if not scoring.prompts:
+        return None
+    if prompt:
+        return f"{prompt!r} is put before each query"
+    return (
+        f"the checkpoint's prompts ({', '.join(scoring.prompts)}) are used on request alone: put "
+        "one before each query with --prompt NAME, or where you call the model"
+    )
 
 
 def _calibration(options: ExportOptions) -> Calibration | None:

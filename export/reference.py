@@ -10,6 +10,7 @@ import numpy as np
 from .checkpoint import Checkpoint
 from .errors import CheckpointError, ExportError
 from .quiet import quiet
+from .two_logits import make_one
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,6 +52,9 @@ class TorchReference:
         self.model: Any = model
         self.model.eval()
         self._names = layout.names
+        if layout.relevant is not None:
+            make_one(self.model.get_submodule(layout.names.classifier), layout.relevant)
+            self.model.config.num_labels = self.model.num_labels = 1
         self._typed = layout.architecture.token_types > 0
 
     def logits(self, batch: TokenizedBatch) -> NDArray[np.float32]:

@@ -27,6 +27,8 @@ FILES = (_MODEL, _MODULES, *_TEXTS)
 """All that is read here, if it is there, but for ``config.json``."""
 
 _ACTIVATIONS = {"Sigmoid": "sigmoid", "Identity": "identity", "Tanh": "tanh"}
+NO_PROMPT = "none"
+"""What may be chosen in place of a prompt's name."""
 _REMEDY = "take it out if it leaves scores as they are"
 # What a file may hold that changes no score, or is looked at by a function of its own.
 _OF_MODEL = ("__version__", "model_type", "similarity_fn_name", "activation_fn", "prompts")
@@ -52,11 +54,33 @@ class Scoring:
     """Activations that the checkpoint names, under the place where it does."""
     max_length: int | None
     """Most tokens of a pair, where it is stated beside the tokenizer."""
-    prompts: tuple[str, ...]
-    """Names of prompts that are put before a query on request alone."""
+    prompts: Mapping[str, str]
+    """Texts that can be put before a query, under their names; none of them is empty."""
+    default_prompt: str | None
+    """Name of the one that CrossEncoder puts before each query."""
+    note: str | None = None
+    """What of the folder was left alone, where the user may think otherwise."""
 
-    def activation(self, chosen: str | None) -> str:
+    def prompt(self, chosen: str | None) -> str:
+        """Return what is put before each query: the prompt that was chosen, or the default one.
+
+        Raises ExportError for a name that the checkpoint does not have.
+        """
+        name = self.default_prompt if chosen is None else chosen
+        if name is None:
+            return ""
+        if name in self.prompts:
+            return self.prompts[name]
+        if name == NO_PROMPT:
+            return ""
+        known = ", ".join([*self.prompts, NO_PROMPT])
+        raise ExportError(f"prompt is {name!r}; expected one of {known}")
+
+    def activation(self, chosen: str | None, *, two_logits: bool = False) -> str:
         """Name what makes a logit a score: what was chosen, what is stated, or the sigmoid.
+
+        Of the difference of two logits the sigmoid is their softmax; what is stated about such a
+        head applies to each of the two, so that all but Identity is refused unless one is chosen.
 
         Raises CheckpointError for one that artifacts cannot have, and for contradictions.
         """
@@ -76,6 +100,9 @@ class Scoring:
         if len(set(found.values())) > 1:
             stated = ", ".join(f"{where} is {path!r}" for where, path in self.stated.items())
             raise CheckpointError(f"activations contradict one another: {stated}; {remedy}")
+        if two_logits:
+            _check_of_two(self.stated, found, remedy)
+            return "sigmoid"
         return next(iter(found.values()), None) or "sigmoid"
 
 
@@ -84,18 +111,21 @@ def read_scoring(folder: Path, config: Mapping[str, Any]) -> Scoring:
 
     Raises CheckpointError for whatever changes scores in a way that cannot be kept.
     """
-    model = _read(folder / _MODEL)
-    if model.get("model_type", "CrossEncoder") != "CrossEncoder":
-        model = {}  # CrossEncoder leaves another kind's settings and modules alone
-    else:
+    model, note = _read(folder / _MODEL), None
+    if model.get("model_type") == "CrossEncoder" and (folder / _MODULES).is_file():
         _check_modules(folder / _MODULES)
+    else:
+        note = _left_alone(model)
+        model = {}
     _refuse_unknown(folder / _MODEL, model, (*_OF_MODEL, *_OF_MODEL_TOO))
-    _check_default_prompt(folder / _MODEL, model)
+    prompts = _prompts(folder / _MODEL, model)
     texts = next((name for name in _TEXTS if (folder / name).is_file()), _TEXTS[0])
     return Scoring(
         stated=dict(_stated(folder, model, config)),
         max_length=_check_texts(folder / texts, _read(folder / texts)),
-        prompts=tuple(name for name, prompt in (model.get("prompts") or {}).items() if prompt),
+        prompts={name: prompt for name, prompt in prompts.items() if prompt},
+        default_prompt=_default_prompt(folder / _MODEL, model, prompts),
+        note=note,
     )
 
 
@@ -121,18 +151,45 @@ def _known(path: str) -> str | None:
     return _ACTIVATIONS.get(name) if f"{package}.".startswith("torch.nn.") else None
 
 
-def _check_default_prompt(path: Path, model: Mapping[str, Any]) -> None:
-    name, prompts = model.get("default_prompt_name"), model.get("prompts") or {}
-    if name is None:
-        return
-    prompt = prompts.get(name) if isinstance(prompts, dict) else None
-    if prompt == "":
-        return
-    raise CheckpointError(
-        f"{path}: default_prompt_name is {name!r}, the prompt {prompt!r} before each query; "
-        "edge-rerank puts nothing before queries: set default_prompt_name to null, export, and "
-        "put the prompt before the queries where you call it"
+def _left_alone(model: Mapping[str, Any]) -> str | None:
+    """Say that settings are left alone that might have mattered."""
+    if not any(model.get(name) for name in ("activation_fn", "prompts", "default_prompt_name")):
+        return None
+    return (
+        f"{_MODEL} is left alone, as sentence-transformers' CrossEncoder does unless its "
+        f"model_type is CrossEncoder and a {_MODULES} lies beside it"
     )
+
+
+def _check_of_two(stated: Mapping[str, str], found: Mapping[str, str | None], remedy: str) -> None:
+    for where, name in found.items():
+        if name != "identity":
+            raise CheckpointError(
+                f"{where} is {stated[where]!r}, of each of the two logits; their difference has no "
+                f"such score; {remedy}"
+            )
+
+
+def _prompts(path: Path, model: Mapping[str, Any]) -> dict[str, str]:
+    """Read all prompts; null is an empty one, as to CrossEncoder."""
+    prompts = model.get("prompts") or {}
+    if not isinstance(prompts, dict):
+        _refuse(path, "prompts", prompts, "expected an object of texts under their names")
+    found = {name: "" if prompt is None else prompt for name, prompt in prompts.items()}
+    for name, prompt in found.items():
+        if not isinstance(prompt, str) or "\0" in prompt:
+            _refuse(path, f"the prompt {name!r}", prompt, "expected a text without NUL")
+    return found
+
+
+def _default_prompt(path: Path, model: Mapping[str, Any], prompts: Mapping[str, str]) -> str | None:
+    name: Any = model.get("default_prompt_name")
+    if name is None:
+        return None
+    if not isinstance(name, str) or name not in prompts:
+        known = ", ".join(prompts) or "none"
+        _refuse(path, "default_prompt_name", name, f"it has no such prompt (known: {known})")
+    return str(name) if prompts[name] else None
 
 
 def _check_modules(path: Path) -> None:

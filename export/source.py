@@ -30,7 +30,9 @@ class Origin:
     revision: str
 
 
-def fetch_checkpoint(model: str, *, revision: str | None = None) -> Checkpoint:
+def fetch_checkpoint(
+    model: str, *, revision: str | None = None, relevant_label: str | None = None
+) -> Checkpoint:
     """Open ``model``: a folder, or else the name of a model on the Hugging Face hub.
 
     The network is used for a hub name only. Without ``revision``, a name that this release pins
@@ -49,8 +51,13 @@ def fetch_checkpoint(model: str, *, revision: str | None = None) -> Checkpoint:
             )
         origin = cached_origin(folder)
         if origin is None:
-            return open_checkpoint(folder)
-        return open_checkpoint(folder, name=origin.name, revision=origin.revision)
+            return open_checkpoint(folder, relevant_label=relevant_label)
+        return open_checkpoint(
+            folder,
+            name=origin.name,
+            revision=origin.revision,
+            relevant_label=relevant_label,
+        )
     name = model.removeprefix(HUB)
     if name == model:
         _check_is_no_path(model, folder)
@@ -58,7 +65,7 @@ def fetch_checkpoint(model: str, *, revision: str | None = None) -> Checkpoint:
         raise CheckpointError(f"{model}: neither a folder nor a model's name (OWNER/NAME)")
     from .hub import download
 
-    return download(name, revision or PINNED_REVISIONS.get(name))
+    return download(name, revision or PINNED_REVISIONS.get(name), relevant_label)
 
 
 def cached_origin(folder: Path) -> Origin | None:

@@ -36,6 +36,7 @@ class OwnEngine:
             artifact.file("tokenizer.json"),
             max_length=self._reranker.max_length,
             threads=self._threads,
+            prompt=artifact.manifest.prompt,
         )
         times = []
         for _ in range(5):

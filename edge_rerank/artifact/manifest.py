@@ -100,6 +100,12 @@ class Manifest:
     created: str = field(default_factory=utc_now)
     activation: str = "sigmoid"
     """What makes a logit the model's score: one of ACTIVATIONS; manifests from before have none."""
+    prompt: str = ""
+    """What is put before each query; manifests from before have none."""
+    prompts: Mapping[str, str] = field(default_factory=dict)
+    """All that the checkpoint has, under their names."""
+    relevant_label: str | None = None
+    """Of a head of two logits, whose difference the logit is, the one that means relevant."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the manifest as the JSON object that :meth:`from_json` reads, with its checksum.
@@ -131,6 +137,11 @@ class Manifest:
             parity=dict(fields.child("parity").value),
             files=_files(fields.child("files")),
             activation=_activation(fields),
+            prompt=_prompt(fields),
+            prompts=fields.text_map("prompts") if "prompts" in fields.value else {},
+            relevant_label=fields.optional_text("relevant_label")
+            if "relevant_label" in fields.value
+            else None,
         )
         _check_length(manifest, fields)
         return manifest
@@ -180,6 +191,14 @@ def _activation(fields: Fields) -> str:
     if "activation" not in fields.value:
         return "sigmoid"
     return fields.choice("activation", tuple(ACTIVATIONS))
+
+
+def _prompt(fields: Fields) -> str:
+    """Read what is put before queries; C programs get it as a string that ends with a NUL."""
+    prompt = fields.any_text("prompt") if "prompt" in fields.value else ""
+    if "\0" in prompt:
+        fields.fail("prompt", "a text without NUL")
+    return prompt
 
 
 def _optional_map(fields: Fields, key: str) -> dict[str, Any] | None:

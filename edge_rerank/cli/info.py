@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -94,6 +95,7 @@ def _print(facts: dict[str, Any]) -> None:
     manifest, cpu, engine = facts["manifest"], facts["cpu"], facts["engine"]
     shape, source = manifest["architecture"], manifest["source"]
     features = cpu["features"]
+    prompt = manifest["prompt"]
     print_section(
         "model",
         {
@@ -105,7 +107,8 @@ def _print(facts: dict[str, Any]) -> None:
             "created": manifest["created"],
             "precision": manifest["precision"],
             "max length": f"{manifest['max_length']} tokens",
-            "scores": "logits" if manifest["activation"] == "identity" else manifest["activation"],
+            "scores": _scores(manifest),
+            **({"before queries": json.dumps(prompt, ensure_ascii=False)} if prompt else {}),
             "shape": f"{shape['family']}, {shape['layers']} layers, {shape['hidden_size']} "
             f"wide, {shape['heads']} heads, vocabulary of {shape['vocab_size']:,}",
             "size": f"{facts['size'] / 1e6:,.1f} MB in {len(manifest['files'])} files",
@@ -129,6 +132,13 @@ def _print(facts: dict[str, Any]) -> None:
             "probe pairs": _probes(facts["probes"]),
         },
     )
+
+
+def _scores(manifest: Mapping[str, Any]) -> str:
+    scores = "logits" if manifest["activation"] == "identity" else str(manifest["activation"])
+    if label := manifest["relevant_label"]:
+        scores += f", the logit being that of {label} less that of the other label"
+    return scores
 
 
 def _products(cpu: Mapping[str, Any], manifest: Mapping[str, Any], engine: str) -> str:

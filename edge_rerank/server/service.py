@@ -149,7 +149,9 @@ class Service:
         path = reranker.artifact.path
         if path not in self._cutters:
             tokenizer = PairTokenizer(
-                reranker.artifact.file("tokenizer.json"), max_length=reranker.max_length
+                reranker.artifact.file("tokenizer.json"),
+                max_length=reranker.max_length,
+                prompt=reranker.artifact.manifest.prompt,
             )
             self._cutters[path] = Cutter(Counter(tokenizer))
         return self._cutters[path]

@@ -34,9 +34,11 @@ class PairTokenizer(OfThisProcess):
         max_length: int,
         threads: int = 1,
         tokenizer: TokenizerChoice | None = None,
+        prompt: str = "",
     ) -> None:
         """Read ``path``; no pair will have more than ``max_length`` tokens.
 
+        ``prompt`` is put before each query, as the model was trained with.
         ``tokenizer`` is one of TOKENIZERS: ``native`` and ``tokenizers`` leave no choice, for tests
         and support, and ``auto`` takes the native one where it knows the file. None is the
         environment variable EDGE_RERANK_TOKENIZER, or else ``auto``.
@@ -45,6 +47,7 @@ class PairTokenizer(OfThisProcess):
         when ``max_length`` leaves no room for a token of each text, and for an unknown tokenizer.
         """
         self.max_length = max_length
+        self._prompt = prompt
         self._tokenizer, self.why = _choose(path, max_length, threads, tokenizer)
 
     @property
@@ -59,10 +62,15 @@ class PairTokenizer(OfThisProcess):
         lone surrogate, and TokenizerError when the tokenizer itself fails on a text.
         """
         try:
-            return self._tokenizer.encode(pairs)
+            return self._tokenizer.encode(self._prompted(pairs))
         except Exception:
             check_pairs(pairs)  # a text is at fault, or else the tokenizer
             raise
+
+    def _prompted(self, pairs: Sequence[Pair]) -> Sequence[Pair]:
+        if not self._prompt:
+            return pairs
+        return [(self._prompt + query, document) for query, document in pairs]
 
 
 def _choose(path: Path, max_length: int, threads: int, asked: str | None) -> tuple[Tokenizer, str]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from ..config import Config
 from ..errors import CheckpointError
+from ..two_logits import relevant_output
 from .bert import BERT
 from .deberta_v2 import DEBERTA_V2
 from .family import Family, Layout
@@ -17,26 +19,26 @@ FAMILIES: tuple[Family, ...] = (DEBERTA_V2, BERT, ROBERTA, XLM_ROBERTA)
 __all__ = ["FAMILIES", "Family", "Layout", "read_layout"]
 
 
-def read_layout(members: Mapping[str, Any], where: str) -> Layout:
+def read_layout(
+    members: Mapping[str, Any], where: str, *, relevant_label: str | None = None
+) -> Layout:
     """Describe the checkpoint whose ``config.json`` has these members; ``where`` names it.
+
+    ``relevant_label`` says which of two logits means relevant.
 
     Raises CheckpointError for another family, a head that does not give one logit, and any
     setting that is not known.
     """
     config = Config(members, where)
     family = _family(config)
-    labels = config.members.get("num_labels", len(config.members.get("id2label") or {}) or 2)
-    if labels != 1:
-        raise CheckpointError(
-            f"{where}: the head gives {labels} logits; a reranker gives one (num_labels 1). "
-            "A classifier with several labels cannot be exported"
-        )
+    relevant = relevant_output(config, relevant_label)
     if config.members.get("quantization_config"):
         raise CheckpointError(
             f"{where}: has a quantization_config: the checkpoint is quantised already; export the "
             "one that it was made from"
         )
-    return family.read(config)
+    layout = family.read(config)
+    return layout if relevant is None else replace(layout, relevant=relevant)
 
 
 def _family(config: Config) -> Family:

@@ -67,6 +67,8 @@ class Layout:
     """Most tokens of a pair that the model has positions for."""
     first_position: int = 0
     """Row of the first token's position in the checkpoint's table; those before it are left out."""
+    relevant: int | None = None
+    """Which of a head's two outputs means relevant; None for a head of one output."""
     one_type: bool = False
     """Whether all tokens are of one type, whose row is added to the positions at export."""
 

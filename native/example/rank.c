@@ -92,36 +92,42 @@ static edge_rerank_tokenizer *open_tokenizer(const char *folder, int32_t max_len
 }
 
 /* Pairs the first of the texts, the query, with each of the others. */
-static int encode_texts(const edge_rerank_tokenizer *tokenizer, char **texts, size_t count,
-                        struct pairs *pairs) {
+static int encode_texts(const edge_rerank_tokenizer *tokenizer, const char *prompt, char **texts,
+                        size_t count, struct pairs *pairs) {
     edge_rerank_text *both = malloc((2 * count + 1) * sizeof *both);
+    char *query = malloc(strlen(prompt) + strlen(texts[0]) + 1);
     pairs->first_segments = malloc((count + 1) * sizeof *pairs->first_segments);
-    if (!both || !pairs->first_segments) {
+    if (!both || !query || !pairs->first_segments) {
+        free(query);
         free(both);
         return complain("encoding", "out of memory");
     }
+    strcpy(query, prompt);
+    strcat(query, texts[0]);
     for (size_t i = 0; i < count; ++i) {
-        both[i].data = texts[0];
-        both[i].size = strlen(texts[0]);
+        both[i].data = query;
+        both[i].size = strlen(query);
         both[count + i].data = texts[i + 1];
         both[count + i].size = strlen(texts[i + 1]);
     }
     const edge_rerank_status status =
         edge_rerank_tokenizer_encode(tokenizer, both, both + count, count, pairs->ids,
                                      pairs->offsets, pairs->first_segments, NULL);
+    free(query);
     free(both);
     return status == EDGE_RERANK_OK ? EXIT_SUCCESS : complain("encode", edge_rerank_last_error());
 }
 
-static int encode_pairs(const char *folder, int32_t max_length, char **texts, size_t count,
-                        struct pairs *pairs) {
+static int encode_pairs(const char *folder, const edge_rerank_info *info, char **texts,
+                        size_t count, struct pairs *pairs) {
+    const int32_t max_length = info->max_length;
     if (count == 0) {
         return complain("usage", "rank FOLDER QUERY PASSAGE ...");
     }
     edge_rerank_tokenizer *tokenizer = open_tokenizer(folder, max_length);
     int code = EXIT_FAILURE;
     if (tokenizer && make_room(pairs, count - 1, count * (size_t)max_length) == EXIT_SUCCESS) {
-        code = encode_texts(tokenizer, texts, count - 1, pairs);
+        code = encode_texts(tokenizer, info->prompt, texts, count - 1, pairs);
     }
     edge_rerank_tokenizer_close(tokenizer);
     return code;
@@ -154,7 +160,7 @@ static int run(edge_rerank_engine *engine, const char *folder, int as_ids, char 
     }
     fprintf(stderr, "%s, kernel %s, %d threads\n", info.precision, info.kernel, (int)info.threads);
     int code = as_ids ? read_pairs(texts, count, &pairs)
-                      : encode_pairs(folder, info.max_length, texts, count, &pairs);
+                      : encode_pairs(folder, &info, texts, count, &pairs);
     if (code == EXIT_SUCCESS) {
         code = score(engine, &pairs);
     }

@@ -2,7 +2,8 @@
  * edge-rerank: runs a DeBERTa-v2 cross-encoder on a CPU, from an artifact's folder.
  *
  * An engine takes token ids and gives logits; a tokenizer makes the ids of pairs of texts.
- * A higher logit is a better match; 1 / (1 + exp(-logit)) is the usual score from 0 to 1.
+ * A higher logit is a better match; 1 / (1 + exp(-logit)) is the usual score from 0 to 1, and
+ * edge_rerank_info says what the model's own is, and what it has before each query.
  *
  * Every function may be called from any thread. Calls on one engine are run one after the other,
  * each with all of the engine's threads; engines are independent of one another. Nothing here
@@ -93,6 +94,11 @@ typedef struct edge_rerank_info {
     const char *kernel;    /* these two live as long as the library is loaded */
     const char *precision; /* "int8" or "fp32" */
     edge_rerank_times times;
+    /* The rest was not there in the first release; these live as long as the engine. */
+    const char *activation; /* what makes a logit the model's score: "sigmoid", "identity" (the
+                               logit is the score) or "tanh" */
+    const char *prompt;     /* what the model has before each query, in UTF-8: for the caller to put
+                               there before texts are encoded. "" for most models */
 } edge_rerank_info;
 
 /* Version of the interface that the loaded library has; compare with EDGE_RERANK_API_VERSION. */
@@ -136,7 +142,7 @@ EDGE_RERANK_API edge_rerank_status edge_rerank_score(edge_rerank_engine *engine,
                                                      const int32_t *first_segments, size_t count,
                                                      float *logits);
 
-/* Fills `info`, whose member `size` the caller has set. */
+/* Fills `info`, whose member `size` the caller has set, as far as that reaches. */
 EDGE_RERANK_API edge_rerank_status edge_rerank_describe(edge_rerank_engine *engine,
                                                         edge_rerank_info *info);
 

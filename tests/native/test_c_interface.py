@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edge_rerank.errors import ArtifactError, InputError
 from edge_rerank.native_library import Info, Library, Options
 from native.fuzz.seeds import TINY, Shape, write_artifact
 from tests.native.calls import opened, options, random_pairs, score
@@ -194,7 +195,7 @@ def test_open_without_its_pointers(caller: Caller, library: Library) -> None:
     assert "folder is null" in caller.why()
 
 
-@pytest.mark.parametrize("size", [0, 7, ctypes.sizeof(Info) - 1])
+@pytest.mark.parametrize("size", [0, 7, Info.activation.offset - 1])
 def test_describe_wants_room(size: int, caller: Caller) -> None:
     assert caller.describe(Info(size=size)) == INVALID_ARGUMENT
     assert f"info.size is {size}; expected sizeof(edge_rerank_info)" in caller.why()
@@ -351,3 +352,43 @@ def test_memory_is_flat_and_threads_end(library: Library, folder: Path) -> None:
         open_and_score()
     assert resident() - before < 2_000_000
     assert len(os.listdir("/proc/self/task")) == threads
+
+
+def test_info_says_what_is_done_before_and_after_the_model(
+    library: Library, tmp_path: Path
+) -> None:
+    found = []
+    for name, members in {
+        "plain": {},
+        "prompted": {"prompt": "für die Suche: ", "activation": "identity"},
+        "nul": {"prompt": "a\0b"},
+        "number": {"prompt": 7},
+        "unknown": {"activation": "relu"},
+    }.items():
+        folder = write_artifact(tmp_path / name, SHAPE)
+        path = folder / "manifest.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | members))
+        try:
+            with opened(library, folder) as engine:
+                info = library.describe(engine)
+                found.append((info.activation.decode(), info.prompt.decode()))
+        except ArtifactError as error:
+            found.append(("refused", str(error).rpartition(": ")[2]))
+    assert found == [
+        ("sigmoid", ""),
+        ("identity", "für die Suche: "),
+        ("refused", "prompt is missing or wrong; expected a text without NUL"),
+        ("refused", "prompt is missing or wrong; expected a text"),
+        ("refused", "activation is missing or wrong; expected sigmoid, identity or tanh"),
+    ]
+
+
+def test_a_caller_of_the_first_release_gets_what_it_knows(library: Library, folder: Path) -> None:
+    """Its struct ends before what was added, and nothing may be written behind it."""
+    with opened(library, folder) as engine:
+        info = Info(size=Info.activation.offset, activation=b"untouched")
+        library._call("describe", engine, ctypes.byref(info))
+        assert (info.activation, info.precision) == (b"untouched", b"int8")
+        info.size -= 8
+        with pytest.raises(InputError, match=r"info\.size is"):
+            library._call("describe", engine, ctypes.byref(info))

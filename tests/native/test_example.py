@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -74,6 +75,22 @@ def test_the_example_gives_the_bits_that_python_gives(rank: Path, builtin: Artif
         assert done.returncode == 0, done.stderr
         assert [np.float32(line) for line in done.stdout.split()] == expected.tolist()
         assert done.stderr.startswith("int8, kernel ")
+
+
+def test_the_example_puts_the_prompt_before_the_query(
+    rank: Path, builtin: Artifact, tmp_path: Path
+) -> None:
+    folder = tmp_path / "prompted"
+    shutil.copytree(builtin.path, folder)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["prompt"] = "für die Suche: "
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    query, passages = PAIRS[0][0], [document for _, document in PAIRS]
+    prompted = run(rank, str(folder), query, *passages)
+    by_hand = run(rank, str(builtin.path), "für die Suche: " + query, *passages)
+    assert prompted.returncode == 0, prompted.stderr
+    assert prompted.stdout == by_hand.stdout
+    assert prompted.stdout != run(rank, str(builtin.path), query, *passages).stdout
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,8 @@ import pytest
 from edge_rerank import Reranker
 from edge_rerank.description import Scores
 from tests.server.conftest import DOCUMENTS, QUERY
-from tests.server.running import Running
+from tests.server.running import Running, serving
+from tests.support.scoring_ways import write_other
 
 RANKING = ["/rerank", "/v1/rerank", "/v2/rerank", "/reranking", "/v1/reranking"]
 
@@ -241,3 +243,16 @@ def test_log_lines_have_counts_and_no_texts(server: Running) -> None:
     assert line["tokens"] > 3
     assert line["status"] == 200
     assert "marmalade" not in "".join(server.log)
+
+
+def test_scores_are_sigmoids_whatever_the_models_own_are(tmp_path: Path) -> None:
+    """Clients take scores for shares of 1; logits are there for whoever asks."""
+    folder = write_other(tmp_path / "model", activation="identity")
+    with serving("--model", str(folder)) as server, Reranker.load(folder) as direct:
+        assert direct.artifact.manifest.activation == "identity"
+        assert pairs(rank(server)["results"]) == expected(direct)
+        assert pairs(rank(server, raw_scores=True)["results"]) == expected(direct, "logits")
+        whole = rank(server, max_tokens_per_query=500)["results"]
+        assert pairs(whole) == expected(direct)
+        texts = server.post("/rerank", {"query": QUERY, "texts": DOCUMENTS}).json
+        assert pairs(texts, "score") == expected(direct)

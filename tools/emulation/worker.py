@@ -56,7 +56,12 @@ def _score(job: dict[str, Any]) -> dict[str, Any]:
 
 def _token_ids(reranker: Reranker, pairs: Sequence[Pair]) -> list[list[int]]:
     file = reranker.artifact.file("tokenizer.json")
-    tokenizer = PairTokenizer(file, max_length=reranker.max_length, threads=1)
+    tokenizer = PairTokenizer(
+        file,
+        max_length=reranker.max_length,
+        threads=1,
+        prompt=reranker.artifact.manifest.prompt,
+    )
     batch = tokenizer.encode(pairs)
     return [batch.ids_of(index).tolist() for index in range(len(batch))]
 

@@ -194,6 +194,15 @@ void check_supported(const Architecture &shape) {
     }
 }
 
+Scoring read_scoring(const Fields &manifest) {
+    Scoring scoring{manifest.text_or("prompt", ""), manifest.text_or("activation", "sigmoid")};
+    if (scoring.activation != "sigmoid" && scoring.activation != "identity" &&
+        scoring.activation != "tanh") {
+        manifest.fail("activation", "sigmoid, identity or tanh");
+    }
+    return scoring;
+}
+
 int format_version(const Fields &manifest, const std::string &path) {
     const int version = manifest.text("format") == "edge-rerank-artifact"
                             ? manifest.whole("format_version", 0, kMost)
@@ -218,6 +227,7 @@ Architecture Architecture::read(const std::string &folder) {
     Architecture shape;
     shape.int8 = precision == "int8";
     shape.max_length = top.whole("max_length", 1, kMostLength);
+    shape.scoring = read_scoring(top);
     const Fields fields = top.child("architecture");
     read_sizes(fields, shape);
     version == 1 ? read_format_1(fields, shape) : read_format_2(fields, shape);

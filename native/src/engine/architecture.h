@@ -32,6 +32,12 @@ struct HeadShape {
     std::vector<HeadStep> steps;
 };
 
+// What is done before and after the model by whoever has texts and wants scores.
+struct Scoring {
+    std::string prompt;     // put before each query
+    std::string activation; // "sigmoid", "identity" or "tanh"
+};
+
 struct Architecture {
     bool int8 = false;
     int max_length = 0;
@@ -46,6 +52,7 @@ struct Architecture {
     HeadShape head;
     float norm_epsilon = 0;
     float score_factor = 0; // what scores are multiplied with before the softmax
+    Scoring scoring;
 
     // Outputs of a layer's first feed-forward product.
     int inner() const { return gated ? 2 * intermediate : intermediate; }

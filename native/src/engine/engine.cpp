@@ -101,6 +101,8 @@ void Engine::describe(edge_rerank_info &info) {
     info.mapped_bytes = model_.weights.mapped_bytes();
     info.kernel = kernel_.name;
     info.precision = shape.int8 ? "int8" : "fp32";
+    info.activation = shape.scoring.activation.c_str();
+    info.prompt = shape.scoring.prompt.c_str();
     const std::lock_guard<std::mutex> lock(mutex_);
     info.times = times_;
 }

@@ -49,6 +49,17 @@ const std::string &Fields::text(std::string_view name) const {
     return take(name, Json::Kind::text, "a text").text();
 }
 
+std::string Fields::text_or(std::string_view name, const char *otherwise) const {
+    if (!object_.find(name)) {
+        return otherwise;
+    }
+    const std::string &found = text(name);
+    if (found.find('\0') != std::string::npos) {
+        fail(name, "a text without NUL");
+    }
+    return found;
+}
+
 Fields Fields::child(std::string_view name) const {
     return Fields(take(name, Json::Kind::object, "an object"), where_ + ": " + std::string(name));
 }

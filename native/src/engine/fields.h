@@ -22,6 +22,8 @@ class Fields {
     float fraction(std::string_view name) const;
     bool flag(std::string_view name) const;
     const std::string &text(std::string_view name) const;
+    // A text without NUL; `otherwise` where there is no such member.
+    std::string text_or(std::string_view name, const char *otherwise) const;
     Fields child(std::string_view name) const;
     // The objects of a list of at most `most`.
     std::vector<Fields> children(std::string_view name, size_t most) const;
