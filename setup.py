@@ -23,8 +23,10 @@ sys.path.insert(0, str(ROOT))  # a build backend runs this file without it
 
 from native.build import build_library  # noqa: E402
 from native.packages import FOLDERS, find_data, find_packages  # noqa: E402
+from native.sbom import NAME as SBOM  # noqa: E402
+from native.sbom import document  # noqa: E402
 from native.settings import BUILD, needs_compiler, target, wanted  # noqa: E402
-from native.targets import TARGETS  # noqa: E402
+from native.targets import TARGETS, Target  # noqa: E402
 from native.toolchain import BuildError  # noqa: E402
 
 FOLDER = Path("edge_rerank", "_native")
@@ -75,9 +77,27 @@ class PlatformWheel(bdist_wheel):
 
     def get_tag(self) -> tuple[str, str, str]:
         """Return Python, ABI and platform as the wheel's name has them."""
+        built = self._built_for()
+        return "py3", "none", "any" if built is None else built.platform_tag
+
+    def egg2dist(self, egginfo_path: str, distinfo_path: str) -> None:
+        """Write the wheel's metadata, the bill of materials among them."""
+        super().egg2dist(egginfo_path, distinfo_path)
+        meta = self.distribution.metadata
+        folder = Path(self.bdist_dir)
+        if not (folder / "edge_rerank").is_dir():  # asked for the metadata alone
+            return
+        path = Path(distinfo_path, SBOM)
+        path.parent.mkdir()
+        path.write_bytes(
+            document(meta.version, self.distribution.install_requires, self._built_for(), folder)
+        )
+
+    def _built_for(self) -> Target | None:
+        """Return the platform of the library that is to be packed; None where there is none."""
         chosen = target()
         built = chosen is not None and (Path(self.bdist_dir) / FOLDER / chosen.library).is_file()
-        return "py3", "none", chosen.platform_tag if chosen is not None and built else "any"
+        return chosen if built else None
 
 
 def build(folder: Path) -> None:

@@ -42,8 +42,8 @@ class Target:
 
     @property
     def system(self) -> str:
-        """``linux``, ``macos`` or ``windows``."""
-        return self.name.split("-")[0]
+        """``linux`` (with either C library), ``macos`` or ``windows``."""
+        return self.name.split("-")[0].removeprefix("musl")
 
     @property
     def is_x86(self) -> bool:
@@ -70,6 +70,23 @@ TARGETS: Mapping[str, Target] = {
             library="libedge_rerank.so",
             platform_tag="manylinux_2_17_aarch64.manylinux2014_aarch64",
         ),
+        # For Alpine and its like. The tag is the oldest musl that zig's headers are written for.
+        Target(
+            name="musllinux-x86_64",
+            triple="x86_64-linux-musl",
+            cpu="x86_64",
+            kernels=_X86_KERNELS,
+            library="libedge_rerank.so",
+            platform_tag="musllinux_1_2_x86_64",
+        ),
+        Target(
+            name="musllinux-aarch64",
+            triple="aarch64-linux-musl",
+            cpu="generic",
+            kernels=_ARM_KERNELS,
+            library="libedge_rerank.so",
+            platform_tag="musllinux_1_2_aarch64",
+        ),
         Target(
             name="macos-arm64",
             triple="aarch64-macos.11.0",
@@ -79,12 +96,28 @@ TARGETS: Mapping[str, Target] = {
             platform_tag="macosx_11_0_arm64",
         ),
         Target(
+            name="macos-x86_64",
+            triple="x86_64-macos.11.0",
+            cpu="x86_64",
+            kernels=_X86_KERNELS,
+            library="libedge_rerank.dylib",
+            platform_tag="macosx_11_0_x86_64",
+        ),
+        Target(
             name="windows-x86_64",
             triple="x86_64-windows-gnu",
             cpu="x86_64",
             kernels=_X86_KERNELS,
             library="edge_rerank.dll",
             platform_tag="win_amd64",
+        ),
+        Target(
+            name="windows-arm64",
+            triple="aarch64-windows-gnu",
+            cpu="generic",
+            kernels=_ARM_KERNELS,
+            library="edge_rerank.dll",
+            platform_tag="win_arm64",
         ),
     )
 }
@@ -102,15 +135,18 @@ def host_target() -> Target | None:
     machine = _MACHINES.get(platform.machine().lower())
     if system is None or machine is None or sys.maxsize < 2**32:
         return None
-    if system == "linux" and not _has_glibc():
-        return None
-    if system == "macos" and machine == "aarch64":
+    if system == "linux":
+        system = _linux(machine)
+    elif machine == "aarch64":
         machine = "arm64"
     return TARGETS.get(f"{system}-{machine}")
 
 
-def _has_glibc() -> bool:
+def _linux(machine: str) -> str | None:
+    """Return the word for Linux with this C library; None where the library is another one."""
     try:
-        return (os.confstr("CS_GNU_LIBC_VERSION") or "").startswith("glibc ")
+        if (os.confstr("CS_GNU_LIBC_VERSION") or "").startswith("glibc "):
+            return "linux"
     except (OSError, ValueError):  # the name is unknown to other C libraries
-        return False
+        pass
+    return "musllinux" if os.path.exists(f"/lib/ld-musl-{machine}.so.1") else None

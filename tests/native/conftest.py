@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
@@ -19,10 +20,12 @@ from edge_rerank.native_library import (
     library_file,
     load_library,
 )
-from native.targets import Target, host_target
+from native.targets import TARGETS, Target, host_target
 from native.toolchain import ROOT
+from native.wheels import build_wheels
 
 REQUIRED = os.environ.get("EDGE_RERANK_REQUIRE_NATIVE") == "1"
+EPOCH = "1700000000"  # seconds; the time of all that a wheel holds
 HEADER = Path(__file__).parents[2] / "native" / "include" / "edge_rerank.h"
 
 
@@ -69,6 +72,15 @@ def host() -> Target:
     if target is None:
         missing("there is no build of the native engine for this platform")
     return target
+
+
+@pytest.fixture(scope="session")
+def wheels(host: Target, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
+    """Build the wheels of all platforms, once; return them by the target's name."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SOURCE_DATE_EPOCH", EPOCH)
+        built = build_wheels(list(TARGETS.values()), tmp_path_factory.mktemp("wheels"))
+    return dict(zip(TARGETS, built, strict=True))
 
 
 @pytest.fixture(scope="session")

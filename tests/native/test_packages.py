@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -23,7 +24,7 @@ from native.targets import TARGETS, Target
 from native.toolchain import ROOT
 from native.wheels import build_source, build_wheels, sizes
 from tests.native.binaries import read
-from tests.native.conftest import missing
+from tests.native.conftest import EPOCH, missing
 
 pytestmark = pytest.mark.build
 QUERY = "list files sorted by size"
@@ -40,15 +41,8 @@ print(json.dumps([edge_rerank.__file__, engine.engine, engine.why, logits]))
 """
 
 
-@pytest.fixture(scope="module")
-def wheels(host: Target, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Build the wheels of all platforms; return them by the target's name."""
-    built = build_wheels(list(TARGETS.values()), tmp_path_factory.mktemp("wheels"))
-    return dict(zip(TARGETS, built, strict=True))
-
-
 @pytest.mark.parametrize("name", TARGETS)
-def test_a_wheel_fits_one_platform_and_every_python(wheels: dict[str, Path], name: str) -> None:
+def test_a_wheel_fits_one_platform_and_every_python(wheels: Mapping[str, Path], name: str) -> None:
     tag = f"py3-none-{TARGETS[name].platform_tag}"
     assert wheels[name].name == f"edge_rerank-{__version__}-{tag}.whl"
     with zipfile.ZipFile(wheels[name]) as archive:
@@ -62,7 +56,7 @@ def test_a_wheel_fits_one_platform_and_every_python(wheels: dict[str, Path], nam
 
 @pytest.mark.parametrize("name", TARGETS)
 def test_a_wheel_holds_its_library_and_the_model(
-    wheels: dict[str, Path], name: str, tmp_path: Path
+    wheels: Mapping[str, Path], name: str, tmp_path: Path
 ) -> None:
     target = TARGETS[name]
     with zipfile.ZipFile(wheels[name]) as archive:
@@ -76,7 +70,33 @@ def test_a_wheel_holds_its_library_and_the_model(
     assert found.machine == ("x86_64" if target.is_x86 else "aarch64")
 
 
-def test_without_the_model_a_wheel_is_small(wheels: dict[str, Path]) -> None:
+def test_two_builds_give_the_same_bytes(
+    wheels: Mapping[str, Path], host: Target, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", EPOCH)
+    (again,) = build_wheels([host], tmp_path)
+    assert again.read_bytes() == wheels[host.name].read_bytes()
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_a_wheel_says_what_others_made(wheels: Mapping[str, Path], name: str) -> None:
+    info = f"edge_rerank-{__version__}.dist-info"
+    with zipfile.ZipFile(wheels[name]) as archive:
+        bill = json.loads(archive.read(f"{info}/sboms/edge-rerank.cdx.json"))
+        notice = archive.read(f"{info}/licenses/THIRD-PARTY.md").decode()
+        weights = archive.read("edge_rerank/models/mini/model.safetensors")
+    assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.6")
+    parts = {part["name"]: part for part in bill["components"]}
+    assert {"numpy", "onnxruntime", "tokenizers", "libcxx"} <= set(parts)
+    assert "pytest" not in parts  # an extra's
+    assert ("mingw-w64" in parts) == (TARGETS[name].system == "windows")
+    (model,) = (part for part in parts.values() if part["type"] == "machine-learning-model")
+    assert model["hashes"][0]["content"] == hashlib.sha256(weights).hexdigest()
+    assert all("licenses" in part or "purl" in part for part in parts.values())
+    assert "LLVM-exception" in notice
+
+
+def test_without_the_model_a_wheel_is_small(wheels: Mapping[str, Path]) -> None:
     for wheel in wheels.values():
         found = sizes(wheel)
         assert found.own < 3_000_000
@@ -85,7 +105,7 @@ def test_without_the_model_a_wheel_is_small(wheels: dict[str, Path]) -> None:
 
 @pytest.fixture(scope="module")
 def installed(
-    wheels: dict[str, Path], host: Target, tmp_path_factory: pytest.TempPathFactory
+    wheels: Mapping[str, Path], host: Target, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """Install the wheel for this machine into an environment of its own; return its Python."""
     folder = tmp_path_factory.mktemp("installed")
@@ -105,7 +125,7 @@ def test_the_wheel_runs_in_a_fresh_environment(installed: Path, tmp_path: Path) 
 
 
 def test_the_wheel_for_arm_runs_and_gives_the_same_bits(
-    wheels: dict[str, Path], installed: Path, tmp_path: Path
+    wheels: Mapping[str, Path], installed: Path, tmp_path: Path
 ) -> None:
     emulation = pytest.importorskip("tools.emulation.machine")
     from tools.emulation.cpus import find_cpus
