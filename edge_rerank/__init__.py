@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from edge_rerank._version import __version__
 from edge_rerank.description import Description
+from edge_rerank.ending import CancelToken
 from edge_rerank.errors import (
     ArtifactError,
     ArtifactNotFoundError,
+    CancelledError,
     ChecksumError,
     ClosedError,
     EdgeRerankError,
@@ -28,6 +30,7 @@ from edge_rerank.errors import (
     ManifestError,
     MissingExtraError,
     ParityError,
+    TimedOutError,
     TokenizerError,
     UnsafePathError,
     UnsupportedCpuError,
@@ -43,6 +46,8 @@ if TYPE_CHECKING:
 __all__ = [
     "ArtifactError",
     "ArtifactNotFoundError",
+    "CancelToken",
+    "CancelledError",
     "ChecksumError",
     "ClosedError",
     "Description",
@@ -57,6 +62,7 @@ __all__ = [
     "RankedDocument",
     "Reranker",
     "ScoredPair",
+    "TimedOutError",
     "TokenizerError",
     "UnsafePathError",
     "UnsupportedCpuError",

@@ -71,6 +71,14 @@ class ClosedError(EdgeRerankError):
     """The reranker was used after it had been closed."""
 
 
+class CancelledError(EdgeRerankError):
+    """A call was ended by its :class:`~edge_rerank.CancelToken`."""
+
+
+class TimedOutError(EdgeRerankError, TimeoutError):
+    """A call was not done within its ``timeout``."""
+
+
 class UnsupportedCpuError(EdgeRerankError, ImportError):
     """The processor is too old for the libraries this package needs; raised at its import."""
 

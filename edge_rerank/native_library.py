@@ -6,6 +6,7 @@ What is declared here is ``native/include/edge_rerank.h``, whose comments say wh
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import sys
 from functools import cache
@@ -14,7 +15,15 @@ from typing import Any
 
 from edge_rerank._version import __version__
 from edge_rerank.description import Kernel
-from edge_rerank.errors import ArtifactError, EdgeRerankError, EngineError, InputError
+from edge_rerank.ending import CANCELLED, NO_LIMITS, TIMED_OUT, Limits
+from edge_rerank.errors import (
+    ArtifactError,
+    CancelledError,
+    EdgeRerankError,
+    EngineError,
+    InputError,
+    TimedOutError,
+)
 
 API_VERSION = 1
 # Links are not followed: installed as links, the library is linked beside this file.
@@ -22,6 +31,8 @@ FOLDER = Path(os.path.abspath(__file__)).parent / "_native"
 _NAMES = {"win32": "edge_rerank.dll", "darwin": "libedge_rerank.dylib"}
 _NOT_BUILT = "not-built.txt"  # written by setup.py
 _INVALID_ARGUMENT, _BAD_ARTIFACT, _UNSUPPORTED, _OUT_OF_MEMORY = 1, 2, 3, 4
+_CANCELLED, _TIMED_OUT = 8, 9
+_MOST_MILLISECONDS = 2**31 - 1
 
 
 class UnavailableError(EngineError):
@@ -38,6 +49,16 @@ class Options(ctypes.Structure):
         ("tokens_in_flight", ctypes.c_int32),
         ("kernel", ctypes.c_char_p),
         ("map_weights", ctypes.c_int32),
+    )
+
+
+class CallOptions(ctypes.Structure):
+    """``edge_rerank_call_options``."""
+
+    _fields_ = (
+        ("size", ctypes.c_uint32),
+        ("timeout_ms", ctypes.c_int32),
+        ("cancelled", ctypes.POINTER(ctypes.c_int32)),
     )
 
 
@@ -100,6 +121,7 @@ _FLOATS = ctypes.POINTER(ctypes.c_float)
 _DOUBLES = ctypes.POINTER(ctypes.c_double)
 _BYTES = ctypes.POINTER(ctypes.c_uint8)
 _TEXTS = ctypes.POINTER(Text)
+_CALL_OPTIONS = ctypes.POINTER(CallOptions)
 _ENGINE = _TOKENIZER = ctypes.c_void_p
 _STATUS, _TEXT = ctypes.c_int32, ctypes.c_char_p
 _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
@@ -109,6 +131,11 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "kernels": (_TEXT, ()),
     "open": (_STATUS, (_TEXT, ctypes.POINTER(Options), ctypes.POINTER(_ENGINE))),
     "score": (_STATUS, (_ENGINE, _INT32S, _INT64S, _INT32S, ctypes.c_size_t, _FLOATS)),
+    "score_with": (
+        _STATUS,
+        (_ENGINE, _CALL_OPTIONS, _INT32S, _INT64S, _INT32S, ctypes.c_size_t, _FLOATS),
+    ),
+    "cancel": (None, (_INT32S,)),
     "describe": (_STATUS, (_ENGINE, ctypes.POINTER(Info))),
     "peak": (_STATUS, (_TEXT, _DOUBLES, _DOUBLES, _DOUBLES)),
     "close": (None, (_ENGINE,)),
@@ -153,12 +180,23 @@ class Library:
         return engine
 
     def score(
-        self, engine: ctypes.c_void_p, ids: Any, offsets: Any, first: Any, count: int, logits: Any
+        self,
+        engine: ctypes.c_void_p,
+        ids: Any,
+        offsets: Any,
+        first: Any,
+        count: int,
+        logits: Any,
+        limits: Limits = NO_LIMITS,
     ) -> None:
-        """Compute logits into ``logits``; the arrays are contiguous numpy arrays."""
+        """Compute logits into ``logits``; the arrays are contiguous numpy arrays.
+
+        Raises CancelledError or TimedOutError where ``limits`` end it before.
+        """
         self._call(
-            "score",
+            "score_with",
             engine,
+            _call_options(limits),
             ids.ctypes.data_as(_INT32S),
             offsets.ctypes.data_as(_INT64S),
             first.ctypes.data_as(_INT32S),
@@ -255,9 +293,26 @@ def error_of(status: int, text: str) -> EdgeRerankError:
         return ArtifactError(text)
     if status == _UNSUPPORTED:
         return UnavailableError(text)
+    if status == _CANCELLED:
+        return CancelledError(CANCELLED)
+    if status == _TIMED_OUT:
+        return TimedOutError(TIMED_OUT)
     if status == _OUT_OF_MEMORY:
         return EngineError(f"the native engine is out of memory: {text}")
     return EngineError(f"the native engine failed: {text}")
+
+
+def _call_options(limits: Limits) -> CallOptions | None:
+    """Return what the library is told of limits that have not ended the call yet."""
+    if limits == NO_LIMITS:
+        return None
+    options = CallOptions(size=ctypes.sizeof(CallOptions))
+    if limits.deadline is not None:
+        left = min(limits.seconds_left() * 1000, _MOST_MILLISECONDS)
+        options.timeout_ms = max(1, math.ceil(left))
+    if limits.cancel is not None:
+        options.cancelled = ctypes.cast(limits.cancel.address, _INT32S)
+    return options
 
 
 def _declare(library: ctypes.CDLL) -> dict[str, Any]:

@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, SupportsIndex, TypeVar, overload
+from typing import TYPE_CHECKING, Any, SupportsFloat, SupportsIndex, TypeVar, overload
 
 from edge_rerank.artifact.builtin import builtin_model
 from edge_rerank.artifact.folder import Artifact, load_artifact
 from edge_rerank.description import Description, EngineChoice, Kernel, Scores, ThreadsChoice
+from edge_rerank.ending import NO_LIMITS, CancelToken, Limits
 from edge_rerank.engines.choose import check_choice, create_engine
 from edge_rerank.engines.protocol import Engine
 from edge_rerank.errors import ClosedError, InputError, shown
@@ -27,13 +28,15 @@ from edge_rerank.machine.floats import default_floats
 from edge_rerank.machine.threads import AUTO, resolve_threads
 from edge_rerank.pairs import Pair, check_text
 from edge_rerank.results import Document, RankedDocument, ScoredPair
-from edge_rerank.scoring import score_stream
+from edge_rerank.scoring import LimitedEngine, score_stream
 from edge_rerank.tokenizing.choose import PairTokenizer
 from edge_rerank.windows.options import LongDocuments, Reading, Windows, reading
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from edge_rerank.scoring import Parts
 
 D = TypeVar("D")
 DocumentT = TypeVar("DocumentT", bound=Document)
@@ -176,6 +179,8 @@ class Reranker:
         text_field: str = "text",
         text_of: None = None,
         progress: Callable[[int], None] | None = None,
+        timeout: SupportsFloat | None = None,
+        cancel: CancelToken | None = None,
     ) -> list[RankedDocument[DocumentT]]: ...
 
     @overload
@@ -191,6 +196,8 @@ class Reranker:
         query_max_tokens: SupportsIndex | None = None,
         text_of: Callable[[D], str],
         progress: Callable[[int], None] | None = None,
+        timeout: SupportsFloat | None = None,
+        cancel: CancelToken | None = None,
     ) -> list[RankedDocument[D]]: ...
 
     def rank(
@@ -206,6 +213,8 @@ class Reranker:
         text_field: str = "text",
         text_of: Callable[[D], str] | None = None,
         progress: Callable[[int], None] | None = None,
+        timeout: SupportsFloat | None = None,
+        cancel: CancelToken | None = None,
     ) -> list[RankedDocument[D]]:
         """Rank documents by how well they answer a query, best first, ties by input order.
 
@@ -230,14 +239,21 @@ class Reranker:
             text_field: where the text of a mapping lies.
             text_of: a function that gives a document's text; then there is no ``text_field``.
             progress: called with the number of documents scored so far, as it grows.
+            timeout: most seconds that the call may take; None is any number. It is looked at before
+                each piece that the engine computes, some hundred tokens for each thread.
+            cancel: ends the call in the same way when its :meth:`~edge_rerank.CancelToken.cancel`
+                is called, from another thread.
 
         Raises:
             InputError: the query or a document is not usable text, or a parameter is out of
                 range; the message says which, and ``index`` has the document's place.
             TokenizerError: the tokenizer failed on a document; with its ``index``.
             EngineError: the model failed; with the ``index`` of the document at fault.
+            TimedOutError: not all documents were scored within ``timeout``.
+            CancelledError: ``cancel`` ended the call.
             ClosedError: the reranker has been closed.
         """
+        limits = Limits.of(parameters.timeout(timeout), parameters.cancel(cancel))
         keep = parameters.top_k(top_k)
         activation, how = self._activation(scores), reading(long_documents, query_max_tokens)
         query = check_text(query, "the query")
@@ -250,7 +266,7 @@ class Reranker:
                 waiting.append((document if return_documents else None, texts.is_blank(text)))
                 yield query, text
 
-        scored = self._scored(pairs(), how, activation, AT_A_TIME, "document")
+        scored = self._scored(pairs(), how, activation, AT_A_TIME, "document", limits)
         ranked = (
             _placed(index, pair, *waiting.popleft())
             for index, pair in _watched(enumerate(scored), progress)
@@ -267,21 +283,25 @@ class Reranker:
         long_documents: LongDocuments | Windows = "truncate",
         query_max_tokens: SupportsIndex | None = None,
         at_a_time: SupportsIndex = AT_A_TIME,
+        timeout: SupportsFloat | None = None,
+        cancel: CancelToken | None = None,
     ) -> Iterator[ScoredPair]:
         """Score (query, document) pairs as they come, in input order, in constant memory.
 
         A pair is any two strings in order, such as a row of an array. ``at_a_time`` pairs are
         taken before the first of them is given back: more are faster, one alone is answered at
-        once. ``long_documents`` and ``query_max_tokens`` are those of :meth:`rank`.
+        once. ``long_documents``, ``query_max_tokens``, ``timeout`` and ``cancel`` are those of
+        :meth:`rank`; the time begins with this call, and what is scored within it is given.
 
         Parameters, a closed reranker, and pairs that have a length, such as a list, are checked
         at once. Of a stream, all pairs before a bad one, or before whatever the stream itself
         raises, are given first. Raises what :meth:`rank` does.
         """
+        limits = Limits.of(parameters.timeout(timeout), parameters.cancel(cancel))
         activation, chunk = self._activation(scores), parameters.at_a_time(at_a_time)
         how = reading(long_documents, query_max_tokens)
         self._parts()
-        return self._scored(texts.checked_pairs(pairs), how, activation, chunk, "pair")
+        return self._scored(texts.checked_pairs(pairs), how, activation, chunk, "pair", limits)
 
     def predict(
         self,
@@ -290,6 +310,8 @@ class Reranker:
         scores: Scores | None = None,
         long_documents: LongDocuments | Windows = "truncate",
         query_max_tokens: SupportsIndex | None = None,
+        timeout: SupportsFloat | None = None,
+        cancel: CancelToken | None = None,
     ) -> NDArray[np.float32]:
         """Score (query, document) pairs; return float32 of shape ``[len(pairs)]``, in input order.
 
@@ -302,6 +324,8 @@ class Reranker:
             scores=scores,
             long_documents=long_documents,
             query_max_tokens=query_max_tokens,
+            timeout=timeout,
+            cancel=cancel,
         )
         return np.fromiter((pair.score for pair in scored), np.float32)
 
@@ -350,15 +374,27 @@ class Reranker:
         self._here.check()
         return parts
 
+    def _limited(self, limits: Limits) -> tuple[PairTokenizer, LimitedEngine]:
+        limits.check()
+        tokenizer, engine = self._parts()
+        return tokenizer, LimitedEngine(engine, limits)
+
     def _scored(
-        self, pairs: Iterator[Pair], how: Reading, activation: str, at_a_time: int, noun: str
+        self,
+        pairs: Iterator[Pair],
+        how: Reading,
+        activation: str,
+        at_a_time: int,
+        noun: str,
+        limits: Limits,
     ) -> Iterator[ScoredPair]:
+        parts: Parts = self._parts if limits == NO_LIMITS else partial(self._limited, limits)
         stream = score_stream
         if not how.as_they_are:
             from edge_rerank.windows.stream import score_windows  # nobody else needs it
 
             stream = partial(score_windows, reading=how)
-        return stream(pairs, self._parts, activation=activation, at_a_time=at_a_time, noun=noun)
+        return stream(pairs, parts, activation=activation, at_a_time=at_a_time, noun=noun)
 
     def _activation(self, scores: Scores | None) -> str:
         return parameters.activation(scores, self._artifact.manifest.activation)

@@ -3,20 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from edge_rerank.ending import Limits
 from edge_rerank.errors import EdgeRerankError, EngineError, InputError, TokenizerError
 from edge_rerank.machine.floats import default_floats
-from edge_rerank.pairs import Pair
+from edge_rerank.pairs import Pair, TokenizedBatch
 from edge_rerank.results import ScoredPair, activate
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from edge_rerank.engines.protocol import Engine
     from edge_rerank.tokenizing.choose import PairTokenizer
 
-    Parts = Callable[[], tuple[PairTokenizer, Engine]]
+    Parts = Callable[[], tuple[PairTokenizer, Engine | "LimitedEngine"]]
     """What computes, as long as it is open."""
+
+
+@dataclass(frozen=True, slots=True)
+class LimitedEngine:
+    """An engine, for one caller's calls, which end as ``limits`` say."""
+
+    engine: Engine
+    limits: Limits
+
+    def logits(self, batch: TokenizedBatch) -> NDArray[np.float32]:
+        """Return the engine's logits; raises CancelledError or TimedOutError as well."""
+        return self.engine.logits(batch, self.limits)
 
 
 def score_stream(
@@ -86,7 +103,7 @@ def _scored(
 
 @default_floats()
 def _together(
-    pairs: Sequence[Pair], tokenizer: PairTokenizer, engine: Engine, activation: str
+    pairs: Sequence[Pair], tokenizer: PairTokenizer, engine: Engine | LimitedEngine, activation: str
 ) -> Iterator[ScoredPair]:
     batch = tokenizer.encode(pairs)
     logits = engine.logits(batch)

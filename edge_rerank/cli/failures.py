@@ -31,6 +31,7 @@ _OPTIONS = {
     "self_check=False": "--skip-self-check",
     "text_field": "--text-field",
     "threads": "--threads",
+    "timeout": "--timeout",
     "top_k": "--top-k",
 }
 _PHRASES = {

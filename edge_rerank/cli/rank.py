@@ -16,7 +16,7 @@ from edge_rerank.cli.long_documents import (
     long_document_arguments,
     window_facts,
 )
-from edge_rerank.cli.parser import whole_number
+from edge_rerank.cli.parser import number, whole_number
 from edge_rerank.cli.progress import ProgressLine
 from edge_rerank.cli.table import print_table
 from edge_rerank.errors import InputError
@@ -73,6 +73,9 @@ def add_command(commands: Any) -> None:
     parser.add_argument("--top-k", type=whole_number, metavar="K", help="print only the K best")
     parser.add_argument("--logits", action="store_true", help="show raw logits, not scores")
     parser.add_argument("--json", action="store_true", help="print JSON Lines instead of a table")
+    parser.add_argument(
+        "--timeout", type=number, metavar="S", help="most seconds for scoring (default: any number)"
+    )
     add_long_document_options(parser)
     add_model_option(parser)
     add_loading_options(parser)
@@ -101,6 +104,7 @@ def run(options: argparse.Namespace) -> int:
             scores="logits" if options.logits else None,
             text_field=options.text_field,
             progress=bar.show,
+            timeout=options.timeout,
             **how,
         )
     if options.json:

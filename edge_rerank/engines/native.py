@@ -1,7 +1,7 @@
 """Our own engine in C++: pairs packed without padding, the same bits on every CPU.
 
-The library is called through its C interface, so that it fits every Python of a platform. It
-runs the calls on one engine one after the other, each with all of the engine's threads.
+The library is called through its C interface, so that it fits every Python of a platform. Calls
+from several threads take turns in it, a piece each, with all of the engine's threads.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from edge_rerank.artifact.folder import Artifact
 from edge_rerank.description import EngineInfo, EngineName, Kernel, Memory, Timings
+from edge_rerank.ending import NO_LIMITS, Limits
 from edge_rerank.engines.checks import check_batch
 from edge_rerank.errors import ClosedError, InputError
 from edge_rerank.handles import OfThisProcess, OpenedHere
@@ -26,9 +27,6 @@ from edge_rerank.pairs import TokenizedBatch
 KERNEL_VARIABLE = "EDGE_RERANK_KERNEL"
 WEIGHTS = "model.safetensors"
 _MOST_THREADS = 256
-# Of the library's pieces, which keep all of its threads busy. An interrupt waits for the end of a
-# call: 2 pieces of xsmall's shape take 0.15 s on two cores of a server, or on one.
-_PIECES_A_CALL = 2
 _KEY_GROUP = 16  # the library pads a pair's keys to whole groups
 
 
@@ -85,13 +83,14 @@ class NativeEngine(OfThisProcess):
         self._running = 0
         self._state = threading.Condition()
 
-    def logits(self, batch: TokenizedBatch) -> NDArray[np.float32]:
+    def logits(self, batch: TokenizedBatch, limits: Limits = NO_LIMITS) -> NDArray[np.float32]:
         """Return one float32 logit a pair, in input order; see the protocol for the errors."""
         handle = self._enter()
         try:
             check_batch(batch, max_length=self._max_length, vocabulary=self._vocabulary)
             logits = np.empty(len(batch), np.float32)
-            for begin, end in _calls(batch.offsets, self._capacity):
+            for begin, end in _pieces(batch.offsets, self._capacity):
+                limits.check()
                 part = batch.part(begin, end)
                 self._library.score(
                     handle,
@@ -100,6 +99,7 @@ class NativeEngine(OfThisProcess):
                     part.first_segments,
                     len(part),
                     logits[begin:end],
+                    limits,
                 )
             return logits
         finally:
@@ -176,17 +176,17 @@ def _choose_kernel(library: Library, asked: Kernel | None) -> tuple[str, Kernel]
     return why, known[name]
 
 
-def _calls(offsets: NDArray[np.int64], capacity: int) -> Iterator[tuple[int, int]]:
-    """Cut pairs into calls, each a few of the pieces that the library itself would make.
+def _pieces(offsets: NDArray[np.int64], capacity: int) -> Iterator[tuple[int, int]]:
+    """Cut pairs into the pieces that the library itself would make.
 
-    The cuts lie where its own would, so that no piece gets smaller.
+    It cuts by itself, and others have their turn between its pieces; but Python acts on an
+    interrupt only when a call has come back.
     """
     groups = -(-np.diff(offsets) // _KEY_GROUP)
     ends = np.cumsum(groups * _KEY_GROUP)
-    begin = end = 0
+    begin = 0
     while begin < len(ends):
-        for _ in range(_PIECES_A_CALL):
-            used = ends[end - 1] if end else 0
-            end = int(np.searchsorted(ends, used + capacity, side="right"))
+        used = ends[begin - 1] if begin else 0
+        end = int(np.searchsorted(ends, used + capacity, side="right"))
         yield begin, end
         begin = end

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from edge_rerank.ending import NO_LIMITS, Limits
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -19,12 +21,15 @@ class Engine(Protocol):
     def name(self) -> EngineName:
         """The name it is asked for by."""
 
-    def logits(self, batch: TokenizedBatch) -> NDArray[np.float32]:
+    def logits(self, batch: TokenizedBatch, limits: Limits = NO_LIMITS) -> NDArray[np.float32]:
         """Return one float32 logit a pair, shape ``[len(batch)]``, in input order.
+
+        Calls from several threads take turns, a piece each, in order of arrival.
 
         Raises InputError for ids the model does not have and for empty or over-long sequences,
         before anything is computed; EngineError when the computation fails or gives a logit that
-        is not finite; ClosedError after :meth:`close`.
+        is not finite; ClosedError after :meth:`close`; CancelledError and TimedOutError where
+        ``limits`` end it, which are looked at between pieces.
         """
 
     def describe(self) -> EngineInfo:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import operator
-from typing import SupportsIndex
+from typing import SupportsFloat, SupportsIndex
 
 from edge_rerank.description import Scores
+from edge_rerank.ending import CancelToken
 from edge_rerank.errors import InputError, shown
 
 SCORES = ("sigmoid", "logits")
@@ -30,6 +32,26 @@ def max_length(value: SupportsIndex | None, most: int) -> int:
     if length > most:
         raise InputError(f"max_length is {length}; expected {expected}")
     return length
+
+
+def timeout(value: SupportsFloat | None) -> float | None:
+    """Check ``timeout``: None, or a number of seconds; what is left of a budget may be below 0."""
+    if value is None:
+        return None
+    try:
+        seconds = math.nan if isinstance(value, (bool, str)) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        seconds = math.nan
+    if math.isnan(seconds):
+        raise InputError(f"timeout is {shown(value)}; expected a number of seconds, or None")
+    return seconds
+
+
+def cancel(value: CancelToken | None) -> CancelToken | None:
+    """Check ``cancel``: None, or a CancelToken."""
+    if value is not None and not isinstance(value, CancelToken):
+        raise InputError(f"cancel is {shown(value)}; expected an edge_rerank.CancelToken, or None")
+    return value
 
 
 def activation(scores: Scores | None, own: str) -> str:

@@ -3,6 +3,9 @@
 A call takes about a tenth of a second, and a short request is done after one or two of them,
 however long the others are. Pieces of several requests are scored together, since a pair's score
 is the same bits in any company; where an engine does not promise that, requests take turns.
+
+The native engine shares itself among callers as well; but what is shared here is the tokenizer's
+work too, with any engine, on one thread however many requests wait, and their speed is known.
 """
 
 from __future__ import annotations
@@ -14,6 +17,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from edge_rerank.ending import CancelToken
+from edge_rerank.errors import CancelledError
 from edge_rerank.pairs import Pair
 from edge_rerank.results import ScoredPair
 from edge_rerank.server.job import CutError, Job
@@ -44,6 +49,9 @@ class Scheduler:
         self._turns: deque[Job] = deque()
         self._jobs: set[Job] = set()
         """Those that wait or run."""
+        self._called: list[Job] = []
+        """Those whose pieces the engine has, and what ends its call."""
+        self._token = CancelToken()
         self._state = threading.Condition()
         self._closed = False
         self._speed = _FIRST_SPEED
@@ -61,10 +69,12 @@ class Scheduler:
             self._state.notify()
 
     def cancel(self, job: Job) -> None:
-        """Drop what is left of a job; the piece that runs comes to its end."""
+        """Drop what is left of a job, and end the call that runs where it is nobody else's."""
         job.cancelled = True
         with self._state:
             self._jobs.discard(job)
+            if self._called and all(other.cancelled for other in self._called):
+                self._token.cancel()
 
     def waiting(self) -> int:
         """Count the jobs that wait for a turn."""
@@ -77,9 +87,10 @@ class Scheduler:
         return max(1, min(_MOST_RETRY_SECONDS, math.ceil(tokens / self._speed)))
 
     def close(self) -> None:
-        """End the thread when its call has come back; jobs that still wait are never told."""
+        """End the thread, and the call that runs; jobs that still wait are never told."""
         with self._state:
             self._closed = True
+            self._token.cancel()
             self._state.notify()
         if self._thread.is_alive():
             self._thread.join()
@@ -94,6 +105,8 @@ class Scheduler:
                 taken = self._take()
             if taken:
                 self._call(taken)
+                with self._state:
+                    self._called = []
 
     def _take(self) -> list[tuple[Job, Sequence[Pair]]]:
         """Take a share for each job that may be in the same call, as far as there is room."""
@@ -117,8 +130,12 @@ class Scheduler:
         for job, _ in taken:
             job.started = job.started or begin
         pairs = [pair for _, piece in taken for pair in piece]
+        token = self._begin([job for job, _ in taken])
+        score = taken[0][0].reranker.score
         try:
-            scored = list(taken[0][0].reranker.score(pairs, scores="sigmoid", at_a_time=len(pairs)))
+            scored = list(score(pairs, scores="sigmoid", at_a_time=len(pairs), cancel=token))
+        except CancelledError:
+            return  # nobody waits for it any more
         except BaseException as error:
             self._failed(taken, error)
             return
@@ -130,6 +147,14 @@ class Scheduler:
         for job, piece in taken:
             self._give(job, scored[place : place + len(piece)])
             place += len(piece)
+
+    def _begin(self, jobs: list[Job]) -> CancelToken:
+        """Return what ends the call of these jobs when all of them are cancelled."""
+        with self._state:
+            self._called, self._token = jobs, CancelToken()
+            if self._closed or all(job.cancelled for job in jobs):
+                self._token.cancel()
+            return self._token
 
     def _failed(self, taken: list[tuple[Job, Sequence[Pair]]], error: BaseException) -> None:
         """Run each alone, where one job's failure must not be its neighbours'."""

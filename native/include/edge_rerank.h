@@ -5,8 +5,10 @@
  * A higher logit is a better match; 1 / (1 + exp(-logit)) is the usual score from 0 to 1, and
  * edge_rerank_info says what the model's own is, and what it has before each query.
  *
- * Every function may be called from any thread. Calls on one engine are run one after the other,
- * each with all of the engine's threads; engines are independent of one another. Nothing here
+ * Every function may be called from any thread. Calls on one engine share it: each in turn, in
+ * order of arrival, computes a piece of its pairs (about 512 tokens a thread) with all of the
+ * engine's threads, and small calls that wait at the same time make up one piece. So a call waits
+ * for one piece of each call before it. Engines are independent of one another. Nothing here
  * throws, aborts, prints, reads the network or changes global state. Handles are closed once, and
  * not used afterwards or while another thread still uses them.
  *
@@ -44,9 +46,11 @@ enum {
     EDGE_RERANK_BAD_ARTIFACT = 2,     /* a file is missing, damaged or contradicts another */
     EDGE_RERANK_UNSUPPORTED = 3,      /* a sound model or a CPU that this build cannot run */
     EDGE_RERANK_OUT_OF_MEMORY = 4,
-    EDGE_RERANK_NOT_FINITE = 5,   /* the model gave a logit that is not a finite number */
-    EDGE_RERANK_INTERNAL = 6,     /* a fault of this library, or of the system */
-    EDGE_RERANK_OTHER_PROCESS = 7 /* the process was forked from the one that opened the engine */
+    EDGE_RERANK_NOT_FINITE = 5,    /* the model gave a logit that is not a finite number */
+    EDGE_RERANK_INTERNAL = 6,      /* a fault of this library, or of the system */
+    EDGE_RERANK_OTHER_PROCESS = 7, /* the process was forked from the one that opened the engine */
+    EDGE_RERANK_CANCELLED = 8,     /* edge_rerank_cancel ended the call */
+    EDGE_RERANK_TIMED_OUT = 9      /* the call was not done within its time */
 };
 
 typedef struct edge_rerank_options {
@@ -141,6 +145,31 @@ EDGE_RERANK_API edge_rerank_status edge_rerank_score(edge_rerank_engine *engine,
                                                      const int64_t *offsets,
                                                      const int32_t *first_segments, size_t count,
                                                      float *logits);
+
+/* What may end a call before it is done. */
+typedef struct edge_rerank_call_options {
+    uint32_t size;            /* sizeof(edge_rerank_call_options) */
+    int32_t timeout_ms;       /* milliseconds after which the call ends with EDGE_RERANK_TIMED_OUT,
+                                 those that it waits for others included; 0: none */
+    const int32_t *cancelled; /* a number that is 0 at first; once edge_rerank_cancel has set it,
+                                 the call ends with EDGE_RERANK_CANCELLED. May be that of several
+                                 calls. NULL: none */
+} edge_rerank_call_options;
+
+/*
+ * The same as edge_rerank_score, but that it may end before it is done: either is looked at before
+ * each piece, so that the call returns within the time of one. `options` may be NULL.
+ */
+EDGE_RERANK_API edge_rerank_status edge_rerank_score_with(
+    edge_rerank_engine *engine, const edge_rerank_call_options *options, const int32_t *ids,
+    const int64_t *offsets, const int32_t *first_segments, size_t count, float *logits);
+
+/*
+ * Ends the calls that were given this number, from any thread or from a signal handler: sets it to
+ * 1, so that they see it. A call that begins afterwards ends at once; the number may be set to 0
+ * again when none is left. NULL does nothing.
+ */
+EDGE_RERANK_API void edge_rerank_cancel(int32_t *cancelled);
 
 /* Fills `info`, whose member `size` the caller has set, as far as that reaches. */
 EDGE_RERANK_API edge_rerank_status edge_rerank_describe(edge_rerank_engine *engine,

@@ -100,6 +100,7 @@ def test_nothing_is_abbreviated_and_help_is_the_commands_own(act: Any, command: 
         ),
         (["rank", "a", "b", "--max-length", "9999"], "--max-length is 9999; expected"),
         (["bench", "--seconds", "99"], "--seconds is 99; expected 1 to 60"),
+        (["rank", "q", "d", "--timeout", "nan"], "--timeout is nan; expected a number of seconds"),
         (["--model", "x", "rank", "a"], "options come after the command: edge-rerank rank --model"),
         (["rank", "a", "--top-k"], "argument --top-k: expected one argument"),
         (["rank", "a", "--top-k", "--json", "b"], "argument --top-k: expected one argument"),

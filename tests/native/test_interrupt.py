@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from edge_rerank.artifact.folder import Artifact
-from edge_rerank.engines.native import NativeEngine, _calls
+from edge_rerank.engines.native import NativeEngine, _pieces
 from edge_rerank.native_library import Library
 from native.fuzz.seeds import XSMALL, write_artifact
 from tests.support.batches import batch_of, random_rows
@@ -66,10 +66,10 @@ def test_256_long_pairs_are_interrupted_within_a_second(
 
 def test_cuts_lie_where_the_library_cuts() -> None:
     offsets = np.array([0, 16, 33, 34, 98, 162, 163], np.int64)  # 16, 32, 16, 64, 64, 16 keys
-    assert list(_calls(offsets, 64)) == [(0, 4), (4, 6)]  # pieces: 0 to 2, 3; 4, 5
-    assert list(_calls(offsets, 128)) == [(0, 6)]  # pieces: 0 to 3; 4, 5
-    assert list(_calls(offsets, 1000)) == [(0, 6)]
-    assert list(_calls(np.zeros(1, np.int64), 64)) == []
+    assert list(_pieces(offsets, 64)) == [(0, 3), (3, 4), (4, 5), (5, 6)]
+    assert list(_pieces(offsets, 128)) == [(0, 4), (4, 6)]
+    assert list(_pieces(offsets, 1000)) == [(0, 6)]
+    assert list(_pieces(np.zeros(1, np.int64), 64)) == []
 
 
 def test_the_same_bits_however_many_calls_it_takes(
@@ -79,7 +79,7 @@ def test_the_same_bits_however_many_calls_it_takes(
     pairs = batch_of(random_rows(lengths.tolist(), 7, 1000))
     engine = NativeEngine(builtin, threads=1, max_length=512, why="a test")
     cut = engine.logits(pairs)
-    monkeypatch.setattr("edge_rerank.engines.native._PIECES_A_CALL", 10_000)
+    monkeypatch.setattr("edge_rerank.engines.native._pieces", lambda *_: [(0, len(pairs))])
     whole = engine.logits(pairs)
     engine.close()
     np.testing.assert_array_equal(cut.view(np.uint32), whole.view(np.uint32))

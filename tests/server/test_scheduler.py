@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 import pytest
 
+from edge_rerank.errors import CancelledError
 from edge_rerank.pairs import Pair
 from edge_rerank.reranker import Reranker
 from edge_rerank.results import ScoredPair
@@ -143,3 +145,54 @@ def test_a_piece_has_a_pair_at_least_and_no_more_than_its_room(room: int) -> Non
         assert used <= room or len(piece) == 1
 
     asyncio.run(run())
+
+
+class Endless:
+    """Scores until it is told to stop."""
+
+    max_length = 512
+
+    def __init__(self) -> None:
+        self.began, self.ended = threading.Event(), threading.Event()
+
+    def score(self, pairs: Sequence[Pair], **options: Any) -> Iterator[ScoredPair]:
+        self.began.set()
+        while not options["cancel"].cancelled:
+            time.sleep(0.001)
+        self.ended.set()
+        raise CancelledError("the call was cancelled")
+
+
+def test_a_call_ends_when_nobody_waits_for_it_any_more() -> None:
+    async def cancel_one_after_the_other() -> None:
+        held, endless = Recorder(), Endless()
+        scheduler = Scheduler()
+        scheduler.start()
+        scheduler.add(job(held, "first", joins=False))
+        jobs = [job(cast("Recorder", endless), name) for name in ("a", "b")]
+        for one in jobs:
+            scheduler.add(one)
+        held.may.set()
+        assert await asyncio.to_thread(endless.began.wait, 30)
+        scheduler.cancel(jobs[0])
+        assert not await asyncio.to_thread(endless.ended.wait, 0.1)
+        scheduler.cancel(jobs[1])
+        assert await asyncio.to_thread(endless.ended.wait, 30)
+        assert not any(one.future.done() for one in jobs)
+        scheduler.add(last := job(held, "last"))  # the scheduler goes on
+        await last.future
+        scheduler.close()
+
+    asyncio.run(cancel_one_after_the_other())
+
+
+def test_closing_ends_the_call_that_runs() -> None:
+    async def close() -> None:
+        endless, scheduler = Endless(), Scheduler()
+        scheduler.start()
+        scheduler.add(job(cast("Recorder", endless), "a"))
+        assert await asyncio.to_thread(endless.began.wait, 30)
+        scheduler.close()
+        assert endless.ended.is_set()
+
+    asyncio.run(close())

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from concurrent.futures import CancelledError as FutureCancelled
 from queue import SimpleQueue
 from typing import ParamSpec, TypeVar
 
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from edge_rerank.artifact.folder import Artifact
 from edge_rerank.description import EngineInfo, EngineName
+from edge_rerank.ending import NO_LIMITS, Limits
 from edge_rerank.engines.checks import check_batch
 from edge_rerank.engines.onnx.batching import TOKEN_BUDGET, Batch, plan_batches
 from edge_rerank.engines.onnx.memory import return_free_memory
@@ -84,7 +86,7 @@ class OnnxEngine(OfThisProcess):
         self._closing = threading.Lock()
         self._here = OpenedHere("engine")
 
-    def logits(self, batch: TokenizedBatch) -> NDArray[np.float32]:
+    def logits(self, batch: TokenizedBatch, limits: Limits = NO_LIMITS) -> NDArray[np.float32]:
         """Return one float32 logit a pair, in input order; see the protocol for the errors."""
         self._here.check()
         check_batch(batch, max_length=self._max_length, vocabulary=self._vocabulary)
@@ -95,12 +97,17 @@ class OnnxEngine(OfThisProcess):
             token_budget=self._budget,
         )
         result = np.empty(len(batch), np.float32)
-        running: list[Future[NDArray[np.float32]]] = []
+        running: dict[Future[NDArray[np.float32]], Batch] = {}
         try:
-            running.extend(self._submit(batch, some) for some in planned)
-            for some, future in zip(planned, running, strict=True):
-                result[list(some.indices)] = future.result()
-        except CancelledError:
+            for some in planned:
+                # One more than can run, so that no worker waits, and no other caller for long.
+                if len(running) > self._threads:
+                    _collect(running, result)
+                limits.check()
+                running[self._submit(batch, some, limits)] = some
+            while running:
+                _collect(running, result)
+        except FutureCancelled:
             raise ClosedError("the engine was closed while it ran; load a new one") from None
         finally:
             for future in running:  # after a failure, the rest need not run
@@ -133,18 +140,30 @@ class OnnxEngine(OfThisProcess):
             self._idle.get()
         return_free_memory()
 
-    def _submit(self, batch: TokenizedBatch, some: Batch) -> Future[NDArray[np.float32]]:
+    def _submit(
+        self, batch: TokenizedBatch, some: Batch, limits: Limits
+    ) -> Future[NDArray[np.float32]]:
         with self._closing:
             if self._pool is None:
                 raise ClosedError("the engine is closed; load a new one")
             try:
-                return self._pool.submit(self._run, batch, some)
+                return self._pool.submit(self._run, batch, some, limits)
             except RuntimeError as error:
                 raise no_thread(error) from error
 
-    def _run(self, batch: TokenizedBatch, some: Batch) -> NDArray[np.float32]:
+    def _run(self, batch: TokenizedBatch, some: Batch, limits: Limits) -> NDArray[np.float32]:
+        limits.check()
         worker = self._idle.get()
         try:
             return worker.run(batch.take(some.indices), some.length)
         finally:
             self._idle.put(worker)
+
+
+def _collect(
+    running: dict[Future[NDArray[np.float32]], Batch], result: NDArray[np.float32]
+) -> None:
+    """Wait for a batch at least, and take the logits of those that are done."""
+    done, _ = wait(running, return_when=FIRST_COMPLETED)
+    for future in done:
+        result[list(running.pop(future).indices)] = future.result()

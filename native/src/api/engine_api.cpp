@@ -1,6 +1,8 @@
 // The C interface: checks what comes in, and lets no exception out.
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <string>
 
@@ -37,7 +39,9 @@ int in_range(int32_t value, int32_t most, int otherwise, const char *name) {
 constexpr uint32_t kLeastOptions = FIRST_SIZE(edge_rerank_options, kernel);
 constexpr uint32_t kLeastInfo =
     offsetof(edge_rerank_info, times) + FIRST_SIZE(edge_rerank_times, multiply_adds);
-static_assert((kLeastOptions == 24 && kLeastInfo == 112) || sizeof(void *) != 8);
+constexpr uint32_t kLeastCallOptions = FIRST_SIZE(edge_rerank_call_options, cancelled);
+static_assert((kLeastOptions == 24 && kLeastInfo == 112 && kLeastCallOptions == 16) ||
+              sizeof(void *) != 8);
 
 // Reads what the caller's version of the struct has; the rest is zero.
 edge_rerank_options read_options(const edge_rerank_options *given) {
@@ -47,6 +51,20 @@ edge_rerank_options read_options(const edge_rerank_options *given) {
         std::memcpy(&options, given, std::min(size_t(given->size), sizeof options));
     }
     return options;
+}
+
+engine::Limits read_limits(const edge_rerank_call_options *given) {
+    edge_rerank_call_options options{};
+    if (given) {
+        need_size(given->size, kLeastCallOptions, "call_options");
+        std::memcpy(&options, given, std::min(size_t(given->size), sizeof options));
+    }
+    engine::Limits limits;
+    limits.cancelled = options.cancelled;
+    if (in_range(options.timeout_ms, INT32_MAX, 0, "call_options.timeout_ms") > 0) {
+        limits.deadline = engine::Clock::now() + std::chrono::milliseconds(options.timeout_ms);
+    }
+    return limits;
 }
 
 // The engine, where there is one and this process has its threads.
@@ -115,8 +133,16 @@ edge_rerank_status edge_rerank_open(const char *folder, const edge_rerank_option
 edge_rerank_status edge_rerank_score(edge_rerank_engine *engine, const int32_t *ids,
                                      const int64_t *offsets, const int32_t *first_segments,
                                      size_t count, float *logits) {
+    return edge_rerank_score_with(engine, nullptr, ids, offsets, first_segments, count, logits);
+}
+
+edge_rerank_status edge_rerank_score_with(edge_rerank_engine *engine,
+                                          const edge_rerank_call_options *given, const int32_t *ids,
+                                          const int64_t *offsets, const int32_t *first_segments,
+                                          size_t count, float *logits) {
     return guarded([&] {
         engine::Engine &running = usable(engine);
+        const engine::Limits limits = read_limits(given);
         if (count == 0) {
             return;
         }
@@ -126,8 +152,14 @@ edge_rerank_status edge_rerank_score(edge_rerank_engine *engine, const int32_t *
         if (count > size_t(1) << 40) {
             invalid_argument("count is " + std::to_string(count) + "; expected up to 2^40");
         }
-        running.score({ids, offsets, first_segments, count}, logits);
+        running.score({ids, offsets, first_segments, count}, limits, logits);
     });
+}
+
+void edge_rerank_cancel(int32_t *cancelled) {
+    if (cancelled) {
+        __atomic_store_n(cancelled, 1, __ATOMIC_RELEASE);
+    }
 }
 
 edge_rerank_status edge_rerank_describe(edge_rerank_engine *engine, edge_rerank_info *info) {

@@ -23,7 +23,8 @@ Engine::Engine(const char *folder, const Options &options, const kernels::Kernel
     : kernel_(kernel), model_(folder, options.max_length, options.access, kernel),
       capacity_(std::max(padded_keys(options.tokens_in_flight),
                          padded_keys(model_.architecture.max_length))),
-      buffers_(model_.architecture, kernel, capacity_, options.threads), pool_(options.threads) {}
+      buffers_(model_.architecture, kernel, capacity_, options.threads), pool_(options.threads),
+      turns_(capacity_, kBlockRows * options.threads) {}
 
 void Engine::check(const Call &call) const {
     const Architecture &shape = model_.architecture;
@@ -55,32 +56,39 @@ void Engine::check(const Call &call) const {
     }
 }
 
-void Engine::score(const Call &call, float *logits) {
-    if (model_.architecture.token_types && !call.first_segments) {
+void Engine::score(Call call, const Limits &limits, float *logits) {
+    if (!model_.architecture.token_types) {
+        call.first_segments = nullptr; // whatever was given, it is not read
+    } else if (!call.first_segments) {
         invalid_argument("first_segments is null, but the model has token types");
     }
     check(call);
-    const std::vector<Piece> pieces =
-        plan(call.offsets, call.count, capacity_, pool_.threads(), kernel_.tile_rows);
     std::vector<float> results(call.count);
-    const std::lock_guard<std::mutex> lock(mutex_);
     model_.weights.check_unchanged();
-    for (const Piece &piece : pieces) {
-        run(call, piece, results.data());
-    }
+    Turn turn(call, limits, results.data());
+    turns_.run(turn, [this](const Shares &shares) { run(shares); });
     model_.weights.check_unchanged(); // of scores that may be wrong none is given
     std::copy(results.begin(), results.end(), logits);
 }
 
-void Engine::run(const Call &call, const Piece &piece, float *logits) {
-    Forward pass(model_, kernel_, buffers_, call, piece, logits);
+// Computes a piece.
+void Engine::run(const Shares &shares) {
+    Piece piece;
+    for (const Share &share : shares) {
+        place(piece, share.turn->call, share.turn->next, share.end, share.turn->logits);
+    }
+    cut(piece, pool_.threads(), kernel_.tile_rows);
+    Forward pass(model_, kernel_, buffers_, piece);
     std::vector<edge_rerank_times> times(size_t(pool_.threads()));
     pool_.run([&](int thread) {
         const kernels::Stay stay(kernel_);
         times[size_t(thread)] = pass.work(thread);
     });
-    for (const edge_rerank_times &some : times) {
-        add(times_, some);
+    {
+        const std::lock_guard<std::mutex> lock(times_mutex_);
+        for (const edge_rerank_times &some : times) {
+            add(times_, some);
+        }
     }
     if (!pass.sound()) {
         throw Error(EDGE_RERANK_NOT_FINITE,
@@ -103,7 +111,7 @@ void Engine::describe(edge_rerank_info &info) {
     info.precision = shape.int8 ? "int8" : "fp32";
     info.activation = shape.scoring.activation.c_str();
     info.prompt = shape.scoring.prompt.c_str();
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const std::lock_guard<std::mutex> lock(times_mutex_);
     info.times = times_;
 }
 

@@ -8,6 +8,7 @@
 #include "engine/buffers.h"
 #include "engine/forward.h"
 #include "engine/model.h"
+#include "engine/turns.h"
 
 namespace edge_rerank::engine {
 
@@ -22,8 +23,8 @@ class Engine {
   public:
     Engine(const char *folder, const Options &options, const kernels::Kernel &kernel);
 
-    // Raises Error; `logits` is left as it was then.
-    void score(const Call &call, float *logits);
+    // Raises Error; `logits` is left as it was then. Several threads may call at once.
+    void score(Call call, const Limits &limits, float *logits);
 
     void describe(edge_rerank_info &info);
 
@@ -33,11 +34,12 @@ class Engine {
     int capacity_;
     Buffers buffers_;
     Pool pool_;
-    std::mutex mutex_; // one call at a time
+    Turns turns_; // for buffers and pool
+    std::mutex times_mutex_;
     edge_rerank_times times_{};
 
     void check(const Call &call) const;
-    void run(const Call &call, const Piece &piece, float *logits);
+    void run(const Shares &shares);
 };
 
 } // namespace edge_rerank::engine

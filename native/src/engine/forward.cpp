@@ -102,7 +102,7 @@ class Forward::Thread {
         const Embeddings &tables = model_.embeddings;
         const int position = row - pair.row;
         const ptrdiff_t width = shape_.embedding;
-        const int32_t id = pass_.call_.ids[pass_.call_.offsets[pair.index] + position];
+        const int32_t id = pair.ids[position];
         if (tables.words_i8) {
             kernel_.widen(tables.words_i8 + id * width, tables.word_scales[id], shape_.embedding,
                           output);
@@ -110,7 +110,7 @@ class Forward::Thread {
             std::memcpy(output, tables.words_f32 + id * width, size_t(width) * sizeof(float));
         }
         if (tables.types) {
-            const int type = position >= pass_.call_.first_segments[pair.index];
+            const int type = position >= pair.first_segment;
             kernel_.add(tables.types + type * width, shape_.embedding, output);
         }
         if (tables.positions) {
@@ -309,16 +309,16 @@ class Forward::Thread {
             const float logit =
                 kernel_.dot(rows + ptrdiff_t(i) * width, head.classifier, width) + head.bias;
             sound &= logit - logit == 0.0f;
-            pass_.logits_[pass_.piece_.pairs[size_t(block.first + i)].index] = logit;
+            *pass_.piece_.pairs[size_t(block.first + i)].logit = logit;
         }
         watch_.lap(times.rest);
     }
 };
 
 Forward::Forward(const Model &model, const kernels::Kernel &kernel, Buffers &buffers,
-                 const Call &call, const Piece &piece, float *logits)
-    : model_(model), kernel_(kernel), buffers_(buffers), call_(call), piece_(piece),
-      logits_(logits), phases_(model.layers.size() + (model.architecture.head.mean ? 2 : 1)) {}
+                 const Piece &piece)
+    : model_(model), kernel_(kernel), buffers_(buffers), piece_(piece),
+      phases_(model.layers.size() + (model.architecture.head.mean ? 2 : 1)) {}
 
 edge_rerank_times Forward::work(int number) {
     Thread thread(*this, number);

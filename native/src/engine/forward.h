@@ -17,18 +17,10 @@
 
 namespace edge_rerank::engine {
 
-// A call, as the C interface takes it.
-struct Call {
-    const int32_t *ids;
-    const int64_t *offsets;
-    const int32_t *first_segments;
-    size_t count;
-};
-
 class Forward {
   public:
-    Forward(const Model &model, const kernels::Kernel &kernel, Buffers &buffers, const Call &call,
-            const Piece &piece, float *logits);
+    Forward(const Model &model, const kernels::Kernel &kernel, Buffers &buffers,
+            const Piece &piece);
 
     // What one thread does; every thread calls it once. Gives its times.
     edge_rerank_times work(int thread);
@@ -43,9 +35,7 @@ class Forward {
     const Model &model_;
     const kernels::Kernel &kernel_;
     Buffers &buffers_;
-    const Call &call_;
     const Piece &piece_;
-    float *logits_;
     std::vector<Progress> phases_;
     std::atomic<bool> sound_{true};
 };

@@ -26,6 +26,8 @@ template <typename Add> void share(int units, int blocks, Add add) {
     }
 }
 
+} // namespace
+
 // Blocks are whole tiles, but for the last: a tile that is not full takes the time of a full one.
 void cut(Piece &piece, int threads, int tile_rows) {
     const int tiles = (piece.rows + tile_rows - 1) / tile_rows;
@@ -42,27 +44,15 @@ void cut(Piece &piece, int threads, int tile_rows) {
     share(pairs, count_blocks(pairs, threads, kBlockPairs),
           [&](int first, int last) { piece.ends.push_back({first, last, first}); });
 }
-} // namespace
-
-std::vector<Piece> plan(const int64_t *offsets, size_t count, int capacity, int threads,
-                        int tile_rows) {
-    std::vector<Piece> pieces;
-    int keys = capacity;
-    for (size_t i = 0; i < count; ++i) {
-        const int length = int(offsets[i + 1] - offsets[i]);
-        if (keys + padded_keys(length) > capacity) {
-            pieces.emplace_back();
-            keys = 0;
-        }
-        Piece &piece = pieces.back();
-        piece.pairs.push_back({i, length, piece.rows, keys});
+void place(Piece &piece, const Call &call, size_t first, size_t end, float *logits) {
+    for (size_t i = first; i < end; ++i) {
+        const int length = int(call.offsets[i + 1] - call.offsets[i]);
+        const int first_segment = call.first_segments ? call.first_segments[i] : length;
+        piece.pairs.push_back({call.ids + call.offsets[i], length, first_segment, logits + i,
+                               piece.rows, piece.keys});
         piece.rows += length;
-        keys += padded_keys(length);
+        piece.keys += padded_keys(length);
     }
-    for (Piece &piece : pieces) {
-        cut(piece, threads, tile_rows);
-    }
-    return pieces;
 }
 
 } // namespace edge_rerank::engine
