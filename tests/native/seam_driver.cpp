@@ -68,7 +68,8 @@ std::vector<float> score(const char *folder, const kernels::Kernel &kernel, int 
     }
     engine::Engine engine(folder, {threads, 0, 400, Access::copied}, kernel);
     std::vector<float> logits(offsets.size() - 1);
-    engine.score({ids.data(), offsets.data(), first_segments.data(), logits.size()}, logits.data());
+    engine.score({ids.data(), offsets.data(), first_segments.data(), logits.size()}, {},
+                 logits.data());
     return logits;
 }
 } // namespace

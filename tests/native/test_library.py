@@ -14,6 +14,7 @@ import pytest
 
 from edge_rerank import ArtifactError, EngineError, InputError, native_library
 from edge_rerank.native_library import (
+    CallOptions,
     Info,
     Library,
     Options,
@@ -28,6 +29,7 @@ from tests.native.conftest import HEADER, declared
 
 STRUCTS: dict[str, type[ctypes.Structure]] = {
     "options": Options,
+    "call_options": CallOptions,
     "times": Times,
     "info": Info,
     "text": Text,
