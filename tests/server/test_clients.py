@@ -15,8 +15,8 @@ import pytest
 
 from edge_rerank import Reranker
 from tests.server.conftest import DOCUMENTS, QUERY
-from tests.server.environments import environment, run
 from tests.server.running import Running, serving
+from tests.support.clients import environment, run
 
 pytestmark = pytest.mark.slow
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from edge_rerank.server.settings import Limits
-from tests.server.environments import environment
 from tests.server.running import Running, serving
+from tests.support.clients import environment
 
 
 def test_the_document_has_the_bounds_of_the_server(server: Running) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.server.environments import environment
 from tests.server.running import serving
+from tests.support.clients import environment
 
 SETUP = """
 import os

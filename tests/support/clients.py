@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import venv
 from hashlib import sha256
@@ -16,19 +17,27 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.environments import shared_packages
+
 CACHE = (
     Path(os.environ.get("EDGE_RERANK_TEST_CACHE", tempfile.gettempdir())) / "edge-rerank-clients"
 )
 _READY = "ready"
 
 
-def environment(*requirements: str) -> Path:
-    """Return the interpreter of an environment with these packages, or skip the test."""
-    key = sha256("\n".join((sys.version, *requirements)).encode()).hexdigest()[:16]
+def environment(*requirements: str, borrow: bool = False) -> Path:
+    """Return the interpreter of an environment with these packages, or skip the test.
+
+    With ``borrow`` it has this one's libraries as well, torch among them.
+    """
+    shared = shared_packages() if borrow else []
+    key = sha256("\n".join((sys.version, *shared, *requirements)).encode()).hexdigest()[:16]
     folder = CACHE / key
     python = folder / "bin" / "python"
     if not (folder / _READY).exists():
         venv.create(folder, with_pip=True, clear=True)
+        packages = Path(sysconfig.get_path("purelib", vars={"base": str(folder)}))
+        (packages / "shared.pth").write_text("\n".join(shared), "utf-8")
         done = subprocess.run(
             [str(python), "-m", "pip", "install", "-q", *requirements],
             capture_output=True, text=True, check=False,
