@@ -1,6 +1,6 @@
 """What windows gain over cutting, and what they cost: long documents, the answer anywhere in them.
 
-Run: python -m edge_rerank_bench.long_documents COLLECTION [--model DIR] [--queries 80] [--threads 1]
+Run: python -m edge_rerank_bench.long_documents COLLECTION [--model DIR] [--queries N]
 
 Every document of a judged collection (BEIR layout) is set, at a place drawn by lot, among others
 that are relevant to none of its queries. BM25 chooses the candidates by the documents alone, so
