@@ -202,14 +202,15 @@ typedef struct edge_rerank_tokenizer_info {
     int32_t special_tokens; /* of each pair */
     int32_t vocabulary;     /* words of the model, without those that are added to it */
     uint64_t memory_bytes;  /* of the vocabulary */
-    const char *model;      /* "unigram" or "wordpiece"; lives as long as the library is loaded */
+    const char *model; /* "unigram", "wordpiece" or "bpe"; lives as long as the library is loaded */
 } edge_rerank_tokenizer_info;
 
 /*
- * Opens a tokenizer.json of the kinds that DeBERTa-v2 and v3 and uncased BERT have. `path` is the
- * file's, in UTF-8; no pair will have more than `max_length` tokens. Gives the ids that Hugging
- * Face's tokenizers library gives, or else EDGE_RERANK_UNSUPPORTED: every component of the file
- * must be known to the last detail. Truncation and padding that the file asks for are left out.
+ * Opens a tokenizer.json of the kinds that DeBERTa, BERT, RoBERTa, XLM-RoBERTa and ModernBERT have.
+ * `path` is the file's, in UTF-8; no pair will have more than `max_length` tokens. Gives the ids
+ * that Hugging Face's tokenizers library gives, or else EDGE_RERANK_UNSUPPORTED: every component of
+ * the file must be known to the last detail. Truncation and padding that the file asks for are left
+ * out.
  */
 EDGE_RERANK_API edge_rerank_status edge_rerank_tokenizer_open(const char *path, int32_t max_length,
                                                               edge_rerank_tokenizer **tokenizer);

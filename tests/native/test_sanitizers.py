@@ -15,6 +15,7 @@ from native.targets import Target
 from tests.conftest import word_tokenizer
 from tests.native.conftest import missing
 from tests.support.made_tokenizers import deberta
+from tests.support.trained_tokenizers import CONTENTS, write_content
 
 DRIVERS = [Path(__file__).with_name(name) for name in ("driver.cpp", "tokenizer_driver.cpp")]
 
@@ -34,6 +35,7 @@ def test_the_engine_runs_clean(
     run_clean(engines, [builtin.path, *tiny])
     known = [deberta(tmp_path / "unigram.json"), tmp_path / "wordpiece.json"]
     word_tokenizer().save(str(known[1]))
+    known += [write_content(tmp_path / f"{name}.json", make()) for name, make in CONTENTS.items()]
     run_clean(tokenizers, known)
 
 

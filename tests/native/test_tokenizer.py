@@ -11,6 +11,7 @@ import time
 from base64 import b64encode
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -35,9 +36,11 @@ from tests.support.made_tokenizers import (
     deberta_content,
     text,
 )
+from tests.support.trained_tokenizers import CONTENTS, write_content
 
 REAL = "EDGE_RERANK_TEST_TOKENIZER"
 CHUNK = 64
+CODES = [code for code in range(sys.maxunicode + 1) if not 0xD800 <= code < 0xE000]
 
 
 def builtin_tokenizer(path: Path) -> Path:
@@ -55,9 +58,14 @@ def real(path: Path) -> Path:
     return Path(os.environ[REAL])
 
 
+def _trained(make: Callable[[], dict[str, Any]], path: Path) -> Path:
+    return write_content(path, make())
+
+
 KINDS: dict[str, Callable[[Path], Path]] = {
     "unigram": deberta, "wordpiece": words, "cased": cased,
     "built-in": builtin_tokenizer, "real": real,
+    **{name: partial(_trained, make) for name, make in CONTENTS.items()},
 }  # fmt: skip
 
 
@@ -117,16 +125,23 @@ def _damaged(rng: random.Random, words: str) -> str:
     return words
 
 
-def test_on_every_character(both: Both) -> None:
+def test_on_many_characters(both: Both) -> None:
     """Each stands before and behind accents of several classes, and doubled."""
-    codes = [code for code in range(sys.maxunicode + 1) if not 0xD800 <= code < 0xE000]
-    seldom = codes[::1] if REAL in os.environ else [*codes[:0x3400], *codes[0x3400::7]]
-    for start in range(0, len(seldom), CHUNK * 64):
-        chars = [chr(code) for code in seldom[start : start + CHUNK * 64]]
+    agree_on_characters(both, [*CODES[:0x3400], *CODES[0x3400::29]])
+
+
+@pytest.mark.slow
+def test_on_every_character(both: Both) -> None:
+    agree_on_characters(both, CODES)
+
+
+def agree_on_characters(both: Both, codes: list[int]) -> None:
+    for start in range(0, len(codes), CHUNK * 64):
+        chars = [chr(code) for code in codes[start : start + CHUNK * 64]]
         both.agree(
             [
                 (
-                    " ".join(f"a{char}\u0327" for char in chars[at : at + CHUNK]),
+                    " ".join(f"a{char}\u0327{char}1{char}'" for char in chars[at : at + CHUNK]),
                     " ".join(f"\u0345{char}\u0301{char}" for char in chars[at : at + CHUNK]),
                 )
                 for at in range(0, len(chars), CHUNK)
@@ -174,6 +189,7 @@ def test_on_grapheme_clusters(both: Both, parts: list[str]) -> None:
 
 
 _TOKENS = ["[SEP]", "[CLS]", "[MASK]", "[UNK]", "[PAD]", "[", "[S", "EP]", "［UNK］", " ", "▁", "x"]
+_TOKENS += ["<s>", "</s>", "<mask>", "<|padding|>", "|||IP_ADDRESS|||", "   ", "\n", "\u3000"]
 
 
 @given(st.lists(st.sampled_from(_TOKENS), max_size=10))

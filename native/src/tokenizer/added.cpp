@@ -5,40 +5,98 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/utf8.h"
+#include "tokenizer/classes.h"
 #include "tokenizer/members.h"
 
 namespace edge_rerank::tokenizer {
 
 namespace {
-// Each is compared at each place where one of them may begin.
-constexpr size_t kMostTokens = 256;
+constexpr size_t kMostTokens = 1 << 16;
+
+size_t spaces_start(std::string_view text, size_t end) {
+    while (end > 0 && is_space(char_at(text, char_before(text, end)))) {
+        end = char_before(text, end);
+    }
+    return end;
+}
+
+size_t spaces_end(std::string_view text, size_t start) {
+    while (start < text.size() && is_space(char_at(text, start))) {
+        start += char_size(text[start]);
+    }
+    return start;
+}
 } // namespace
 
-void Needles::add(std::string text, int32_t id) {
+void Needles::add(std::string_view text, const AddedToken &token) {
     begins_[static_cast<unsigned char>(text[0])] = true;
-    const auto place = std::find_if(needles_.begin(), needles_.end(), [&](const Needle &each) {
-        return each.text.size() < text.size();
-    });
-    needles_.insert(place, {std::move(text), id});
+    words_.open().append(text);
+    words_.end_word();
+    tokens_.push_back(token);
 }
 
-bool Needles::has(std::string_view text) const {
-    return std::any_of(needles_.begin(), needles_.end(),
-                       [&](const Needle &each) { return each.text == text; });
+void Needles::finish(const std::string &where) {
+    if (!tokens_.empty()) {
+        trie_ = std::make_unique<Trie>(words_, where + ": added tokens");
+    }
 }
 
-Needles::Match Needles::find(std::string_view text, size_t start) const {
-    for (size_t at = start; at < text.size() && !needles_.empty(); ++at) {
-        if (!begins_[static_cast<unsigned char>(text[at])]) {
-            continue;
+Needles::Match Needles::at(std::string_view text, size_t start) const {
+    Match match;
+    uint32_t node = Trie::kRoot;
+    for (size_t end = start; end < text.size();) {
+        node = trie_->child(node, uint8_t(text[end++]));
+        if (node == Trie::kRoot) {
+            break;
         }
-        for (const Needle &needle : needles_) {
-            if (text.compare(at, needle.text.size(), needle.text) == 0) {
-                return {at, at + needle.text.size(), needle.id};
-            }
+        if (trie_->value(node) != Trie::kNone) {
+            match = {end, &tokens_[size_t(trie_->value(node))]};
         }
     }
-    return {text.size(), text.size(), 0};
+    return match;
+}
+
+bool NeedleReader::next() {
+    for (size_t at = searched_; at < text_.size(); ++at) {
+        if (!needles_.may_begin(text_[at])) {
+            continue;
+        }
+        const Needles::Match match = needles_.at(text_, at);
+        if (!match.token) {
+            continue;
+        }
+        searched_ = match.end;
+        if (!match.token->alone || stands_alone(at, match.end)) {
+            take(at, match.end, *match.token);
+            return true;
+        }
+        at = match.end - 1;
+    }
+    searched_ = text_.size();
+    token_ = nullptr;
+    between_ends_at(text_.size());
+    return !std::exchange(done_, true);
+}
+
+bool NeedleReader::stands_alone(size_t start, size_t end) const {
+    const bool left = start == 0 || !is_word_part(char_at(text_, char_before(text_, start)));
+    return left && (end == text_.size() || !is_word_part(char_at(text_, end)));
+}
+
+// White space that goes with one token may hold the next one, which counts all the same.
+void NeedleReader::take(size_t start, size_t end, const AddedToken &token) {
+    if (token.takes_left) {
+        start = std::max(spaces_start(text_, start), behind_);
+    }
+    between_ends_at(start);
+    behind_ = token.takes_right ? spaces_end(text_, end) : end;
+    token_ = &token;
+}
+
+void NeedleReader::between_ends_at(size_t end) {
+    start_ = behind_;
+    size_ = end > start_ ? end - start_ : 0;
 }
 
 AddedTokens::AddedTokens(const Json *described, const Model &model, const Normalizer &normalizer,
@@ -56,22 +114,22 @@ AddedTokens::AddedTokens(const Json *described, const Model &model, const Normal
                       {"id", "content", "single_word", "lstrip", "rstrip", "normalized", "special"},
                       where);
         bool_member(&each, "special", where);
-        if (bool_member(&each, "single_word", where) || bool_member(&each, "lstrip", where) ||
-            bool_member(&each, "rstrip", where)) {
-            unsupported(where + ": the added token " + text + " depends on what is around it");
-        }
+        const AddedToken token{id, bool_member(&each, "single_word", where),
+                               bool_member(&each, "lstrip", where),
+                               bool_member(&each, "rstrip", where)};
         const int32_t known = model.find(text);
         if (id != (known == Model::kNone ? next++ : known)) {
             unsupported(where + ": the added token " + text + " has an unexpected id");
         }
         const bool normalized = bool_member(&each, "normalized", where);
         const std::string sought = normalized ? normalizer.apply(text) : text;
-        Needles &needles = normalized ? normalized_ : plain_;
-        if (sought.empty() || needles.has(sought) || !contents.insert(text).second) {
+        if (sought.empty() || !contents.insert(text).second) {
             unsupported(where + ": an added token is empty or there twice");
         }
-        needles.add(sought, id);
+        (normalized ? normalized_ : plain_).add(sought, token);
     }
+    plain_.finish(where);
+    normalized_.finish(where);
 }
 
 } // namespace edge_rerank::tokenizer

@@ -1,7 +1,6 @@
 #include "tokenizer/bert_folding.h"
 
 #include <algorithm>
-#include <iterator>
 #include <vector>
 
 #include "base/utf8.h"
@@ -14,14 +13,6 @@ constexpr uint32_t kExpansion = 1u << 31; // the target is a place among the exp
 constexpr uint32_t kFirstSyllable = 0xAC00, kLastSyllable = 0xD7A3;
 constexpr uint32_t kLeading = 0x1100, kVowel = 0x1161, kTrailing = 0x11A7;
 constexpr uint32_t kVowels = 21, kTrailings = 28;
-
-template <typename Range, size_t count>
-const Range *find_range(const Range (&ranges)[count], uint32_t code) {
-    const auto after =
-        std::upper_bound(std::begin(ranges), std::end(ranges), code,
-                         [](uint32_t wanted, const Range &range) { return wanted < range.first; });
-    return after == std::begin(ranges) || code > after[-1].last ? nullptr : after - 1;
-}
 
 class Folder {
   public:

@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "tokenizer/ranges.h"
+
 namespace edge_rerank::tokenizer {
 
 enum class Folding : uint8_t {
@@ -24,8 +26,6 @@ struct FoldingRange {
     Folding kind;
     int32_t value;
 };
-
-struct CharRange { uint32_t first, last; };
 
 // The text as BertNormalizer gives it with all that it can do.
 std::string fold_for_bert(std::string_view text);

@@ -46,7 +46,8 @@ class Reader {
         if (!has_model_ || !has_vocabulary_) {
             unsupported(result_.path + ": has no vocabulary");
         }
-        if (!is_utf8(parts) || !is_utf8(result_.words.bytes())) {
+        if (!is_utf8(parts) || !is_utf8(result_.words.bytes()) ||
+            !is_utf8(result_.merges.bytes())) {
             bad_artifact(result_.path + ": is not UTF-8");
         }
         result_.parts = Json::parse(parts + "}", result_.path);
@@ -57,7 +58,7 @@ class Reader {
     FileBytes file_;
     TokenizerFile result_;
     JsonCursor cursor_;
-    bool has_model_ = false, has_vocabulary_ = false;
+    bool has_model_ = false, has_vocabulary_ = false, has_merges_ = false;
     size_t forgotten_ = 0;
 
     size_t name_start() {
@@ -88,9 +89,13 @@ class Reader {
         cursor_.expect('{', "expected the model");
         do {
             const size_t start = name_start();
-            if (cursor_.name() == "vocab") {
+            const std::string name = cursor_.name();
+            if (name == "vocab") {
                 once(has_vocabulary_, "vocab");
                 vocabulary();
+            } else if (name == "merges") {
+                once(has_merges_, "merges");
+                merges();
             } else {
                 part(parts, start, kLargestModelPart);
             }
@@ -143,6 +148,60 @@ class Reader {
         if (result_.words.size() > kMostWords || result_.words.bytes().size() > kMostBytes) {
             unsupported(result_.path + ": a vocabulary larger than any known");
         }
+    }
+
+    // Reads a list of "left right", or of ["left", "right"].
+    void merges() {
+        cursor_.expect('[', "expected a list of merges");
+        if (cursor_.take(']')) {
+            return;
+        }
+        do {
+            if (cursor_.take('[')) {
+                word_of_merge();
+                cursor_.expect(',', "expected a merge's second part");
+                word_of_merge();
+                cursor_.expect(']', "expected ]");
+            } else {
+                merge_in_one();
+            }
+            if (result_.merges.size() > 2 * kMostWords ||
+                result_.merges.bytes().size() > kMostBytes) {
+                unsupported(result_.path + ": more merges than any known");
+            }
+        } while (cursor_.take(','));
+        cursor_.expect(']', "expected , or the end of the merges");
+        forget();
+    }
+
+    void word_of_merge() {
+        cursor_.skip_space();
+        if (cursor_.peek() != '"') {
+            cursor_.fail("expected a merge");
+        }
+        cursor_.text(result_.merges.open());
+        result_.merges.end_word();
+    }
+
+    // Lines that say a version are passed over, as the library does.
+    void merge_in_one() {
+        cursor_.skip_space();
+        if (cursor_.peek() != '"') {
+            cursor_.fail("expected a merge");
+        }
+        std::string both;
+        cursor_.text(both);
+        if (both.compare(0, 8, "#version") == 0) {
+            return;
+        }
+        const size_t blank = both.find(' ');
+        if (blank == std::string::npos || both.find(' ', blank + 1) != std::string::npos) {
+            unsupported(result_.path + ": the merge \"" + both + "\" is not of two parts");
+        }
+        result_.merges.open().append(both, 0, blank);
+        result_.merges.end_word();
+        result_.merges.open().append(both, blank + 1);
+        result_.merges.end_word();
     }
 
     // What was read need not stay in memory while the rest is.

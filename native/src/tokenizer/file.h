@@ -16,6 +16,7 @@ struct TokenizerFile {
     bool vocabulary_is_list = false; // of words with scores, or else an object from words to ids
     Words words;
     std::vector<double> numbers; // a score or an id for each word
+    Words merges;                // of a BPE: the two parts of each, one after the other
 
     // Raises Error: EDGE_RERANK_BAD_ARTIFACT when the file cannot be read or is damaged, and
     // EDGE_RERANK_UNSUPPORTED when it is of another kind.

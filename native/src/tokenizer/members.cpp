@@ -31,6 +31,20 @@ bool bool_member(const Json *object, std::string_view name, const std::string &w
     return member(object, name, Json::Kind::boolean, where).boolean();
 }
 
+bool optional_bool(const Json *object, std::string_view name, bool otherwise,
+                   const std::string &where) {
+    const Json *found = find(object, name);
+    const bool missing = !found || found->kind() == Json::Kind::null;
+    return missing ? otherwise : bool_member(object, name, where);
+}
+
+std::string optional_text(const Json *object, std::string_view name, const std::string &otherwise,
+                          const std::string &where) {
+    const Json *found = find(object, name);
+    const bool missing = !found || found->kind() == Json::Kind::null;
+    return missing ? otherwise : text_member(object, name, where);
+}
+
 int32_t id_member(const Json *object, std::string_view name, const std::string &where) {
     const Json &found = member(object, name, Json::Kind::number, where);
     if (!found.whole() || found.number() < 0 || found.number() > INT32_MAX) {
@@ -51,6 +65,19 @@ void allow_members(const Json *object, std::initializer_list<std::string_view> n
             unsupported(where + ": \"" + each.first + "\" is not known");
         }
     }
+}
+
+std::string known_type(const Json *object, const char *what,
+                       std::initializer_list<std::string_view> known, const std::string &where) {
+    const std::string type = type_of(object);
+    if (std::find(known.begin(), known.end(), type) != known.end()) {
+        return type;
+    }
+    std::string names;
+    for (const std::string_view name : known) {
+        names.append(names.empty() ? "" : ", ").append(name);
+    }
+    unsupported(where + ": the " + what + " " + type + " is not known; known are " + names);
 }
 
 std::string type_of(const Json *object) {

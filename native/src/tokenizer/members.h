@@ -17,6 +17,12 @@ const Json &member(const Json *object, std::string_view name, Json::Kind kind,
 const std::string &text_member(const Json *object, std::string_view name, const std::string &where);
 bool bool_member(const Json *object, std::string_view name, const std::string &where);
 
+// The same for members that may be missing or null.
+bool optional_bool(const Json *object, std::string_view name, bool otherwise,
+                   const std::string &where);
+std::string optional_text(const Json *object, std::string_view name, const std::string &otherwise,
+                          const std::string &where);
+
 // A whole number from 0 to 2^31 - 1.
 int32_t id_member(const Json *object, std::string_view name, const std::string &where);
 
@@ -26,6 +32,11 @@ bool is_type(const Json *object, std::string_view name);
 // Raises Error with EDGE_RERANK_UNSUPPORTED for a member that is none of these.
 void allow_members(const Json *object, std::initializer_list<std::string_view> names,
                    const std::string &where);
+
+// The object's "type", which must be one of these, in the order of the alphabet. Raises Error with
+// EDGE_RERANK_UNSUPPORTED, which lists them, for another one; `what` says what kind of part it is.
+std::string known_type(const Json *object, const char *what,
+                       std::initializer_list<std::string_view> known, const std::string &where);
 
 // The type's name for the text of an error.
 std::string type_of(const Json *object);

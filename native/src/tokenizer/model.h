@@ -1,4 +1,4 @@
-// Cuts normalised text into words, and words into tokens.
+// Cuts words into tokens.
 #pragma once
 
 #include <cstdint>
@@ -11,14 +11,28 @@
 
 namespace edge_rerank::tokenizer {
 
+// Working memory that a caller keeps from word to word.
+struct Scratch {
+    // The best way to cut what comes before a place in the word.
+    struct Step {
+        double score;
+        uint32_t start; // where its last token begins
+        int32_t id;
+    };
+
+    std::vector<Step> steps;
+    std::vector<int32_t> symbols;
+};
+
 class Model {
   public:
     static constexpr int32_t kNone = -1;
 
     virtual ~Model() = default;
 
-    // Appends the ids of a normalised text, which is sound UTF-8.
-    virtual void encode(std::string_view text, std::vector<int32_t> &ids) const = 0;
+    // Appends the ids of a word, which is sound UTF-8 and not empty.
+    virtual void encode(std::string_view word, Scratch &scratch,
+                        std::vector<int32_t> &ids) const = 0;
 
     // The id of a token, or kNone.
     virtual int32_t find(std::string_view token) const = 0;
@@ -27,8 +41,12 @@ class Model {
     virtual size_t memory() const = 0;
 };
 
-// Makes the model and the pre-tokenizer that the file describes. Raises Error with
-// EDGE_RERANK_UNSUPPORTED for what is not known to the last detail.
+// Makes the model that the file describes. Raises Error with EDGE_RERANK_UNSUPPORTED for what is
+// not known to the last detail.
 std::unique_ptr<Model> make_model(const TokenizerFile &file);
+
+// The ids of the words of a vocabulary that is no list: the numbers from 0 on, each there once.
+// Raises Error with EDGE_RERANK_UNSUPPORTED where they are others.
+std::vector<int32_t> checked_ids(const TokenizerFile &file);
 
 } // namespace edge_rerank::tokenizer

@@ -1,5 +1,6 @@
 #include "tokenizer/normalizer.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -7,6 +8,7 @@
 #include "base/utf8.h"
 #include "tokenizer/bert_folding.h"
 #include "tokenizer/charsmap.h"
+#include "tokenizer/forms.h"
 #include "tokenizer/members.h"
 
 namespace edge_rerank::tokenizer {
@@ -29,6 +31,11 @@ class Sequence : public Normalizer {
         return result;
     }
 
+    bool keeps_start() const override {
+        return std::all_of(steps_.begin(), steps_.end(),
+                           [](const auto &step) { return step->keeps_start(); });
+    }
+
   private:
     std::vector<std::unique_ptr<Normalizer>> steps_;
 };
@@ -49,6 +56,8 @@ class Strip : public Normalizer {
         return std::string(text.substr(start, end - start));
     }
 
+    bool keeps_start() const override { return !left_; }
+
   private:
     bool left_, right_;
 };
@@ -68,19 +77,79 @@ class Precompiled : public Normalizer {
     Charsmap charsmap_;
 };
 
-// Puts one blank in the place of several.
-class OneBlank : public Normalizer {
+// Puts a text in the place of several blanks.
+class ReplaceBlanks : public Normalizer {
   public:
+    explicit ReplaceBlanks(std::string content) : content_(std::move(content)) {}
+
     std::string apply(std::string_view text) const override {
         std::string result;
         result.reserve(text.size());
-        for (size_t i = 0; i < text.size(); ++i) {
-            if (text[i] != ' ' || i == 0 || text[i - 1] != ' ') {
-                result += text[i];
-            }
+        for (size_t at = 0; at < text.size();) {
+            const size_t blank = std::min(text.find(' ', at), text.size());
+            const size_t end = std::min(text.find_first_not_of(' ', blank), text.size());
+            result.append(text.substr(at, blank - at));
+            result.append(end - blank > 1 ? std::string_view(content_)
+                                          : text.substr(blank, end - blank));
+            at = end;
         }
         return result;
     }
+
+    bool keeps_start() const override { return !content_.empty(); }
+
+  private:
+    std::string content_;
+};
+
+// Puts a text in the place of another, from left to right.
+class ReplaceText : public Normalizer {
+  public:
+    ReplaceText(std::string pattern, std::string content)
+        : pattern_(std::move(pattern)), content_(std::move(content)) {}
+
+    std::string apply(std::string_view text) const override {
+        std::string result;
+        result.reserve(text.size());
+        size_t at = 0;
+        for (size_t found; (found = text.find(pattern_, at)) != std::string_view::npos;
+             at = found + pattern_.size()) {
+            result.append(text.substr(at, found - at)).append(content_);
+        }
+        return result.append(text.substr(at));
+    }
+
+    bool keeps_start() const override { return !content_.empty(); }
+
+  private:
+    std::string pattern_, content_;
+};
+
+class Prepend : public Normalizer {
+  public:
+    explicit Prepend(std::string content) : content_(std::move(content)) {}
+
+    std::string apply(std::string_view text) const override {
+        return text.empty() ? std::string() : content_ + std::string(text);
+    }
+
+  private:
+    std::string content_;
+};
+
+// One that is a function of the text alone.
+class Function : public Normalizer {
+  public:
+    using Apply = std::string (*)(std::string_view);
+
+    explicit Function(Apply function) : function_(function) {}
+
+    std::string apply(std::string_view text) const override { return function_(text); }
+
+    bool keeps_start() const override { return function_ != without_accents; }
+
+  private:
+    Apply function_;
 };
 
 class Bert : public Normalizer {
@@ -90,6 +159,8 @@ class Bert : public Normalizer {
     std::string apply(std::string_view text) const override {
         return cased_ ? clean_for_bert(text) : fold_for_bert(text);
     }
+
+    bool keeps_start() const override { return false; }
 
   private:
     bool cased_;
@@ -128,12 +199,45 @@ std::unique_ptr<Normalizer> make_precompiled(const Json *described, const std::s
 std::unique_ptr<Normalizer> make_replace(const Json *described, const std::string &where) {
     allow_members(described, {"type", "pattern", "content"}, where);
     const Json &pattern = member(described, "pattern", Json::Kind::object, where);
-    allow_members(&pattern, {"Regex"}, where);
-    if (text_member(&pattern, "Regex", where) != " {2,}" ||
-        text_member(described, "content", where) != " ") {
-        unsupported(where + ": a replacement other than of several blanks by one");
+    const std::string &content = text_member(described, "content", where);
+    if (pattern.find("String")) {
+        allow_members(&pattern, {"String"}, where);
+        const std::string &text = text_member(&pattern, "String", where);
+        if (text.empty()) {
+            unsupported(where + ": a Replace of nothing");
+        }
+        return std::make_unique<ReplaceText>(text, content);
     }
-    return std::make_unique<OneBlank>();
+    allow_members(&pattern, {"Regex"}, where);
+    if (text_member(&pattern, "Regex", where) != " {2,}") {
+        unsupported(where + ": a Replace by a pattern other than \" {2,}\", of several blanks");
+    }
+    return std::make_unique<ReplaceBlanks>(content);
+}
+
+std::unique_ptr<Normalizer> make_prepend(const Json *described, const std::string &where) {
+    allow_members(described, {"type", "prepend"}, where);
+    return std::make_unique<Prepend>(text_member(described, "prepend", where));
+}
+
+// The function of a type that has no options; null for other types.
+Function::Apply function_of(const std::string &type) {
+    if (type == "Lowercase") {
+        return lower_case;
+    }
+    if (type == "NFC") {
+        return [](std::string_view text) { return normal_form(text, kNfc); };
+    }
+    if (type == "NFD") {
+        return [](std::string_view text) { return normal_form(text, kNfd); };
+    }
+    if (type == "NFKC") {
+        return [](std::string_view text) { return normal_form(text, kNfkc); };
+    }
+    if (type == "NFKD") {
+        return [](std::string_view text) { return normal_form(text, kNfkd); };
+    }
+    return type == "StripAccents" ? without_accents : nullptr;
 }
 
 std::unique_ptr<Normalizer> make_sequence(const Json *described, const std::string &where) {
@@ -150,22 +254,28 @@ std::unique_ptr<Normalizer> make_normalizer(const Json *described, const std::st
     if (!described || described->kind() == Json::Kind::null) {
         return std::make_unique<Nothing>();
     }
-    if (is_type(described, "Sequence")) {
-        return make_sequence(described, where);
+    const std::string type =
+        known_type(described, "normalizer",
+                   {"BertNormalizer", "Lowercase", "NFC", "NFD", "NFKC", "NFKD", "Precompiled",
+                    "Prepend", "Replace", "Sequence", "Strip", "StripAccents"},
+                   where);
+    if (const Function::Apply function = function_of(type)) {
+        allow_members(described, {"type"}, where);
+        return std::make_unique<Function>(function);
     }
-    if (is_type(described, "BertNormalizer")) {
+    if (type == "BertNormalizer") {
         return make_bert(described, where);
     }
-    if (is_type(described, "Strip")) {
-        return make_strip(described, where);
-    }
-    if (is_type(described, "Precompiled")) {
+    if (type == "Precompiled") {
         return make_precompiled(described, where);
     }
-    if (is_type(described, "Replace")) {
+    if (type == "Prepend") {
+        return make_prepend(described, where);
+    }
+    if (type == "Replace") {
         return make_replace(described, where);
     }
-    unsupported(where + ": the normalizer " + type_of(described) + " is not known");
+    return type == "Sequence" ? make_sequence(described, where) : make_strip(described, where);
 }
 
 } // namespace edge_rerank::tokenizer

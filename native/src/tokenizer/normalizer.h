@@ -15,6 +15,9 @@ class Normalizer {
 
     // The result; `text` is sound UTF-8, and so is what comes of it.
     virtual std::string apply(std::string_view text) const = 0;
+
+    // Whether the first character of what comes of a text always stems from the text's first one.
+    virtual bool keeps_start() const { return true; }
 };
 
 // Makes the normaliser that a tokenizer.json describes. Raises Error with EDGE_RERANK_UNSUPPORTED

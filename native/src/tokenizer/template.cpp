@@ -26,21 +26,77 @@ Kept longest_first(size_t query, size_t document, size_t room) {
     }
     return query > document ? Kept{more, less} : Kept{less, more};
 }
+
+// The id of a token that is described as ["name", id].
+int32_t token_id(const Json &object, std::string_view name, const std::string &where) {
+    const auto &parts = member(&object, name, Json::Kind::list, where).list();
+    const bool sound = parts.size() == 2 && parts[1].kind() == Json::Kind::number &&
+                       parts[1].whole() && parts[1].number() >= 0 && parts[1].number() <= INT32_MAX;
+    if (!sound) {
+        unsupported(where + ": \"" + std::string(name) + "\" is not a token and its id");
+    }
+    return int32_t(parts[1].number());
+}
 } // namespace
 
 PairTemplate::PairTemplate(const Json *described, const std::string &where) {
-    if (!is_type(described, "TemplateProcessing")) {
-        unsupported(where + ": the post-processor " + type_of(described) + " is not known");
-    }
-    allow_members(described, {"type", "single", "pair", "special_tokens"}, where);
-    member(described, "single", Json::Kind::list, where);
-    const Json &tokens = member(described, "special_tokens", Json::Kind::object, where);
-    for (const Json &piece : member(described, "pair", Json::Kind::list, where).list()) {
-        add(piece, tokens, where);
-    }
+    read(described, where);
     if (!has_document_) {
         unsupported(where + ": the pair template is not query before document");
     }
+}
+
+void PairTemplate::read(const Json *described, const std::string &where) {
+    const std::string type = known_type(
+        described, "post-processor",
+        {"BertProcessing", "ByteLevel", "RobertaProcessing", "Sequence", "TemplateProcessing"},
+        where);
+    if (has_document_ && type != "ByteLevel") {
+        unsupported(where + ": the post-processor " + type + " after another one");
+    }
+    if (type == "Sequence") {
+        read_sequence(*described, where);
+    } else if (type == "TemplateProcessing") {
+        read_template(*described, where);
+    } else if (type != "ByteLevel") { // which has to do with offsets alone
+        read_bert(*described, type == "RobertaProcessing", where);
+    }
+}
+
+void PairTemplate::read_sequence(const Json &described, const std::string &where) {
+    allow_members(&described, {"type", "processors"}, where);
+    for (const Json &each : member(&described, "processors", Json::Kind::list, where).list()) {
+        read(&each, where);
+    }
+}
+
+void PairTemplate::read_template(const Json &described, const std::string &where) {
+    allow_members(&described, {"type", "single", "pair", "special_tokens"}, where);
+    member(&described, "single", Json::Kind::list, where);
+    const Json &tokens = member(&described, "special_tokens", Json::Kind::object, where);
+    for (const Json &piece : member(&described, "pair", Json::Kind::list, where).list()) {
+        add(piece, tokens, where);
+    }
+}
+
+// Both put cls before, and sep behind each text; RoBERTa's has two between the texts, and no types.
+void PairTemplate::read_bert(const Json &described, bool roberta, const std::string &where) {
+    allow_members(&described,
+                  roberta
+                      ? std::initializer_list<std::string_view>{"type", "sep", "cls",
+                                                                "trim_offsets", "add_prefix_space"}
+                      : std::initializer_list<std::string_view>{"type", "sep", "cls"},
+                  where);
+    const int32_t cls = token_id(described, "cls", where), sep = token_id(described, "sep", where);
+    before_ = {cls};
+    between_ = {sep};
+    after_ = {sep};
+    if (roberta) {
+        between_.push_back(sep);
+    }
+    document_is_first_ = roberta;
+    first_specials_ = roberta ? specials() : 2;
+    has_query_ = has_document_ = true;
 }
 
 void PairTemplate::add(const Json &piece, const Json &tokens, const std::string &where) {

@@ -18,8 +18,10 @@ struct EncodedPair {
 
 class PairTemplate {
   public:
-    // Raises Error with EDGE_RERANK_UNSUPPORTED for a template other than special tokens, query,
-    // special tokens, document, special tokens, with types that do not fall from 1 to 0.
+    // Reads a TemplateProcessing, BertProcessing or RobertaProcessing, which may stand in a
+    // Sequence with a ByteLevel. Raises Error with EDGE_RERANK_UNSUPPORTED for others, and for a
+    // template other than special tokens, query, special tokens, document, special tokens, with
+    // types that do not fall from 1 to 0.
     PairTemplate(const Json *described, const std::string &where);
 
     size_t specials() const { return before_.size() + between_.size() + after_.size(); }
@@ -35,6 +37,10 @@ class PairTemplate {
     bool has_query_ = false, has_document_ = false;
     int32_t type_ = 0; // of the part before
 
+    void read(const Json *described, const std::string &where);
+    void read_sequence(const Json &described, const std::string &where);
+    void read_template(const Json &described, const std::string &where);
+    void read_bert(const Json &described, bool roberta, const std::string &where);
     void add(const Json &piece, const Json &tokens, const std::string &where);
     void add_special(const std::string &name, bool first, const Json &tokens,
                      const std::string &where);

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/utf8.h"
 #include "tokenizer/file.h"
+#include "tokenizer/words.h"
 
 namespace edge_rerank::tokenizer {
 
@@ -39,6 +40,7 @@ Tokenizer::Tokenizer(const std::string &path, int32_t max_length)
 
 Tokenizer::Tokenizer(const TokenizerFile &file, int32_t max_length)
     : normalizer_(make_normalizer(file.parts.find("normalizer"), file.path)),
+      pre_tokenizer_(PreTokenizer::read(file.parts.find("pre_tokenizer"), file.path)),
       model_(make_model(file)),
       added_(file.parts.find("added_tokens"), *model_, *normalizer_, file.path),
       template_(file.parts.find("post_processor"), file.path), max_length_(max_length) {
@@ -55,12 +57,28 @@ Tokenizer::Tokenizer(const TokenizerFile &file, int32_t max_length)
             unsupported(file.path + ": \"" + part.first + "\" is not known");
         }
     }
+    check_first(file.path);
     const size_t least = template_.specials() + 2;
     if (max_length < 0 || size_t(max_length) < least) {
         invalid_argument("max_length is " + std::to_string(max_length) + "; at least " +
                          std::to_string(least) +
                          " are needed: " + std::to_string(template_.specials()) +
                          " special tokens and one of each text");
+    }
+}
+
+// With prepend_scheme first the library asks where a text's first character stems from, which is
+// known here only where nothing before it can have gone.
+void Tokenizer::check_first(const std::string &where) const {
+    if (pre_tokenizer_.prefix != Prefix::first) {
+        return;
+    }
+    if (!normalizer_->keeps_start()) {
+        unsupported(where + ": prepend_scheme first with a normalizer that may take off a text's "
+                            "beginning");
+    }
+    if (!added_.normalized().empty()) {
+        unsupported(where + ": prepend_scheme first with added tokens that are normalized");
     }
 }
 
@@ -72,14 +90,15 @@ void Tokenizer::encode(const PairTexts &texts, const PairIds &result) const {
         checked(texts.documents[i], "document", i);
     }
     std::vector<int32_t> query, document;
+    Scratch scratch;
     result.offsets[0] = 0;
     for (size_t i = 0; i < texts.count; ++i) {
         if (!repeats(texts.queries, i)) {
             query.clear();
-            encode_text({texts.queries[i].data, texts.queries[i].size}, query);
+            encode_text({texts.queries[i].data, texts.queries[i].size}, scratch, query);
         }
         document.clear();
-        encode_text({texts.documents[i].data, texts.documents[i].size}, document);
+        encode_text({texts.documents[i].data, texts.documents[i].size}, scratch, document);
         const EncodedPair pair =
             template_.join(query, document, size_t(max_length_), result.ids + result.offsets[i]);
         result.offsets[i + 1] = result.offsets[i] + int64_t(pair.size);
@@ -94,29 +113,28 @@ void Tokenizer::encode(const PairTexts &texts, const PairIds &result) const {
 
 // Added tokens are found first in the text as it is; what is between them is normalised, and others
 // are found in that.
-void Tokenizer::encode_text(std::string_view text, std::vector<int32_t> &ids) const {
-    for (size_t at = 0; at < text.size();) {
-        const Needles::Match found = added_.plain().find(text, at);
-        if (found.start > at) {
-            encode_part(normalizer_->apply(text.substr(at, found.start - at)), ids);
+void Tokenizer::encode_text(std::string_view text, Scratch &scratch,
+                            std::vector<int32_t> &ids) const {
+    for (NeedleReader tokens(added_.plain(), text); tokens.next();) {
+        if (!tokens.between().empty()) {
+            encode_part(normalizer_->apply(tokens.between()), tokens.start() == 0, scratch, ids);
         }
-        if (found.end > found.start) {
-            ids.push_back(found.id);
+        if (tokens.token()) {
+            ids.push_back(tokens.token()->id);
         }
-        at = found.end;
     }
 }
 
-void Tokenizer::encode_part(std::string_view part, std::vector<int32_t> &ids) const {
-    for (size_t at = 0; at < part.size();) {
-        const Needles::Match found = added_.normalized().find(part, at);
-        if (found.start > at) {
-            model_->encode(part.substr(at, found.start - at), ids);
+void Tokenizer::encode_part(std::string_view part, bool first, Scratch &scratch,
+                            std::vector<int32_t> &ids) const {
+    for (NeedleReader tokens(added_.normalized(), part); tokens.next();) {
+        for (WordReader words(pre_tokenizer_, tokens.between(), first && tokens.start() == 0);
+             words.next();) {
+            model_->encode(words.word(), scratch, ids);
         }
-        if (found.end > found.start) {
-            ids.push_back(found.id);
+        if (tokens.token()) {
+            ids.push_back(tokens.token()->id);
         }
-        at = found.end;
     }
 }
 

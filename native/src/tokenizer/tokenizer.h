@@ -12,6 +12,7 @@
 #include "tokenizer/added.h"
 #include "tokenizer/model.h"
 #include "tokenizer/normalizer.h"
+#include "tokenizer/pre_tokenizer.h"
 #include "tokenizer/template.h"
 
 namespace edge_rerank::tokenizer {
@@ -43,13 +44,16 @@ class Tokenizer {
     explicit Tokenizer(const TokenizerFile &file, int32_t max_length);
 
     std::unique_ptr<Normalizer> normalizer_;
+    PreTokenizer pre_tokenizer_;
     std::unique_ptr<Model> model_;
     AddedTokens added_;
     PairTemplate template_;
     int32_t max_length_;
 
-    void encode_text(std::string_view text, std::vector<int32_t> &ids) const;
-    void encode_part(std::string_view part, std::vector<int32_t> &ids) const;
+    void check_first(const std::string &where) const;
+    void encode_text(std::string_view text, Scratch &scratch, std::vector<int32_t> &ids) const;
+    void encode_part(std::string_view part, bool first, Scratch &scratch,
+                     std::vector<int32_t> &ids) const;
 };
 
 } // namespace edge_rerank::tokenizer

@@ -3,34 +3,11 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "base/utf8.h"
-#include "tokenizer/bert_folding.h"
 #include "tokenizer/members.h"
 
 namespace edge_rerank::tokenizer {
 
 namespace {
-// The ids of the words: numbers from 0 on, each there once.
-std::vector<int32_t> checked_ids(const TokenizerFile &file) {
-    allow_members(&file.model,
-                  {"type", "unk_token", "continuing_subword_prefix", "max_input_chars_per_word"},
-                  file.path);
-    if (file.vocabulary_is_list) {
-        unsupported(file.path + ": a WordPiece's vocabulary is a list");
-    }
-    std::vector<bool> seen(file.numbers.size());
-    std::vector<int32_t> ids;
-    for (const double number : file.numbers) {
-        const bool fits = number >= 0 && number < double(seen.size());
-        if (!fits || number != double(int32_t(number)) || seen[size_t(number)]) {
-            unsupported(file.path + ": the vocabulary's ids are not 0, 1 and so on");
-        }
-        seen[size_t(number)] = true;
-        ids.push_back(int32_t(number));
-    }
-    return ids;
-}
-
 uint32_t node_behind(const Trie &trie, std::string_view prefix, const std::string &where) {
     uint32_t node = Trie::kRoot;
     for (const char c : prefix) {
@@ -53,11 +30,9 @@ size_t count_chars(std::string_view text) {
 
 WordPiece::WordPiece(const TokenizerFile &file)
     : trie_(file.words, file.path), ids_(checked_ids(file)) {
-    const Json *pre_tokenizer = file.parts.find("pre_tokenizer");
-    if (!is_type(pre_tokenizer, "BertPreTokenizer")) {
-        unsupported(file.path + ": the pre-tokenizer " + type_of(pre_tokenizer) + " is not known");
-    }
-    allow_members(pre_tokenizer, {"type"}, file.path);
+    allow_members(&file.model,
+                  {"type", "unk_token", "continuing_subword_prefix", "max_input_chars_per_word"},
+                  file.path);
     unknown_ = find(text_member(&file.model, "unk_token", file.path));
     if (unknown_ == kNone) {
         unsupported(file.path + ": unk_token is not in the vocabulary");
@@ -67,26 +42,7 @@ WordPiece::WordPiece(const TokenizerFile &file)
     longest_ = size_t(id_member(&file.model, "max_input_chars_per_word", file.path));
 }
 
-// Words end at white space, and punctuation is a word of its own.
-void WordPiece::encode(std::string_view text, std::vector<int32_t> &ids) const {
-    size_t start = 0;
-    for (size_t at = 0; at < text.size();) {
-        const uint32_t code = char_at(text, at);
-        const size_t next = at + char_size(text[at]);
-        const bool space = is_space(code);
-        if (space || is_bert_punctuation(code)) {
-            encode_word(text.substr(start, at - start), ids);
-            if (!space) {
-                encode_word(text.substr(at, next - at), ids);
-            }
-            start = next;
-        }
-        at = next;
-    }
-    encode_word(text.substr(start), ids);
-}
-
-void WordPiece::encode_word(std::string_view word, std::vector<int32_t> &ids) const {
+void WordPiece::encode(std::string_view word, Scratch &, std::vector<int32_t> &ids) const {
     if (word.size() > longest_ && count_chars(word) > longest_) {
         ids.push_back(unknown_);
         return;

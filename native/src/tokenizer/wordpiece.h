@@ -11,7 +11,7 @@ class WordPiece : public Model {
     // Raises Error with EDGE_RERANK_UNSUPPORTED where the file describes it otherwise than BERT's.
     explicit WordPiece(const TokenizerFile &file);
 
-    void encode(std::string_view text, std::vector<int32_t> &ids) const override;
+    void encode(std::string_view word, Scratch &scratch, std::vector<int32_t> &ids) const override;
     int32_t find(std::string_view token) const override { return id(trie_.find(token)); }
     int32_t size() const override { return int32_t(ids_.size()); }
     const char *name() const override { return "wordpiece"; }
@@ -25,7 +25,6 @@ class WordPiece : public Model {
     size_t longest_;      // in characters
 
     int32_t id(int32_t word) const { return word == Trie::kNone ? kNone : ids_[size_t(word)]; }
-    void encode_word(std::string_view word, std::vector<int32_t> &ids) const;
 };
 
 } // namespace edge_rerank::tokenizer

@@ -1,0 +1,33 @@
+#include "tokenizer/byte_tokens.h"
+
+#include <algorithm>
+#include <cstdio>
+
+namespace edge_rerank::tokenizer {
+
+ByteTokens::ByteTokens(const Model &model) {
+    for (size_t byte = 0; byte < ids_.size(); ++byte) {
+        char name[8];
+        std::snprintf(name, sizeof name, "<0x%02X>", unsigned(byte));
+        ids_[byte] = model.find(name);
+    }
+}
+
+bool ByteTokens::have(std::string_view text) const {
+    return std::none_of(text.begin(), text.end(),
+                        [this](char byte) { return id(byte) == Model::kNone; });
+}
+
+void ByteTokens::append(std::string_view text, std::vector<int32_t> &ids) const {
+    for (const char byte : text) {
+        ids.push_back(id(byte));
+    }
+}
+
+void ByteTokens::append_backwards(std::string_view text, std::vector<int32_t> &ids) const {
+    for (auto byte = text.rbegin(); byte != text.rend(); ++byte) {
+        ids.push_back(id(*byte));
+    }
+}
+
+} // namespace edge_rerank::tokenizer
