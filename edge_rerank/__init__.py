@@ -41,11 +41,13 @@ from edge_rerank.results import Document, RankedDocument, ScoredPair, Window
 from edge_rerank.windows.options import Windows
 
 if TYPE_CHECKING:
+    from edge_rerank.asynchronous import AsyncReranker
     from edge_rerank.verification.report import Verification, verify
 
 __all__ = [
     "ArtifactError",
     "ArtifactNotFoundError",
+    "AsyncReranker",
     "CancelToken",
     "CancelledError",
     "ChecksumError",
@@ -76,6 +78,10 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Import what ranking does not need when it is first asked for: a process starts sooner."""
+    if name == "AsyncReranker":
+        from edge_rerank.asynchronous import AsyncReranker
+
+        return AsyncReranker
     if name not in ("Verification", "verify"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from edge_rerank import verification
