@@ -146,6 +146,7 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     ),
     "tokenizer_describe": (_STATUS, (_TOKENIZER, ctypes.POINTER(TokenizerInfo))),
     "tokenizer_close": (None, (_TOKENIZER,)),
+    "rank": (_STATUS, (_TEXT, _TEXT, ctypes.POINTER(_TEXT), ctypes.c_size_t, _FLOATS)),
 }
 
 

@@ -120,7 +120,8 @@ EDGE_RERANK_API const char *edge_rerank_last_error(void);
 EDGE_RERANK_API const char *edge_rerank_kernels(void);
 
 /*
- * Opens an artifact. `folder` is UTF-8. `options` may be NULL, for the defaults. On success
+ * Opens an artifact. `folder` is UTF-8, on Windows too: of a path in wide characters it is what
+ * WideCharToMultiByte(CP_UTF8, ...) gives. `options` may be NULL, for the defaults. On success
  * *engine is a handle to close with edge_rerank_close; on failure it is NULL. The files may be
  * replaced once it is open, unless options.map_weights says otherwise. The checksums in the
  * manifest are not compared here; everything else is checked before it is used.
@@ -240,6 +241,21 @@ EDGE_RERANK_API edge_rerank_status edge_rerank_tokenizer_describe(
 
 /* Frees everything. NULL does nothing. */
 EDGE_RERANK_API void edge_rerank_tokenizer_close(edge_rerank_tokenizer *tokenizer);
+
+/*
+ * Scores `count` texts for one query, all in UTF-8 and ended by a zero byte, with the artifact in
+ * `folder`: opens an engine and a tokenizer, with the defaults of edge_rerank_open, encodes (with
+ * the model's prompt before the query), computes, and closes both. For one query; whoever has more
+ * of them keeps an engine open, since opening takes as long as some passages.
+ *
+ *   scores  room for count numbers, in the order of the texts: the logits, of which a higher one is
+ *           a better match; left as it was when the call fails
+ *
+ * A count of 0 does nothing.
+ */
+EDGE_RERANK_API edge_rerank_status edge_rerank_rank(const char *folder, const char *query,
+                                                    const char *const *texts, size_t count,
+                                                    float *scores);
 
 #ifdef __cplusplus
 }

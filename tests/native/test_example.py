@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from edge_rerank import Reranker
 from edge_rerank.artifact.folder import Artifact
 from edge_rerank.engines.native import NativeEngine
 from edge_rerank.native_library import Library, library_file
@@ -43,17 +47,25 @@ def test_the_header_stands_alone(mode: str, standard: str, host: Target, tmp_pat
         zig(mode, *flags, "-c", str(source), "-o", output)
 
 
-@pytest.fixture(scope="module")
-def rank(host: Target, library: Library, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the example, built against the library in the package."""
+def build(name: str, host: Target, folder: Path) -> Path:
+    """Build an example against the library in the package; return the program."""
     if host.system == "windows":
         pytest.skip("the package has no import library")
-    program = tmp_path_factory.mktemp("example") / "rank"
-    folder = library_file().parent
-    flags = ("-std=c99", *STRICT, "-target", host.triple, f"-Wl,-rpath,{folder}", f"-L{folder}")
-    source = NATIVE / "example" / "rank.c"
+    program, library = folder / name, library_file().parent
+    flags = ("-std=c99", *STRICT, "-target", host.triple, f"-Wl,-rpath,{library}", f"-L{library}")
+    source = NATIVE / "example" / f"{name}.c"
     zig("cc", *flags, str(source), "-ledge_rerank", "-o", str(program))
     return program
+
+
+@pytest.fixture(scope="module")
+def rank(host: Target, library: Library, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build("rank", host, tmp_path_factory.mktemp("example"))
+
+
+@pytest.fixture(scope="module")
+def score_ids(host: Target, library: Library, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build("score_ids", host, tmp_path_factory.mktemp("example"))
 
 
 def run(program: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -62,7 +74,9 @@ def run(program: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_example_gives_the_bits_that_python_gives(rank: Path, builtin: Artifact) -> None:
+def test_the_examples_give_the_bits_that_python_gives(
+    rank: Path, score_ids: Path, builtin: Artifact
+) -> None:
     tokenizer = PairTokenizer(builtin.file("tokenizer.json"), max_length=512)
     pairs = tokenizer.encode(PAIRS)
     engine = NativeEngine(builtin, threads=1, max_length=512, why="a test")
@@ -70,11 +84,55 @@ def test_the_example_gives_the_bits_that_python_gives(rank: Path, builtin: Artif
     engine.close()
     query, passages = PAIRS[0][0], [document for _, document in PAIRS]
     words = [" ".join(map(str, row.ids)) for row in rows_of(pairs)]
-    for arguments in ((str(builtin.path), query, *passages), ("--ids", str(builtin.path), *words)):
-        done = run(rank, *arguments)
+    for program, arguments, said in ((rank, [query, *passages], ""), (score_ids, words, "int8, ")):
+        done = run(program, str(builtin.path), *arguments)
         assert done.returncode == 0, done.stderr
         assert [np.float32(line) for line in done.stdout.split()] == expected.tolist()
-        assert done.stderr.startswith("int8, kernel ")
+        assert done.stderr[:6] == said
+
+
+def test_rank_is_about_forty_lines() -> None:
+    assert len((NATIVE / "example" / "rank.c").read_text("utf-8").splitlines()) <= 45
+
+
+def test_more_texts_than_are_encoded_at_a_time(library: Library, builtin: Artifact) -> None:
+    texts = [f"passage {number} about files" for number in range(600)]
+    with Reranker.load(engine="native") as reranker:
+        expected = reranker.predict([("files", text) for text in texts], scores="logits")
+    status, scores = rank_once(library, builtin.path, b"files", [text.encode() for text in texts])
+    assert status == 0
+    np.testing.assert_array_equal(np.array(scores, np.float32), expected)
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "message"),
+    [
+        ({"query": None}, 1, "query is null"),
+        ({"texts": [b"a", None, b"b"]}, 1, "texts[1] is null"),
+        ({"texts": [b"a", b"\xff"]}, 1, "UTF-8"),
+        ({"folder": Path("/nowhere")}, 2, "/nowhere/manifest.json"),
+    ],
+)
+def test_one_call_says_what_is_wrong(
+    library: Library, builtin: Artifact, change: dict[str, Any], status: int, message: str
+) -> None:
+    given = {"folder": builtin.path, "query": b"q", "texts": [b"a"], **change}
+    found, scores = rank_once(library, **given)
+    assert (found, set(scores)) == (status, {-1.5})
+    assert message in library._functions["last_error"]().decode()
+
+
+def test_no_texts_are_no_error(library: Library, builtin: Artifact) -> None:
+    assert rank_once(library, builtin.path, b"q", []) == (0, [])
+
+
+def rank_once(
+    library: Library, folder: Path, query: bytes | None, texts: Sequence[bytes | None]
+) -> tuple[int, list[float]]:
+    scores = (ctypes.c_float * len(texts))(*[-1.5] * len(texts))
+    array = (ctypes.c_char_p * len(texts))(*texts)
+    status = library._functions["rank"](os.fsencode(folder), query, array, len(texts), scores)
+    return status, list(scores)
 
 
 def test_the_example_puts_the_prompt_before_the_query(
@@ -96,17 +154,17 @@ def test_the_example_puts_the_prompt_before_the_query(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("1 5 x",), "rank: 1 5 x: expected token ids"),
-        (("1 99999999999 2",), "rank: 1 99999999999 2: expected token ids"),
-        (("1 5 2", "1 2000000000 2"), "rank: score: pair 1 has the token id 2000000000"),
-        (("",), "rank: score: pair 0 "),
-        (("1 " * 600,), "rank: score: pair 0 "),
+        (("1 5 x",), "score_ids: 1 5 x: expected token ids"),
+        (("1 99999999999 2",), "score_ids: 1 99999999999 2: expected token ids"),
+        (("1 5 2", "1 2000000000 2"), "score_ids: score: pair 1 has the token id 2000000000"),
+        (("",), "score_ids: score: pair 0 "),
+        (("1 " * 600,), "score_ids: score: pair 0 "),
     ],
 )
 def test_the_example_says_what_is_wrong(
-    rank: Path, builtin: Artifact, words: tuple[str, ...], message: str
+    score_ids: Path, builtin: Artifact, words: tuple[str, ...], message: str
 ) -> None:
-    done = run(rank, "--ids", str(builtin.path), *words)
+    done = run(score_ids, str(builtin.path), *words)
     assert (done.returncode, done.stdout) == (1, "")
     assert message in done.stderr
 
@@ -119,10 +177,10 @@ def test_a_tokenizer_that_the_library_does_not_know(
     byte_level(tmp_path / "tokenizer.json")
     done = run(rank, str(tmp_path), "query", "passage")
     assert (done.returncode, done.stdout) == (1, "")
-    assert f"rank: tokenizer: {tmp_path}/tokenizer.json: the " in done.stderr
+    assert f"rank: {tmp_path}/tokenizer.json: the " in done.stderr
 
 
-@pytest.mark.parametrize("arguments", [(), ("--ids",), ("BUILTIN",)])
+@pytest.mark.parametrize("arguments", [(), ("BUILTIN",), ("BUILTIN", "query")])
 def test_how_to_use_it(rank: Path, builtin: Artifact, arguments: tuple[str, ...]) -> None:
     given = [argument.replace("BUILTIN", str(builtin.path)) for argument in arguments]
     done = run(rank, *given)
@@ -130,10 +188,11 @@ def test_how_to_use_it(rank: Path, builtin: Artifact, arguments: tuple[str, ...]
     assert "rank: usage: rank FOLDER QUERY PASSAGE" in done.stderr
 
 
-def test_a_folder_that_is_no_artifact(rank: Path, tmp_path: Path) -> None:
-    done = run(rank, str(tmp_path), "1 2")
-    assert done.returncode == 1
-    assert f"rank: open: {tmp_path}" in done.stderr
+def test_a_folder_that_is_no_artifact(rank: Path, score_ids: Path, tmp_path: Path) -> None:
+    for program, message in ((rank, "rank: "), (score_ids, "score_ids: open: ")):
+        done = run(program, str(tmp_path), "1 2", "3")
+        assert done.returncode == 1
+        assert f"{message}{tmp_path}" in done.stderr
 
 
 def test_a_folder_with_a_name_in_any_script(rank: Path, builtin: Artifact, tmp_path: Path) -> None:
