@@ -12,7 +12,15 @@ TokenizerChoice = Literal["auto", "native", "tokenizers"]
 ThreadsChoice = Literal["auto"]
 Scores = Literal["sigmoid", "logits"]
 Kernel = Literal[
-    "avx512_vnni", "avx_vnni", "avx2", "sse41", "neon_i8mm", "neon_dotprod", "neon", "scalar"
+    "amx_int8",
+    "avx512_vnni",
+    "avx_vnni",
+    "avx2",
+    "sse41",
+    "neon_i8mm",
+    "neon_dotprod",
+    "neon",
+    "scalar",
 ]
 """The native engine's kernels, of which each processor runs some; ``scalar`` runs everywhere."""
 

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 
 # Each file of src/kernels is compiled for the features named here and no others, and linked only
 # on its own architecture. The engine asks the processor before it calls into one.
+_AVX512_VNNI = ("avx2", "fma", "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512vnni")
 _X86_KERNELS: Mapping[str, tuple[str, ...]] = {
     "scalar": (),
     "sse41": ("sse4_1",),
     "avx2": ("avx2", "fma"),
     "avx_vnni": ("avx2", "fma", "avxvnni"),
-    "avx512_vnni": (*("avx2", "fma", "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512vnni"),),
+    "avx512_vnni": _AVX512_VNNI,
+    "amx_int8": (*_AVX512_VNNI, "amx_tile", "amx_int8"),
 }
 _ARM_KERNELS: Mapping[str, tuple[str, ...]] = {
     "scalar": (),

@@ -59,8 +59,7 @@ class Toolchain:
         # Always said: left to itself, a compiler may take the machine that it runs on.
         if self.zig or not self.target.is_x86:
             return [f"-mcpu={'+'.join((self.target.cpu, *features))}"]
-        # Features have zig's names, where it is sse4_1.
-        return ["-march=x86-64", *(f"-m{feature.replace('_', '.')}" for feature in features)]
+        return ["-march=x86-64", *map(_option, features)]
 
 
 def zig(target: Target, version: str) -> Toolchain:
@@ -106,6 +105,11 @@ def system(target: Target, version: str, sanitizers: str) -> Toolchain:
         library_flags=("-shared", f"-Wl,--version-script={ROOT / 'exports.map'}"),
         zig=False,
     )
+
+
+def _option(feature: str) -> str:
+    """Return clang's and g++'s option for a feature that has zig's name."""
+    return f"-m{'sse4.1' if feature == 'sse4_1' else feature.replace('_', '-')}"
 
 
 def _defines(version: str) -> tuple[str, ...]:

@@ -9,8 +9,10 @@
  * order of arrival, computes a piece of its pairs (about 512 tokens a thread) with all of the
  * engine's threads, and small calls that wait at the same time make up one piece. So a call waits
  * for one piece of each call before it. Engines are independent of one another. Nothing here
- * throws, aborts, prints, reads the network or changes global state. Handles are closed once, and
- * not used afterwards or while another thread still uses them.
+ * throws, aborts, prints, reads the network or changes global state, but for one thing: on a CPU
+ * with matrix tiles (the kernel amx_int8), edge_rerank_open and edge_rerank_peak ask the system to
+ * let the process use them, unless another kernel is named, which lasts as long as the process.
+ * Handles are closed once, and not used afterwards or while another thread still uses them.
  *
  * For a pair, the logit is the same to the last bit whatever the kernel, the number of threads,
  * the other pairs of the call and the platform.
@@ -116,7 +118,9 @@ EDGE_RERANK_API const char *edge_rerank_version(void);
 EDGE_RERANK_API const char *edge_rerank_last_error(void);
 
 /* Names of the kernels that this CPU can run, separated by commas, fastest first; the last one,
- * "scalar", runs everywhere. */
+ * "scalar", runs everywhere. The system may still refuse "amx_int8" to a process, as where the
+ * alternate signal stack of one of its threads is too small: the next kernel is then the fastest.
+ */
 EDGE_RERANK_API const char *edge_rerank_kernels(void);
 
 /*

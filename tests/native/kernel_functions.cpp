@@ -1,12 +1,16 @@
 // Calls every function of each kernel that runs here with the same numbers, and compares what it
-// gives with the scalar kernel's. Ends with 0 when all of it is the same bits.
+// gives with the scalar kernel's: the kernel of matrix tiles, too, on tiles in plain C++. Ends with
+// 0 when all of it is the same bits.
 #include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <string>
 #include <vector>
 
+#include "base/error.h"
 #include "kernels/cpu.h"
+#include "kernels/stay.h"
+#include "plain_tiles.h"
 #include "random_numbers.h"
 
 namespace {
@@ -40,7 +44,7 @@ void add(Result &result, const Floats &values) {
 }
 void add(Result &result, bool sound) { result.push_back(sound); }
 
-// Quantised rows; bytes as signed ones, however the kernel stores them.
+// Quantised rows; bytes as signed ones, however the kernel stores them, without what pads them.
 struct Rows {
     std::vector<uint8_t> bytes;
     Floats scales, centers;
@@ -50,9 +54,11 @@ struct Rows {
         : bytes(size_t(rows) * size_t(stride)), scales(size_t(rows)), centers(size_t(rows)),
           stride(stride) {}
     RowsI8 out() { return {bytes.data(), stride, scales.data(), centers.data()}; }
-    void add_to(Result &result, const Kernel &kernel) const {
-        for (const uint8_t byte : bytes) {
-            result.push_back(uint8_t(byte - kernel.row_offset));
+    void add_to(Result &result, const Kernel &kernel, int columns) const {
+        for (size_t i = 0; i < bytes.size(); ++i) {
+            if (int(i) % stride < columns) {
+                result.push_back(uint8_t(bytes[i] - kernel.row_offset));
+            }
         }
         add(result, scales);
         add(result, centers);
@@ -90,6 +96,7 @@ struct Packed {
 };
 
 Result products(const Kernel &kernel, const Sizes &sizes, uint64_t seed) {
+    const Stay stay(kernel);
     state = seed;
     const size_t inputs = size_t(sizes.inputs), outputs = size_t(sizes.outputs);
     const Floats input = floats(size_t(sizes.rows) * inputs, 3), smooth = floats(inputs, 2);
@@ -101,9 +108,7 @@ Result products(const Kernel &kernel, const Sizes &sizes, uint64_t seed) {
         Rows rows(sizes.rows, packed.inputs);
         add(result, kernel.quantize(input.data(), sizes.inputs, sizes.rows, sizes.inputs, factors,
                                     rows.out()));
-        if (packed.inputs == sizes.inputs) {
-            rows.add_to(result, kernel);
-        }
+        rows.add_to(result, kernel, sizes.inputs);
         const ProductI8 product{packed.inputs, sizes.outputs,       packed.weights.data(),
                                 scales.data(), packed.start.data(), packed.sums.data(),
                                 bias.data()};
@@ -146,7 +151,7 @@ Result rows(const Kernel &kernel, const Sizes &sizes, uint64_t seed) {
                 add(result, kernel.activate_quantize(values.data(), (1 + gated) * sizes.inputs,
                                                      sizes.rows, sizes.inputs, activation, gated,
                                                      smooth.data(), quantized.out()));
-                quantized.add_to(result, kernel);
+                quantized.add_to(result, kernel, sizes.inputs);
             }
         }
     }
@@ -306,6 +311,19 @@ Result faults(const Kernel &kernel, float bad, int at) {
     return result;
 }
 
+// Those that run here, but the scalar one, and that of the tests.
+std::vector<const Kernel *> kernels_to_compare() {
+    std::vector<const Kernel *> found{&kPlainTiles};
+    for (const Kernel *kernel : available()) {
+        try {
+            found.push_back(&choose(kernel->name)); // the system may refuse matrix tiles
+        } catch (const edge_rerank::Error &) {
+        }
+    }
+    found.pop_back();
+    return found;
+}
+
 void compare(const char *what, const Kernel &kernel, const Result &found, const Result &expected) {
     if (found != expected && ++failures < 20) {
         size_t at = 0;
@@ -316,12 +334,29 @@ void compare(const char *what, const Kernel &kernel, const Result &found, const 
                      expected.size());
     }
 }
+
+// Rows that fill matrix tiles, or leave some over, and columns that do.
+void compare_tall_products(const std::vector<const Kernel *> &others, uint64_t seed) {
+    const Kernel &scalar = *available().back();
+    for (const int count : {15, 16, 17, 31, 32, 33, 47, 48, 64, 95, 96}) {
+        for (const int inputs : {16, 64, 208}) {
+            for (const int outputs : {16, 32, 80}) {
+                const Sizes sizes{count, inputs, outputs};
+                const Result expected = products(scalar, sizes, ++seed);
+                for (const Kernel *kernel : others) {
+                    compare("a tall product", *kernel, products(*kernel, sizes, seed), expected);
+                }
+            }
+        }
+    }
+}
 } // namespace
 
 int main() {
     const Kernel &scalar = *available().back();
-    std::vector<const Kernel *> others(available().begin(), available().end() - 1);
+    const std::vector<const Kernel *> others = kernels_to_compare();
     uint64_t seed = 1;
+    compare_tall_products(others, 1000);
     for (const int count : {1, 2, 3, 5, 6, 7, 13}) {
         for (const int inputs : {16, 48, 80, 384}) {
             for (const int outputs : {16, 64, 80, 208}) {
@@ -358,7 +393,7 @@ int main() {
             }
         }
     }
-    for (const Kernel *kernel : available()) {
+    for (const Kernel *kernel : others) {
         for (int at = 0; at < 64; at += 7) {
             for (const float bad : {INFINITY, -INFINITY}) {
                 compare("a fault", *kernel, faults(*kernel, bad, at), Result(4, 0));

@@ -1,6 +1,7 @@
 // A kernel that wants more of the plan than those of today: padded inputs, tall tiles, and threads
 // that say when they come and go. seam_driver FOLDER...; ends with 0 when it gives the scalar
-// kernel's bits, of which it is made, and no thread called it from outside.
+// kernel's bits, of which it is made, and no thread called it from outside. So does that of matrix
+// tiles, on tiles in plain C++, which ends the program where a thread has not set them up.
 #include <atomic>
 #include <cstdio>
 #include <cstring>
@@ -8,6 +9,7 @@
 
 #include "engine/engine.h"
 #include "kernels/cpu.h"
+#include "plain_tiles.h"
 
 namespace {
 using namespace edge_rerank;
@@ -77,6 +79,11 @@ std::vector<float> score(const char *folder, const kernels::Kernel &kernel, int 
 int main(int count, char **folders) {
     for (int i = 1; i < count; ++i) {
         const std::vector<float> expected = score(folders[i], scalar, 1);
+        for (const int threads : {1, 3}) {
+            const std::vector<float> found = score(folders[i], kernels::kPlainTiles, threads);
+            expect(!std::memcmp(found.data(), expected.data(), found.size() * sizeof(float)),
+                   "matrix tiles");
+        }
         for (const int tile_rows : {1, 5, 16, 96}) {
             for (const int threads : {1, 3}) {
                 const kernels::Kernel kernel = demanding(tile_rows);

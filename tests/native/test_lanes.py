@@ -16,6 +16,8 @@ from native.toolchain import zig
 OPERATIONS = Path(__file__).with_name("lane_operations.cpp")
 DOUBLE_SUMS = Path(__file__).with_name("lanes_driver.cpp")
 FUNCTIONS = Path(__file__).with_name("kernel_functions.cpp")
+TILES = Path(__file__).with_name("plain_tiles.cpp")
+X86 = Path(__file__).with_name("x86_driver.cpp")
 KERNELS = sorted({stem for target in TARGETS.values() for stem in target.kernels})
 
 
@@ -49,7 +51,7 @@ def test_every_operation_on_lanes(
 
 @pytest.mark.build
 def test_every_function_of_every_kernel(host: Target, tmp_path: Path) -> None:
-    run_clean(host, [Unit(FUNCTIONS, ()), *units(host)], tmp_path)
+    run_clean(host, [Unit(FUNCTIONS, ()), Unit(TILES, ()), *units(host)], tmp_path)
 
 
 @pytest.mark.build
@@ -57,3 +59,16 @@ def test_products_rounded_once_without_a_fused_instruction(host: Target, tmp_pat
     if not host.is_x86:
         pytest.skip("the kernel sse41 is for x86-64")
     run_clean(host, [Unit(DOUBLE_SUMS, host.kernels["sse41"])], tmp_path)
+
+
+@pytest.mark.build
+def test_what_is_made_of_a_cpu_s_answers(host: Target, tmp_path: Path) -> None:
+    run_clean(host, [Unit(X86, ()), *units(host)], tmp_path)
+
+
+def test_matrix_tiles_on_machines_that_have_them(library: Library, host: Target) -> None:
+    if "amx_int8" not in host.kernels:
+        pytest.skip("matrix tiles are for x86-64")
+    if "amx_int8" not in library.kernels:
+        pytest.skip("this CPU has no matrix tiles: amx_int8 was tested on tiles in plain C++ alone")
+    assert library.kernels[0] == "amx_int8"

@@ -14,12 +14,13 @@ from native.toolchain import zig
 
 pytestmark = pytest.mark.build
 DRIVER = Path(__file__).with_name("seam_driver.cpp")
+TILES = Path(__file__).with_name("plain_tiles.cpp")
 
 
 def test_padded_inputs_tall_tiles_and_a_thread_s_stay(host: Target, tmp_path: Path) -> None:
     folders = [write_artifact(tmp_path / name, shape) for name, shape in TINY.items()]
     toolchain = zig(host, library_version())
-    objects = compile_units(toolchain, [Unit(DRIVER, ()), *units(host)], tmp_path)
+    objects = compile_units(toolchain, [Unit(DRIVER, ()), Unit(TILES, ()), *units(host)], tmp_path)
     program = tmp_path / "seam"
     run(toolchain.link_program(objects, program))
     command = [str(program), *map(str, folders)]

@@ -15,6 +15,7 @@ HOST = "host"
 # names of edge_rerank.machine.cpu. SSE4.1 is not among them: without it numpy does not run either.
 _KERNELS = {
     "x86_64": {
+        "amx_int8": {"amx_int8", "avx512_vnni"},
         "avx512_vnni": {"avx512_vnni"},
         "avx_vnni": {"avx_vnni"},
         "avx2": {"avx2"},

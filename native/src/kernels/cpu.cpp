@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "base/error.h"
+#include "kernels/x86_features.h"
 
 #if defined(__x86_64__) || defined(_M_X64)
 #include <cpuid.h>
@@ -17,13 +18,12 @@
 
 namespace edge_rerank::kernels {
 
-extern const Kernel kScalar, kSse41, kAvx2, kAvxVnni, kAvx512Vnni; // those of this architecture
-extern const Kernel kNeon, kNeonDotprod, kNeonI8mm;                // are linked
+// Those of this architecture are linked.
+extern const Kernel kScalar, kSse41, kAvx2, kAvxVnni, kAvx512Vnni, kAmxInt8;
+extern const Kernel kNeon, kNeonDotprod, kNeonI8mm;
 
 namespace {
 #if defined(__x86_64__) || defined(_M_X64)
-
-struct Registers { unsigned a = 0, b = 0, c = 0, d = 0; };
 
 Registers cpuid(unsigned leaf, unsigned subleaf) {
     Registers found;
@@ -31,36 +31,35 @@ Registers cpuid(unsigned leaf, unsigned subleaf) {
     return found;
 }
 
-// Which registers the system saves when it switches threads (XCR0).
-unsigned saved_registers() {
+uint64_t saved_registers() {
     unsigned low, high;
     __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-    return low;
+    return uint64_t(high) << 32 | low;
 }
 
-bool all(unsigned value, unsigned bits) { return (value & bits) == bits; }
-
 std::vector<const Kernel *> find_kernels() {
+    const X86Features has = x86_features({cpuid, saved_registers});
     std::vector<const Kernel *> found;
-    const Registers basic = cpuid(1, 0), more = cpuid(7, 0), further = cpuid(7, 1);
-    constexpr unsigned osxsave = 1u << 27, avx = 1u << 28, fma = 1u << 12, sse41 = 1u << 19;
-    const unsigned saved = all(basic.c, osxsave | avx) ? saved_registers() : 0;
-    const bool avx2 = all(saved, 0x6) && all(basic.c, fma) && all(more.b, 1u << 5);
-    constexpr unsigned avx512 = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31; // F, DQ, BW, VL
-    if (avx2 && all(saved, 0xE6) && all(more.b, avx512) && all(more.c, 1u << 11)) {
+    if (has.amx_int8 && tiles_are_known()) {
+        found.push_back(&kAmxInt8);
+    }
+    if (has.avx512_vnni) {
         found.push_back(&kAvx512Vnni);
     }
-    if (avx2 && all(further.a, 1u << 4)) {
+    if (has.avx_vnni) {
         found.push_back(&kAvxVnni);
     }
-    if (avx2) {
+    if (has.avx2) {
         found.push_back(&kAvx2);
     }
-    if (all(basic.c, sse41)) {
+    if (has.sse41) {
         found.push_back(&kSse41);
     }
     return found;
 }
+
+// What else a process needs to run a kernel that its CPU has the instructions for.
+bool allow(const Kernel &kernel) { return &kernel != &kAmxInt8 || request_tiles(); }
 
 #elif defined(__aarch64__)
 
@@ -102,6 +101,10 @@ std::vector<const Kernel *> find_kernels() {
 std::vector<const Kernel *> find_kernels() { return {}; }
 
 #endif
+
+#if !(defined(__x86_64__) || defined(_M_X64))
+bool allow(const Kernel &) { return true; }
+#endif
 } // namespace
 
 const std::vector<const Kernel *> &available() {
@@ -123,14 +126,24 @@ const Kernel &choose(const char *name) {
         }();
         wanted = variable;
     }
-    std::string names;
-    for (const Kernel *kernel : available()) {
+    return pick(available(), wanted, allow);
+}
+
+const Kernel &pick(const std::vector<const Kernel *> &kernels, const std::string &wanted,
+                   bool (*allowed)(const Kernel &)) {
+    std::string names, problem = "does not run on this CPU";
+    for (const Kernel *kernel : kernels) {
         if (wanted.empty() || wanted == kernel->name) {
-            return *kernel;
+            if (allowed(*kernel)) {
+                return *kernel;
+            }
+            problem = "may not be used by this process, says the system, as where a thread's "
+                      "alternate signal stack is too small for it";
+            continue;
         }
         names += (names.empty() ? "" : ", ") + std::string(kernel->name);
     }
-    unsupported("the kernel '" + wanted + "' does not run on this CPU; expected one of " + names);
+    unsupported("the kernel '" + wanted + "' " + problem + "; expected one of " + names);
 }
 
 } // namespace edge_rerank::kernels

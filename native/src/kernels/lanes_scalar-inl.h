@@ -1,10 +1,9 @@
 // Sixteen lanes as an array: plain C++ that any compiler and any CPU runs, and the reference that
-// the other kernels are tested against.
+// the other kernels are tested against. Rows are signed or unsigned as the including kernel says.
 struct Floats { float v[16]; };
 struct Ints { int32_t v[16]; };
 struct Quads { int8_t v[64]; };
 
-constexpr bool kUnsignedRows = false;
 constexpr bool kDoubleSums = false;
 constexpr int kRows = 1, kGroups = 1;
 constexpr int kScoreRows = 1, kScoreGroups = 1;
@@ -115,7 +114,8 @@ LANES Quads shifted(Quads, Quads columns) { return columns; } // with one row of
 LANES void forget(Quads &x) { __asm__ volatile("" : "+m"(x)); }
 LANES Ints dot(Ints sum, Quads rows, Quads columns) {
     for (int i = 0; i < 64; ++i) {
-        sum.v[i / 4] += int32_t(rows.v[i]) * columns.v[i];
+        const int32_t row = kUnsignedRows ? uint8_t(rows.v[i]) : rows.v[i];
+        sum.v[i / 4] += row * columns.v[i];
     }
     return sum;
 }

@@ -5,6 +5,7 @@
 
 namespace edge_rerank::kernels {
 namespace scalar {
+constexpr bool kUnsignedRows = false;
 #include "kernels/lanes_scalar-inl.h"
 #include "kernels/rows-inl.h"
 #include "kernels/products-inl.h"
