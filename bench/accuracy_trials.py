@@ -149,7 +149,7 @@ def simulated(
     """Score pairs with a trial's arithmetic, in transformers' model."""
     statistics = copy.deepcopy(statistics)
     if trial.alpha is not None:
-        tensors = smooth(tensors, architecture.layers, statistics, trial.alpha)
+        tensors = smooth(tensors, architecture, statistics, trial.alpha)
     if trial.weights != "float":
         by_gram = statistics if trial.weights == "gptq" else None
         tensors = dequantize_parameters(quantize_parameters(tensors, architecture, by_gram))

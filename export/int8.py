@@ -32,10 +32,17 @@ def write_int8_graph(
 
     ``statistics`` are those of the parameters as they are, and used up.
     """
-    smoothed = smooth(tensors, architecture.layers, statistics, ALPHA)
+    smoothed = smooth(tensors, architecture, statistics, ALPHA)
     quantised = quantize_parameters(smoothed, architecture, statistics)
-    model = build_model(quantised, architecture, max_length)
-    refer_to_weights(model, write_weights(folder / WEIGHTS_NAME, quantised))
+    write_graph(folder, quantised, architecture, max_length)
+
+
+def write_graph(
+    folder: Path, tensors: Tensors, architecture: Architecture, max_length: int
+) -> None:
+    """Write ``model.onnx`` and its weights, quantised or not, into ``folder``."""
+    model = build_model(tensors, architecture, max_length)
+    refer_to_weights(model, write_weights(folder / WEIGHTS_NAME, tensors))
     onnx.save(model, str(folder / "model.onnx"))
 
 

@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edge_rerank.artifact.architecture import Architecture, DenseStep
+
 from .errors import CheckpointError
 from .families import Layout
 from .relative import layer_norm, relative_buckets, relative_span
+from .rotary import rotary_frequencies
 from .two_logits import difference
 from .weights import why_missing
 
@@ -43,6 +46,14 @@ def linear_names(layers: int) -> list[str]:
     return [f"layers.{layer}.{part}" for layer in range(layers) for part in _LINEARS]
 
 
+def head_products(architecture: Architecture) -> list[str]:
+    """Name the products of the head, but for the last one."""
+    if architecture.head.kind == "dense":
+        return ["pooler"]
+    steps = enumerate(architecture.head.steps)
+    return [f"head.{number}" for number, step in steps if isinstance(step, DenseStep)]
+
+
 def smooth_name(linear: str) -> str | None:
     """Name the vector that a product's input may be multiplied by; None where none can be."""
     _, layer, part = linear.split(".", 2)
@@ -60,6 +71,10 @@ def collect_parameters(weights: Weights, layout: Layout, max_length: int) -> Ten
     tensors = reader.embeddings()
     for layer in range(layout.architecture.layers):
         tensors |= reader.layer(layer)
+    if layout.architecture.norm == "before":
+        tensors |= reader.norm("final_norm", layout.names.final_norm)
+    if rotary := layout.architecture.positions.rotary:
+        tensors |= rotary_frequencies(rotary, layout.architecture.head_size)
     if relative := layout.architecture.positions.relative:
         tensors |= reader.relative_tables()
         tensors["relative.bucket"] = relative_buckets(relative, max_length)
@@ -108,18 +123,32 @@ class _Reader:
 
     def layer(self, layer: int) -> Tensors:
         architecture, names = self.layout.architecture, self.layout.names
-        sizes = {"ffn.up": (architecture.hidden_size, architecture.intermediate_size)}
-        sizes["ffn.down"] = sizes["ffn.up"][::-1]
+        hidden = architecture.hidden_size
+        sizes = {
+            "ffn.up": (hidden, architecture.inner_size),
+            "ffn.down": (architecture.intermediate_size, hidden),
+        }
         tensors: Tensors = {}
         for part in _LINEARS:
-            inputs, outputs = sizes.get(part, (architecture.hidden_size, architecture.hidden_size))
-            name = names.in_layer(layer, names.linears[part])
-            weight, bias = self.linear(name, inputs, outputs)
+            weight, bias = self.product(layer, part, *sizes.get(part, (hidden, hidden)))
             tensors[f"layers.{layer}.{part}.weight"] = weight
             tensors[f"layers.{layer}.{part}.bias"] = bias
         for part, name in names.norms.items():
-            tensors |= self.norm(f"layers.{layer}.{part}", names.in_layer(layer, name))
+            if architecture.norm == "after" or layer or part != "attention.norm":
+                tensors |= self.norm(f"layers.{layer}.{part}", names.in_layer(layer, name))
         return tensors
+
+    def product(
+        self, layer: int, part: str, inputs: int, outputs: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Read one product, which may be a part of a module."""
+        names = self.layout.names
+        parts = [one for one in _LINEARS if names.linears[one] == names.linears[part]]
+        source = names.in_layer(layer, names.linears[part])
+        biased = part not in names.unbiased
+        weight, bias = self.linear(source, inputs, outputs * len(parts), biased=biased)
+        begin = outputs * parts.index(part)
+        return weight[:, begin : begin + outputs].copy(), bias[begin : begin + outputs].copy()
 
     def relative_tables(self) -> Tensors:
         """Project the relative-position embeddings by each layer's key and query weights."""
@@ -145,33 +174,57 @@ class _Reader:
 
     def head(self) -> Tensors:
         hidden, names = self.layout.architecture.hidden_size, self.layout.names
-        return self.classifier() | {
+        if self.layout.architecture.head.kind == "steps":
+            return self.head_steps()
+        return self.classifier(hidden) | {
             "pooler.weight": self.take(f"{names.pooler}.weight", hidden, hidden),
             "pooler.bias": self.take(f"{names.pooler}.bias", hidden),
         }
 
-    def classifier(self) -> Tensors:
-        hidden, names = self.layout.architecture.hidden_size, self.layout.names
-        relevant = self.layout.relevant
+    def classifier(self, inputs: int) -> Tensors:
+        names, relevant = self.layout.names, self.layout.relevant
         outputs = 1 if relevant is None else 2
-        weight = self.take(f"{names.classifier}.weight", outputs, hidden)
-        bias = self.take(f"{names.classifier}.bias", outputs)
+        weight = self.take(f"{names.classifier}.weight", outputs, inputs)
+        biased = "classifier" not in names.unbiased
+        bias = self.bias(names.classifier, outputs, biased=biased)
         if relevant is not None:
             weight, bias = difference(weight, relevant), difference(bias, relevant)
         return {"classifier.weight": weight, "classifier.bias": bias}
 
-    def norm(self, name: str, source: str) -> Tensors:
-        hidden = self.layout.architecture.hidden_size
+    def head_steps(self) -> Tensors:
+        architecture, names = self.layout.architecture, self.layout.names
+        tensors: Tensors = {}
+        size = architecture.hidden_size
+        for number, step in enumerate(architecture.head.steps):
+            name, source = f"head.{number}", names.head[number]
+            biased = name not in names.unbiased
+            if isinstance(step, DenseStep):
+                tensors[f"{name}.weight"] = self.take(f"{source}.weight", step.outputs, size)
+                size = step.outputs
+                tensors[f"{name}.bias"] = self.bias(source, size, biased=biased)
+            else:
+                tensors |= self.norm(name, source, size, biased=biased)
+        return tensors | self.classifier(size)
+
+    def norm(
+        self, name: str, source: str, size: int | None = None, *, biased: bool | None = None
+    ) -> Tensors:
+        size = size or self.layout.architecture.hidden_size
+        biased = "norm" not in self.layout.names.unbiased if biased is None else biased
         return {
-            f"{name}.weight": self.take(f"{source}.weight", hidden),
-            f"{name}.bias": self.take(f"{source}.bias", hidden),
+            f"{name}.weight": self.take(f"{source}.weight", size),
+            f"{name}.bias": self.bias(source, size, biased=biased),
         }
 
     def linear(
-        self, source: str, inputs: int, outputs: int
+        self, source: str, inputs: int, outputs: int, *, biased: bool = True
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         weight = self.take(f"{source}.weight", outputs, inputs)
-        return weight.T.copy(), self.take(f"{source}.bias", outputs)
+        return weight.T.copy(), self.bias(source, outputs, biased=biased)
+
+    def bias(self, source: str, size: int, *, biased: bool) -> NDArray[np.float32]:
+        """Read a bias; what has none gets zeros, so that an engine has one way."""
+        return self.take(f"{source}.bias", size) if biased else np.zeros(size, np.float32)
 
     def take(self, key: str, *shape: int) -> NDArray[np.float32]:
         if key not in self.weights:

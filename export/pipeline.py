@@ -166,7 +166,7 @@ class _Export:
         with self.stages.stage("loading the model in torch"):
             torch_reference = TorchReference(self.checkpoint)
         graph = place.scratch / "model.onnx"
-        fp32, logits = self._reference_graph(torch_reference, graph)
+        fp32, logits = self._reference_graph(torch_reference, tensors, graph)
         int8 = None
         if self.calibration is None:
             self._write_fp32(graph, tensors, place.artifact)
@@ -183,13 +183,19 @@ class _Export:
         return size + (size if self.calibration is None else size // 4)
 
     def _reference_graph(
-        self, torch_reference: TorchReference, path: Path
+        self, torch_reference: TorchReference, tensors: Tensors, path: Path
     ) -> tuple[Agreement, NDArray[np.float32]]:
+        from .int8 import write_graph
         from .reference import OnnxReference
 
-        with self.stages.stage("exporting the fp32 graph with Optimum"):
+        own = self.checkpoint.layout.own_graph
+        how = "building the fp32 graph" if own else "exporting the fp32 graph with Optimum"
+        with self.stages.stage(how):
             expected = torch_reference.logits(self.tokens)
-            torch_reference.export(path)
+            if own:
+                write_graph(path.parent, tensors, self.checkpoint.architecture, self.max_length)
+            else:
+                torch_reference.export(path)
             logits = OnnxReference(path).logits(self.tokens)
         fp32 = agree(logits.tolist(), expected.tolist())
         if not fp32.max_error <= FP32_LIMIT:
@@ -217,6 +223,10 @@ class _Export:
         from .weights_file import WEIGHTS_NAME, refer_by_content, write_weights
 
         with self.stages.stage("writing the fp32 graph"):
+            if self.checkpoint.layout.own_graph:
+                for name in (graph.name, WEIGHTS_NAME):
+                    os.replace(graph.with_name(name), folder / name)
+                return
             model = onnx.load(str(graph))
             extents = write_weights(folder / WEIGHTS_NAME, tensors)
             refer_by_content(model, tensors, extents)

@@ -4,8 +4,9 @@ A scale for a whole tensor is ruled out by its accuracy: a few outlier weights t
 their precision. Products take one scale a column of ``[inputs, outputs]``, the embedding table
 one a row, the relative-position tables one a row and head, which are the vectors that meet in
 one dot product. Products are rounded by what goes into them where that is known, see
-``rounding.py``. The pooler, ``[outputs, inputs]``, has one a row and is stored as int8 to save
-room alone: it is computed in float32. Biases, norms and the classifier stay float32: they are few.
+``rounding.py``. The head's, ``[outputs, inputs]``, have one a row and are stored as int8 to save
+room alone: they are computed in float32. Biases, norms and the classifier stay float32: they are
+few.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 
 from edge_rerank.artifact.architecture import Architecture
 
-from .parameters import Tensors, linear_names
+from .parameters import Tensors, head_products, linear_names
 from .rounding import LEVELS, round_by_gram
 from .statistics import Statistics, input_name
 
@@ -32,20 +33,20 @@ def quantize_parameters(
 
     For each quantised ``NAME.weight`` there is a float32 ``NAME.scale`` that gives back
     ``weight * scale``: ``[outputs]`` for a product, ``[rows, 1]`` for the embedding table and the
-    pooler, ``[rows, heads]`` for a relative-position table. The arrays passed in are not changed.
+    head, ``[rows, heads]`` for a relative-position table. The arrays passed in are not changed.
 
     Products are rounded by ``statistics`` of their inputs; without, each weight to the nearest.
     """
     quantised = dict(tensors)
-    for names in _by_input(architecture.layers):
+    for names in _by_input(architecture):
         weights = [tensors[f"{name}.weight"] for name in names]
-        gram = statistics[input_name(names[0], architecture.layers)].gram if statistics else None
+        gram = statistics[input_name(names[0], architecture)].gram if statistics else None
         levels, scale = _by_column(np.concatenate(weights, axis=1), gram)
         ends = np.cumsum([weight.shape[1] for weight in weights])[:-1]
         columns = zip(np.split(levels, ends, axis=1), np.split(scale, ends), strict=True)
         for name, part in zip(names, columns, strict=True):
             _replace(quantised, name, *part)
-    for name in ("embeddings.word", "pooler"):
+    for name in ("embeddings.word", *head_products(architecture)):
         _replace(quantised, name, *_by_row(tensors[f"{name}.weight"], groups=1))
     for name in [key.removesuffix(".weight") for key in tensors if ".relative." in key]:
         table = tensors[f"{name}.weight"]
@@ -73,11 +74,11 @@ def dequantize_parameters(tensors: Tensors) -> Tensors:
     return found
 
 
-def _by_input(layers: int) -> list[list[str]]:
+def _by_input(architecture: Architecture) -> list[list[str]]:
     """Group the products that read the same input: their rounding shares its costly part."""
     groups: dict[str, list[str]] = {}
-    for name in linear_names(layers):
-        groups.setdefault(input_name(name, layers), []).append(name)
+    for name in linear_names(architecture.layers):
+        groups.setdefault(input_name(name, architecture), []).append(name)
     return list(groups.values())
 
 

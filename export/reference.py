@@ -39,6 +39,7 @@ class TorchReference:
                     use_safetensors=True,
                     torch_dtype="float32",
                     output_loading_info=True,
+                    **layout.settings,
                 )
         except (OSError, ValueError, RuntimeError, KeyError) as error:
             raise CheckpointError(

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edge_rerank.artifact.architecture import Architecture
+
 from .parameters import Tensors, smooth_name
 from .statistics import Statistics, input_name
 
@@ -33,22 +35,28 @@ _READERS = (
 """Products of a layer that read the same input, the one whose statistics count first."""
 
 
-def smooth(tensors: Tensors, layers: int, statistics: Statistics, alpha: float) -> Tensors:
+def smooth(
+    tensors: Tensors, architecture: Architecture, statistics: Statistics, alpha: float
+) -> Tensors:
     """Return the parameters with smoothed products; computes the same. ``statistics`` move along.
 
-    Weights are divided, the ``smooth`` tensors that the engines multiply by are added, and the
-    value projection takes over what ``attention.output`` would multiply by: its input is a mean
-    of values, feature by feature.
+    Weights are divided. What they are divided by goes where the input comes from, if nothing else
+    reads it: into the value projection for ``attention.output``, whose input is a mean of values,
+    feature by feature; into the norms of layers that normalise before; into the half of ``ffn.up``
+    that multiplies the other. Elsewhere the engines multiply by the ``smooth`` tensors that are
+    added.
     """
     smoothed = dict(tensors)
-    for layer in range(layers):
+    for layer in range(architecture.layers):
         for parts in _READERS:
             names = [f"layers.{layer}.{part}" for part in parts]
-            peak = statistics[input_name(names[0], layers)].peak.numpy()
+            peak = statistics[input_name(names[0], architecture)].peak.numpy()
             weights = np.abs(np.concatenate([smoothed[f"{name}.weight"] for name in names], 1))
             vector = smoothing_vector(peak, weights.max(1), alpha)
-            _divide(smoothed, names, vector)
-            for read in {input_name(name, layers) for name in names}:
+            for name in names:
+                smoothed[f"{name}.weight"] = smoothed[f"{name}.weight"] / vector[:, None]
+            _multiply(smoothed, architecture, names[0], vector)
+            for read in {input_name(name, architecture) for name in names}:
                 _rescale(statistics, read, vector)
     return smoothed
 
@@ -68,17 +76,31 @@ def _log(values: NDArray[Any]) -> NDArray[np.float64]:
     return np.log(np.maximum(exact, most * _LEAST)) if most > 0 else np.zeros(len(exact))
 
 
-def _divide(tensors: Tensors, names: list[str], vector: NDArray[np.float32]) -> None:
-    """Divide the products' rows, and let the engine or the value projection multiply."""
-    for name in names:
-        tensors[f"{name}.weight"] = tensors[f"{name}.weight"] / vector[:, None]
-    multiplier = smooth_name(names[0])
-    if multiplier:
+def _multiply(
+    tensors: Tensors, architecture: Architecture, product: str, vector: NDArray[np.float32]
+) -> None:
+    """Multiply what a product reads, where it comes from; or leave it to the engine."""
+    _, layer, part = product.split(".", 2)
+    name = f"layers.{layer}."
+    before = architecture.norm == "before"
+    if part == "attention.output":
+        _scale_outputs(tensors, f"{name}attention.value", vector)
+    elif part == "ffn.down" and architecture.feed_forward.kind == "gated":
+        ones = np.ones_like(vector)
+        _scale_outputs(tensors, f"{name}ffn.up", np.concatenate([ones, vector]))
+    elif part == "ffn.up" and before:
+        _scale_outputs(tensors, f"{name}ffn.norm", vector)
+    elif part.startswith("attention") and f"{name}attention.norm.weight" in tensors and before:
+        _scale_outputs(tensors, f"{name}attention.norm", vector)
+    else:
+        multiplier = smooth_name(product)
+        assert multiplier is not None
         tensors[multiplier] = vector
-        return
-    value = names[0].removesuffix("output") + "value"
+
+
+def _scale_outputs(tensors: Tensors, name: str, vector: NDArray[np.float32]) -> None:
     for part in ("weight", "bias"):
-        tensors[f"{value}.{part}"] = tensors[f"{value}.{part}"] * vector
+        tensors[f"{name}.{part}"] = tensors[f"{name}.{part}"] * vector
 
 
 def _rescale(statistics: Statistics, name: str, vector: NDArray[np.float32]) -> None:

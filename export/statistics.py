@@ -40,14 +40,14 @@ Statistics = dict[str, InputStatistics]
 """Under the names of ``input_name``."""
 
 
-def input_name(product: str, layers: int) -> str:
+def input_name(product: str, architecture: Architecture) -> str:
     """Name the input that a product reads; products that share one share its statistics.
 
-    Query, key and value read the same rows, except in the last layer, where queries are computed
-    for first tokens alone.
+    Query, key and value read the same rows, except in the last layer, where the head reads first
+    tokens and queries are computed for them alone.
     """
     if product.endswith((".key", ".value")):
-        last = product.startswith(f"layers.{layers - 1}.")
+        last = product.startswith(f"layers.{architecture.layer_of_first_tokens}.")
         return product.rsplit(".", 1)[0] + (".key" if last else ".query")
     return product
 
@@ -86,7 +86,7 @@ class _Watch:
         self.found: Statistics = {}
         self.mask = torch.empty(0)
         """Which tokens of the batch that runs are real, ``[pairs, length]``."""
-        self._places = list(_places(architecture.layers))
+        self._places = list(_places(architecture))
 
     @contextmanager
     def over(self, reference: TorchReference) -> Iterator[None]:
@@ -107,14 +107,14 @@ class _Watch:
         self.found[place.name].add(values)
 
 
-def _places(layers: int) -> Iterator[_Place]:
+def _places(architecture: Architecture) -> Iterator[_Place]:
     """Name all inputs.
 
     What query, key and value read is seen at the value's product: transformers passes the
     relative-position embeddings through the other two as well.
     """
-    for layer in range(layers):
-        name, last = f"layers.{layer}", layer == layers - 1
+    for layer in range(architecture.layers):
+        name, last = f"layers.{layer}", layer == architecture.layer_of_first_tokens
         value = f"{name}.attention.value"
         if last:
             yield _Place(f"{name}.attention.key", value)

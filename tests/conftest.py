@@ -144,7 +144,7 @@ def tiny_manifest(*, types: bool = False) -> Manifest:
         vocab_size=VOCABULARY, embedding_size=8, token_types=2 if types else 0, pad_token_id=0,
         norm="after", norm_epsilon=1e-7, score_terms=3,
         positions=Positions(0, RelativePositions(("p2c", "c2p"), buckets=0, furthest=512)),
-        feed_forward=FeedForward("plain", "gelu"), head=Head("dense", "gelu"),
+        feed_forward=FeedForward("plain", "gelu"), head=Head.dense(8, "gelu"),
     )  # fmt: skip
     return Manifest(
         name="tiny",

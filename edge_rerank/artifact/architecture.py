@@ -8,10 +8,11 @@ from typing import Any
 
 from edge_rerank.artifact.fields import Fields
 
-FAMILIES = ("deberta-v2", "bert", "roberta", "xlm-roberta")
+FAMILIES = ("deberta-v2", "bert", "roberta", "xlm-roberta", "modernbert")
 TERMS = ("c2p", "p2c")
 # Far beyond any model, and as the native engine has them.
 MOST_LAYERS, MOST_WIDTH, MOST_POSITIONS, MOST_WORDS = 1024, 1 << 15, 1 << 20, 1 << 28
+MOST_STEPS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,21 +37,57 @@ class RelativePositions:
 
 
 @dataclass(frozen=True, slots=True)
+class RotaryPositions:
+    """Queries and keys are turned by angles that grow with their positions (Su et al., 2021)."""
+
+    base: float
+    """Of the angles: input ``i`` of a half head turns by ``base ** (-i / half)`` a token."""
+    local_base: float | None
+    """That of layers of local attention; None where it is the same."""
+
+    @classmethod
+    def parse(cls, fields: Fields) -> RotaryPositions:
+        """Read the object; raises ManifestError."""
+        local = fields.value.get("local_base")
+        return cls(
+            base=fields.number("base", least=1),
+            local_base=None if local is None else fields.number("local_base", least=1),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Positions:
-    """How the model knows where a token is: a family has one of these, or both."""
+    """How the model knows where a token is: a family has one of these, or several."""
 
     absolute: int
     """Rows of the table that is added to the embeddings; 0 where there is none."""
     relative: RelativePositions | None
+    rotary: RotaryPositions | None = None
 
     @classmethod
     def parse(cls, fields: Fields) -> Positions:
         """Read the object; raises ManifestError."""
-        relative = fields.optional_child("relative")
+        relative, rotary = fields.optional_child("relative"), fields.later_child("rotary")
         return cls(
             absolute=fields.integer("absolute", least=0, most=MOST_POSITIONS),
             relative=None if relative is None else RelativePositions.parse(relative),
+            rotary=None if rotary is None else RotaryPositions.parse(rotary),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class LocalAttention:
+    """Layers whose queries see only the keys near them."""
+
+    reach: int
+    """How many tokens away the furthest key is, to each side."""
+    layers: tuple[int, ...]
+
+    @classmethod
+    def parse(cls, fields: Fields, layers: int) -> LocalAttention:
+        """Read the object, of a model of so many layers; raises ManifestError."""
+        numbers = fields.integers("layers", least=0, most=layers - 1)
+        return cls(fields.integer("reach", least=1, most=MOST_POSITIONS), numbers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,28 +95,82 @@ class FeedForward:
     """What follows attention in a layer."""
 
     kind: str
-    """``plain``: a product, the activation function, a product."""
+    """``plain``: a product, the activation function, a product. ``gated``: the first product gives
+    twice as much, and what the function makes of the first half is multiplied by the second."""
     activation: str
     """Under its name in transformers."""
 
     @classmethod
     def parse(cls, fields: Fields) -> FeedForward:
         """Read the object; raises ManifestError."""
-        return cls(kind=fields.choice("kind", ("plain",)), activation=fields.text("activation"))
+        kind = fields.choice("kind", ("plain", "gated"))
+        return cls(kind=kind, activation=fields.text("activation"))
+
+
+@dataclass(frozen=True, slots=True)
+class DenseStep:
+    """A product of the head, and what is made of it."""
+
+    outputs: int
+    activation: str | None
+    """None: nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class NormStep:
+    """A norm of the head."""
+
+    epsilon: float
+
+
+HeadStep = DenseStep | NormStep
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What makes the last hidden states a logit."""
+    """What makes the last hidden states a logit: pooling, steps, and a product of one output."""
 
     kind: str
-    """``dense``: of the first token a product, the activation function, one output."""
-    activation: str
+    """``dense``: of the first token one product, as wide as the model, and the activation function.
+    ``steps``: any."""
+    steps: tuple[HeadStep, ...]
+    pooling: str = "first"
+    """``first``: the first token's state; ``mean``: that of all tokens."""
 
     @classmethod
-    def parse(cls, fields: Fields) -> Head:
+    def dense(cls, hidden_size: int, activation: str) -> Head:
+        """Return the head of that kind."""
+        return cls("dense", (DenseStep(hidden_size, activation),))
+
+    @property
+    def activation(self) -> str | None:
+        """That of the first product."""
+        return next((step.activation for step in self.steps if isinstance(step, DenseStep)), None)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that :meth:`parse` reads."""
+        if self.kind == "dense":
+            return {"kind": self.kind, "activation": self.activation}
+        steps = [
+            {"kind": "norm" if isinstance(step, NormStep) else "dense", **asdict(step)}
+            for step in self.steps
+        ]
+        return {"kind": self.kind, "pooling": self.pooling, "steps": steps}
+
+    @classmethod
+    def parse(cls, fields: Fields, hidden_size: int) -> Head:
         """Read the object; raises ManifestError."""
-        return cls(kind=fields.choice("kind", ("dense",)), activation=fields.text("activation"))
+        if fields.choice("kind", ("dense", "steps")) == "dense":
+            return cls.dense(hidden_size, fields.text("activation"))
+        steps = tuple(map(_step, fields.children("steps", most=MOST_STEPS)))
+        return cls("steps", steps, fields.choice("pooling", ("first", "mean")))
+
+
+def _step(fields: Fields) -> HeadStep:
+    if fields.choice("kind", ("dense", "norm")) == "norm":
+        return NormStep(fields.number("epsilon", least=1e-30, most=1))
+    outputs = fields.integer("outputs", least=1, most=MOST_WIDTH)
+    return DenseStep(outputs, fields.optional_text("activation"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +191,30 @@ class Architecture:
     """Rows of the table of token types; 0 where there is none."""
     pad_token_id: int
     norm: str
-    """``after``: each half of a layer is normalised together with what it adds to."""
+    """``after``: each half of a layer is normalised together with what it adds to. ``before``: each
+    half reads what is normalised, but for the first layer's attention, which reads what the
+    embeddings' norm gives; one more norm follows the last layer."""
     norm_epsilon: float
     score_terms: int
     """Scores are divided by the root of ``head_size`` times this."""
     positions: Positions
     feed_forward: FeedForward
     head: Head
+    local_attention: LocalAttention | None = None
+
+    @property
+    def layer_of_first_tokens(self) -> int | None:
+        """The layer that is computed for first tokens alone; None where the head reads all."""
+        return None if self.head.pooling == "mean" else self.layers - 1
+
+    @property
+    def inner_size(self) -> int:
+        """Outputs of a layer's first feed-forward product."""
+        return (2 if self.feed_forward.kind == "gated" else 1) * self.intermediate_size
+
+    def is_local(self, layer: int) -> bool:
+        """Whether the queries of a layer see only the keys near them."""
+        return self.local_attention is not None and layer in self.local_attention.layers
 
     @property
     def relative_terms(self) -> tuple[str, ...]:
@@ -115,7 +223,9 @@ class Architecture:
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that :meth:`parse` reads."""
-        value = asdict(self)
+        value = asdict(self) | {"head": self.head.to_json()}
+        if local := value["local_attention"]:
+            local["layers"] = list(local["layers"])
         if relative := value["positions"]["relative"]:
             relative["terms"] = list(relative["terms"])
         return value
@@ -123,16 +233,18 @@ class Architecture:
     @classmethod
     def parse(cls, fields: Fields) -> Architecture:
         """Read the ``architecture`` object of format 2; raises ManifestError."""
+        sizes, local = common_sizes(fields), fields.later_child("local_attention")
         return cls(
             family=fields.choice("family", FAMILIES),
-            **common_sizes(fields),
+            **sizes,
             token_types=fields.integer("token_types", least=0, most=MOST_POSITIONS),
-            norm=fields.choice("norm", ("after",)),
+            norm=fields.choice("norm", ("after", "before")),
             norm_epsilon=fields.number("norm_epsilon", least=1e-30, most=1),
             score_terms=fields.integer("score_terms", least=1, most=1 + len(TERMS)),
             positions=Positions.parse(fields.child("positions")),
             feed_forward=FeedForward.parse(fields.child("feed_forward")),
-            head=Head.parse(fields.child("head")),
+            head=Head.parse(fields.child("head"), sizes["hidden_size"]),
+            local_attention=None if local is None else LocalAttention.parse(local, sizes["layers"]),
         )
 
 

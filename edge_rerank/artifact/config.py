@@ -31,7 +31,7 @@ def conflicts(config: Mapping[str, Any], architecture: Architecture) -> Iterator
         config = {**config, "embedding_size": config.get("hidden_size")}
     expected = _common(architecture) | _OF_FAMILY[architecture.family](architecture, config)
     for key, value in expected.items():
-        if config.get(key) is not None:
+        if value is not None and config.get(key) is not None:
             found = _normal(key, config[key])
             if found != value:
                 yield f"{key} is {shown(found)} in config.json, {shown(value)} in the manifest"
@@ -94,11 +94,40 @@ def _roberta(architecture: Architecture, config: Mapping[str, Any]) -> _Members:
     }
 
 
+def _modernbert(architecture: Architecture, config: Mapping[str, Any]) -> _Members:
+    """Newer files say in ``layer_types`` and ``rope_parameters`` what older ones say in numbers."""
+    local, rotary = architecture.local_attention, architecture.positions.rotary
+    numbers = range(architecture.layers)
+    types = ["sliding_attention" if architecture.is_local(n) else "full_attention" for n in numbers]
+    every = config.get("global_attn_every_n_layers")
+    like = isinstance(every, int) and every > 0 and [n % every > 0 for n in numbers]
+    pattern = [architecture.is_local(n) for n in numbers]
+    stated = "layer_types" in config
+    members: _Members = {
+        **dict.fromkeys(("hidden_act", "layer_norm_eps")),  # left over in files; not read
+        "hidden_activation": architecture.feed_forward.activation,
+        "norm_eps": architecture.norm_epsilon,
+        "layer_types": types,
+        "global_attn_every_n_layers": every if stated or like == pattern else pattern,
+        "local_attention": 2 * local.reach if local else None,
+    }
+    if rotary and "rope_parameters" in config:
+        bases = {"full_attention": rotary.base, "sliding_attention": rotary.local_base}
+        members["rope_parameters"] = {
+            kind: bases[kind] for kind in _normal("rope_parameters", config["rope_parameters"])
+        }
+    elif rotary:
+        members["global_rope_theta"] = rotary.base
+        members["local_rope_theta"] = rotary.local_base
+    return members
+
+
 _OF_FAMILY: Mapping[str, Callable[[Architecture, Mapping[str, Any]], _Members]] = {
     "deberta-v2": _deberta,
     "bert": _bert,
     "roberta": _roberta,
     "xlm-roberta": _roberta,
+    "modernbert": _modernbert,
 }
 
 
@@ -111,6 +140,12 @@ def _normal(key: str, value: Any) -> Any:
         return _ordered(tuple(str(term).strip().lower() for term in terms))
     if key in ("position_buckets", "max_relative_positions") and isinstance(value, int):
         return value if value > 0 else -1
+    if key == "local_attention" and isinstance(value, int):
+        return value // 2 * 2  # half of it to each side
+    if key == "rope_parameters" and isinstance(value, dict):
+        kinds = ("full_attention", "sliding_attention")
+        known = {kind: value[kind] for kind in kinds if isinstance(value.get(kind), dict)}
+        return {kind: base["rope_theta"] for kind, base in known.items() if "rope_theta" in base}
     return value
 
 

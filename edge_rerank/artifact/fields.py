@@ -136,6 +136,17 @@ class Fields:
             return None
         return self.child(key)
 
+    def later_child(self, key: str) -> Fields | None:
+        """Read an object or null, which earlier releases did not write: absent is null."""
+        return None if self.value.get(key) is None else self.child(key)
+
+    def children(self, key: str, *, most: int) -> tuple[Fields, ...]:
+        """Read a list of at most ``most`` objects."""
+        value = self.value.get(key)
+        if not isinstance(value, list) or len(value) > most:
+            self.fail(key, f"a list of at most {most} objects")
+        return tuple(Fields.of(item, f"{self.where}: {key!r}") for item in value)
+
     def text(self, key: str) -> str:
         """Read a string that is not empty."""
         value = self.value.get(key)
@@ -169,6 +180,15 @@ class Fields:
         if type(value) is not int or not least <= value <= most:
             self.fail(key, f"an integer from {least} to {most}")
         return value
+
+    def integers(self, key: str, *, least: int, most: int) -> tuple[int, ...]:
+        """Read a list of integers from ``least`` to ``most``."""
+        value = self.value.get(key)
+        if not isinstance(value, list) or not all(
+            type(item) is int and least <= item <= most for item in value
+        ):
+            self.fail(key, f"a list of integers from {least} to {most}")
+        return tuple(value)
 
     def number(self, key: str, *, least: float = -LARGEST, most: float = LARGEST) -> float:
         """Read a number from ``least`` to ``most``."""

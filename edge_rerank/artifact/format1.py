@@ -33,9 +33,10 @@ def parse_architecture(fields: Fields) -> Architecture:
         max(0, positions(name, least=-1)) for name in ("position_buckets", "max_relative_positions")
     )
     relative = RelativePositions(terms, buckets, furthest or longest)
+    sizes = common_sizes(fields)
     return Architecture(
         family=fields.choice("model_type", (_FAMILY,)),
-        **common_sizes(fields),
+        **sizes,
         token_types=positions("type_vocab_size", least=0),
         norm="after",
         norm_epsilon=fields.number("layer_norm_eps", least=1e-30, most=1),
@@ -44,6 +45,7 @@ def parse_architecture(fields: Fields) -> Architecture:
             absolute=longest if fields.flag("position_biased_input") else 0,
             relative=relative if fields.flag("relative_attention") and terms else None,
         ),
+        local_attention=None,
         feed_forward=FeedForward("plain", fields.text("hidden_act")),
-        head=Head("dense", fields.text("pooler_hidden_act")),
+        head=Head.dense(sizes["hidden_size"], fields.text("pooler_hidden_act")),
     )

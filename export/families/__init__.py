@@ -12,9 +12,10 @@ from ..two_logits import relevant_output
 from .bert import BERT
 from .deberta_v2 import DEBERTA_V2
 from .family import Family, Layout
+from .modernbert import MODERNBERT
 from .roberta import ROBERTA, XLM_ROBERTA
 
-FAMILIES: tuple[Family, ...] = (DEBERTA_V2, BERT, ROBERTA, XLM_ROBERTA)
+FAMILIES: tuple[Family, ...] = (DEBERTA_V2, BERT, ROBERTA, XLM_ROBERTA, MODERNBERT)
 
 __all__ = ["FAMILIES", "Family", "Layout", "read_layout"]
 

@@ -40,7 +40,7 @@ def bert_architecture(
         score_terms=1,
         positions=Positions(absolute, relative=None),
         feed_forward=FeedForward("plain", config.choice("hidden_act", "gelu", ACTIVATIONS)),
-        head=Head("dense", "tanh"),
+        head=Head.dense(hidden, "tanh"),
     )
 
 

@@ -49,7 +49,7 @@ def _read(config: Config) -> Layout:
             relative=_relative(config, terms, longest),
         ),
         feed_forward=FeedForward("plain", config.choice("hidden_act", "gelu", ACTIVATIONS)),
-        head=Head("dense", config.choice("pooler_hidden_act", "gelu", (*ACTIVATIONS, "tanh"))),
+        head=Head.dense(hidden, config.choice("pooler_hidden_act", "gelu", (*ACTIVATIONS, "tanh"))),
     )
     return Layout(architecture, _names(config), _CLASS, longest)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from edge_rerank.artifact.architecture import Architecture
 
@@ -38,12 +39,19 @@ class TensorNames:
     layer: str
     """Prefix of one layer, with ``{layer}`` for its number."""
     linears: Mapping[str, str]
-    """Within a layer."""
+    """Within a layer. Products of one name are one module, whose outputs lie one behind the other.
+    """
     norms: Mapping[str, str]
     """Within a layer."""
     pooler: str
     classifier: str
     relative: RelativeNames | None = None
+    final_norm: str = ""
+    """Behind the last layer, in models that have one there."""
+    head: tuple[str, ...] = ()
+    """The head's steps, in heads of that kind."""
+    unbiased: frozenset[str] = frozenset()
+    """What has no bias: products of a layer, ``norm`` for all norms, ``head.N``, ``classifier``."""
 
     def in_layer(self, layer: int | str, name: str) -> str:
         """Return the full name of a module within a layer."""
@@ -71,6 +79,12 @@ class Layout:
     """Which of a head's two outputs means relevant; None for a head of one output."""
     one_type: bool = False
     """Whether all tokens are of one type, whose row is added to the positions at export."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Members of the configuration that transformers is to take instead of the file's own, which
+    may say the same in the words of another release."""
+    own_graph: bool = False
+    """Whether the fp32 graph is written here: Optimum's would take memory by the square of the
+    length."""
 
 
 @dataclass(frozen=True, slots=True)

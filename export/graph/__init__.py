@@ -1,4 +1,4 @@
-"""ONNX graphs of the DeBERTa-v2 cross-encoder, written for ONNX Runtime's CPU kernels."""
+"""ONNX graphs of cross-encoders, written for ONNX Runtime's CPU kernels."""
 
 from .model import build_model
 

@@ -1,4 +1,4 @@
-"""Disentangled attention without index tensors.
+"""Attention: disentangled without index tensors, by rotary positions, to all keys or near ones.
 
 The relative terms of query ``i`` and key ``j`` depend on ``i - j``. With the table's rows in
 the order of the distance, the product of all queries and the table holds, in row ``i``, the
@@ -15,6 +15,7 @@ import math
 import numpy as np
 from onnx import TensorProto
 
+from .local import LocalBlocks
 from .parts import Parts
 
 
@@ -43,10 +44,18 @@ class Attention:
         self.terms = architecture.relative_terms
         if self.terms:
             self._prepare_relative(max_length)
+        if architecture.positions.rotary:
+            self.angles = {local: self._angles(max_length, local=local) for local in (False, True)}
+        if local := architecture.local_attention:
+            self.blocks = LocalBlocks(g, local.reach, self.mask, self.length)
 
     def __call__(self, hidden: str, layer: int) -> str:
         """Return the context of every token, ``[tokens, features]``."""
         query, key, value = self._project(hidden, hidden, layer)
+        if self.parts.architecture.positions.rotary:
+            query = self._turn(query, layer)
+        if self.parts.architecture.is_local(layer):
+            return self._attend_near(query, key, value)
         bias = self._relative_bias(query, key, layer)
         return self._attend(self.graph("Reshape", query, self.by_token), key, value, bias)
 
@@ -57,32 +66,70 @@ class Attention:
         """
         query, key, value = self._project(first, hidden, layer)
         bias = self._first_bias(query, key, layer)
-        return self._attend(
-            self.graph("Unsqueeze", query, self.graph.integers(1)), key, value, bias
-        )
+        one = self.graph("Unsqueeze", query, self.graph.integers(1))
+        local = self.parts.architecture.local_attention
+        seen = local.reach + 1 if local and self.parts.architecture.is_local(layer) else None
+        return self._attend(one, key, value, bias, seen=seen)
 
     def _project(self, queries: str, hidden: str, layer: int) -> tuple[str, str, str]:
         name = f"layers.{layer}.attention"
+        key = self.parts.linear(hidden, f"{name}.key")
         return (
             self.parts.linear(queries, f"{name}.query"),
-            self.parts.linear(hidden, f"{name}.key"),
+            self._turn(key, layer) if self.parts.architecture.positions.rotary else key,
             self.parts.linear(hidden, f"{name}.value"),
         )
 
-    def _attend(self, query: str, key: str, value: str, bias: str) -> str:
+    def _attend(self, query: str, key: str, value: str, bias: str, seen: int | None = None) -> str:
+        """Attend to all keys, or to those of the first ``seen`` tokens."""
+        g, mask = self.graph, self.mask
+        key, value = (g("Reshape", one, self.by_token) for one in (key, value))
+        if seen is not None:
+            ends = (g.integers(0), g.integers(seen), g.integers(1))
+            key, value, mask = (g("Slice", one, *ends) for one in (key, value, mask))
+        return self._heads_together(query, key, value, mask, bias)
+
+    def _attend_near(self, query: str, key: str, value: str) -> str:
+        g, blocks = self.graph, self.blocks
+        query, key, value = (g("Reshape", one, self.by_token) for one in (query, key, value))
+        size = self.parts.architecture.hidden_size
+        context = self._heads_together(
+            blocks.queries(query), blocks.keys(key), blocks.keys(value), "", blocks.bias
+        )
+        by_block = g("Reshape", context, g.integers(-1, blocks.block, size))
+        return g("Reshape", blocks.join(by_block, size), g.integers(-1, size))
+
+    def _heads_together(self, query: str, key: str, value: str, mask: str, bias: str) -> str:
         architecture = self.parts.architecture
         context = self.graph.microsoft(
             "MultiHeadAttention",
             query,
-            self.graph("Reshape", key, self.by_token),
-            self.graph("Reshape", value, self.by_token),
+            key,
+            value,
             "",
-            self.mask,
+            mask,
             bias,
             num_heads=architecture.heads,
             scale=self.scale,
         )
         return self.graph("Reshape", context, self.graph.integers(-1, architecture.hidden_size))
+
+    def _angles(self, max_length: int, *, local: bool) -> tuple[str, str]:
+        """Return tables of cosines and sines, which the session computes when it is made."""
+        g, name = self.graph, "rotary.local.frequencies" if local else "rotary.frequencies"
+        if name not in self.parts.tensors:
+            name = "rotary.frequencies"
+        positions = g.parameter(
+            "rotary.positions", np.arange(max_length, dtype=np.float32)[:, None]
+        )
+        angles = g("Mul", positions, self.parts.parameter(name))
+        return g("Cos", angles), g("Sin", angles)
+
+    def _turn(self, values: str, layer: int) -> str:
+        """Turn queries or keys by their positions; returns ``[batch, length, features]``."""
+        tables = self.angles[self.parts.architecture.is_local(layer)]
+        by_token = self.graph("Reshape", values, self.by_token)
+        return self.graph.microsoft("RotaryEmbedding", by_token, self.graph.integers(0), *tables)
 
     def _prepare_relative(self, max_length: int) -> None:
         """Cut what this batch's length needs out of the table's order, and name the shapes."""

@@ -34,6 +34,12 @@ class GraphBuilder:
         self._nodes.append(node)
         return output
 
+    def halves(self, values: str) -> tuple[str, str]:
+        """Cut the last dimension into two halves."""
+        names = f"Split_{len(self._nodes)}_0", f"Split_{len(self._nodes)}_1"
+        self._nodes.append(helper.make_node("Split", [values], names, names[0], axis=-1))
+        return names
+
     def microsoft(self, operator: str, *inputs: str, **attrs: Any) -> str:
         """Add a node of ONNX Runtime's own operator set."""
         return self(operator, *inputs, domain=MICROSOFT, **attrs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from onnx import ModelProto, TensorProto, helper
 
-from edge_rerank.artifact.architecture import Architecture
+from edge_rerank.artifact.architecture import Architecture, NormStep
 
 from ..parameters import Tensors
 from .attention import Attention
@@ -27,8 +27,13 @@ def build_model(tensors: Tensors, architecture: Architecture, max_length: int) -
     parts = Parts(graph, tensors, architecture)
     attention = Attention(parts, IDS, MASK, max_length)
     hidden = _embeddings(parts, attention)
+    layer_of = _layer_before if architecture.norm == "before" else _layer_after
     for layer in range(architecture.layers):
-        hidden = _layer(parts, attention, hidden, layer)
+        hidden = layer_of(parts, attention, hidden, layer)
+    if architecture.norm == "before":
+        hidden = parts.norm(hidden, "final_norm")
+    if architecture.head.pooling == "mean":
+        hidden = _mean(parts, attention, hidden)
     _head(parts, hidden)
     names = [IDS, MASK] + ([TYPES] if architecture.token_types else [])
     shape = ["batch", "sequence"]
@@ -63,29 +68,75 @@ def _embeddings(parts: Parts, attention: Attention) -> str:
     return parts.norm(hidden, "embeddings.norm")
 
 
-def _layer(parts: Parts, attention: Attention, hidden: str, layer: int) -> str:
-    graph, name = parts.graph, f"layers.{layer}"
-    if layer == parts.architecture.layers - 1:
-        # The head reads the first token alone, so the last layer computes no other.
-        by_token = graph("Reshape", hidden, attention.by_token)
-        first = graph("Gather", by_token, graph.scalar(0, np.int64), axis=1)
-        context, hidden = attention.of_first_tokens(first, hidden, layer), first
-    else:
-        context = attention(hidden, layer)
-    hidden = _residual(parts, context, hidden, f"{name}.attention.output", f"{name}.attention.norm")
-    inner = parts.linear(hidden, f"{name}.ffn.up")
-    inner = parts.activation(inner, parts.architecture.feed_forward.activation)
-    return _residual(parts, inner, hidden, f"{name}.ffn.down", f"{name}.ffn.norm")
+def _layer_after(parts: Parts, attention: Attention, hidden: str, layer: int) -> str:
+    name = f"layers.{layer}"
+    context, hidden = _context(parts, attention, hidden, hidden, layer)
+    hidden = _sum(parts, context, hidden, f"{name}.attention.output")
+    hidden = parts.norm(hidden, f"{name}.attention.norm")
+    inner = _sum(parts, _inner(parts, hidden, name), hidden, f"{name}.ffn.down")
+    return parts.norm(inner, f"{name}.ffn.norm")
 
 
-def _residual(parts: Parts, values: str, hidden: str, linear: str, norm: str) -> str:
-    return parts.norm(parts.graph("Add", parts.linear(values, linear), hidden), norm)
+def _layer_before(parts: Parts, attention: Attention, hidden: str, layer: int) -> str:
+    name = f"layers.{layer}"
+    read = parts.norm(hidden, f"{name}.attention.norm") if layer else hidden
+    context, hidden = _context(parts, attention, read, hidden, layer)
+    hidden = _sum(parts, context, hidden, f"{name}.attention.output")
+    inner = _inner(parts, parts.norm(hidden, f"{name}.ffn.norm"), name)
+    return _sum(parts, inner, hidden, f"{name}.ffn.down")
 
 
-def _head(parts: Parts, hidden: str) -> None:
-    pooled = _dense(parts, hidden, "pooler", f"pooler_{LOGITS}")
-    pooled = parts.activation(pooled, parts.architecture.head.activation)
-    _dense(parts, pooled, "classifier", LOGITS)
+def _context(
+    parts: Parts, attention: Attention, read: str, hidden: str, layer: int
+) -> tuple[str, str]:
+    """Return what attention makes of ``read``, and the rows of ``hidden`` that it is for."""
+    graph = parts.graph
+    if layer != parts.architecture.layer_of_first_tokens:
+        return attention(read, layer), hidden
+    # The head reads the first token alone, so the last layer computes no other.
+    position = graph.scalar(0, np.int64)
+    firsts = {
+        values: graph("Gather", graph("Reshape", values, attention.by_token), position, axis=1)
+        for values in dict.fromkeys((read, hidden))
+    }
+    return attention.of_first_tokens(firsts[read], read, layer), firsts[hidden]
+
+
+def _inner(parts: Parts, values: str, name: str) -> str:
+    feed_forward = parts.architecture.feed_forward
+    inner = parts.linear(values, f"{name}.ffn.up")
+    if feed_forward.kind == "plain":
+        return parts.activation(inner, feed_forward.activation)
+    half, gate = parts.graph.halves(inner)
+    return parts.graph("Mul", parts.activation(half, feed_forward.activation), gate)
+
+
+def _sum(parts: Parts, values: str, hidden: str, linear: str) -> str:
+    return parts.graph("Add", parts.linear(values, linear), hidden)
+
+
+def _mean(parts: Parts, attention: Attention, hidden: str) -> str:
+    """Return the mean of each pair's rows, padding left out."""
+    graph = parts.graph
+    weights = graph("Cast", attention.mask, to=TensorProto.FLOAT)
+    by_token = graph("Reshape", hidden, attention.by_token)
+    axis = graph.integers(1)
+    real = graph("Mul", by_token, graph("Unsqueeze", weights, graph.integers(2)))
+    total = graph("ReduceSum", real, axis, keepdims=0)
+    return graph("Div", total, graph("ReduceSum", weights, axis, keepdims=1))
+
+
+def _head(parts: Parts, values: str) -> None:
+    head = parts.architecture.head
+    for number, step in enumerate(head.steps):
+        name = "pooler" if head.kind == "dense" else f"head.{number}"
+        if isinstance(step, NormStep):
+            values = parts.norm(values, name, step.epsilon)
+            continue
+        values = _dense(parts, values, name, f"{name}_{LOGITS}")
+        if step.activation is not None:
+            values = parts.activation(values, step.activation)
+    _dense(parts, values, "classifier", LOGITS)
 
 
 def _dense(parts: Parts, values: str, name: str, output: str) -> str:

@@ -47,15 +47,15 @@ class Parts:
         """Return a parameter of the model by its name."""
         return self.graph.parameter(name, self.tensors[name])
 
-    def norm(self, values: str, name: str) -> str:
-        """Normalise each row."""
+    def norm(self, values: str, name: str, epsilon: float | None = None) -> str:
+        """Normalise each row, with the model's own epsilon or another one."""
         return self.graph(
             "LayerNormalization",
             values,
             self.parameter(f"{name}.weight"),
             self.parameter(f"{name}.bias"),
             axis=-1,
-            epsilon=self.architecture.norm_epsilon,
+            epsilon=self.architecture.norm_epsilon if epsilon is None else epsilon,
         )
 
     def table(self, name: str, groups: int | None = None) -> str:

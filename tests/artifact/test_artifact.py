@@ -103,6 +103,10 @@ def test_unlisted_files_are_left_alone(make_artifact: Make) -> None:
     assert load_artifact(folder)
 
 
+def _steps(steps: object) -> dict[str, object]:
+    return {"kind": "steps", "pooling": "first", "steps": steps}
+
+
 def _set(*keys: str, to: object) -> Callable[[dict[str, Any]], None]:
     def change(value: dict[str, Any]) -> None:
         for key in keys[:-1]:
@@ -121,6 +125,8 @@ def _drop(*keys: str) -> Callable[[dict[str, Any]], None]:
     return change
 
 
+POSITIONS = ("architecture", "positions")
+_LOCAL = {"reach": 64, "layers": [1]}
 RELATIVE = ("architecture", "positions", "relative")
 RECORD = {"sha256": "0" * 64, "size": 1}
 
@@ -145,14 +151,19 @@ RECORD = {"sha256": "0" * 64, "size": 1}
         (_set("source", "checkpoint_sha256", to="AB"), ManifestError, "'source': 'checkpoint_sha"),
         (_set("architecture", "family", to="gpt2"), ManifestError, "'gpt2'; expected one of"),
         (_set("architecture", "layers", to="12"), ManifestError, "'layers' is '12'"),
-        (_set("architecture", "norm", to="before"), ManifestError, "'before'; expected one of aft"),
+        (_set("architecture", "norm", to="middle"), ManifestError, "'middle'; expected one of aft"),
         (_set(*RELATIVE, "terms", to="c2p"), ManifestError, "a list of strings"),
         (_set(*RELATIVE, "terms", to=[1]), ManifestError, "a list of strings"),
         (_set(*RELATIVE, "terms", to=["q2c"]), ManifestError, "a list of c2p and p2c"),
         (_set(*RELATIVE, "terms", to=[]), ManifestError, "a list of c2p and p2c"),
         (_set(*RELATIVE, to=3), ManifestError, "'relative' is 3; expected an object"),
-        (_set("architecture", "feed_forward", "kind", to="gated"), ManifestError, "one of plain"),
+        (_set("architecture", "feed_forward", "kind", to="mixed"), ManifestError, "one of plain"),
         (_set("architecture", "head", "kind", to="mean"), ManifestError, "expected one of dense"),
+        (_set("architecture", "head", to=_steps(3)), ManifestError, "'steps' is 3; expected a lis"),
+        (_set("architecture", "head", to=_steps([1])), ManifestError, "'steps': expected an obj"),
+        (_set("architecture", "head", to=_steps([{}])), ManifestError, "'kind' is missing"),
+        (_set(*POSITIONS, "rotary", to={"base": 0}), ManifestError, "'base' is 0; expected a num"),
+        (_set("architecture", "local_attention", to=_LOCAL), ManifestError, "from 0 to 0"),
         (
             _set("architecture", "norm_epsilon", to="x"),
             ManifestError,

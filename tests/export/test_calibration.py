@@ -58,7 +58,7 @@ def rms_in_sigma(planted: Any, *, alpha: float | None, rounded: bool) -> float:
     checkpoint, tensors, reference = planted
     architecture, statistics = checkpoint.architecture, collect(checkpoint, reference)
     if alpha is not None:
-        tensors = smooth(tensors, architecture.layers, statistics, alpha)
+        tensors = smooth(tensors, architecture, statistics, alpha)
     quantised = quantize_parameters(tensors, architecture, statistics if rounded else None)
     batch = pairs(checkpoint, tuple(range(5, 96)))
     logits = run_padded(build_model(quantised, architecture, 96), batch, 96)

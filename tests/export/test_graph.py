@@ -119,11 +119,11 @@ def test_statistics_are_those_of_every_real_token(checkpoint: Any, reference: An
     for hook in hooks:
         hook.remove()
     found, last = collect(checkpoint, reference), f"layers.{architecture.layers - 1}."
-    assert set(found) == {input_name(name, architecture.layers) for name in names}
+    assert set(found) == {input_name(name, architecture) for name in names}
     for name in names:
         first = name.startswith(last) and not name.endswith((".key", ".value"))
         expected = torch.cat([values[:1] if first else values for values in rows[name]])
-        statistics = found[input_name(name, architecture.layers)]
+        statistics = found[input_name(name, architecture)]
         assert statistics.count == len(expected)
         torch.testing.assert_close(statistics.peak, expected.abs().amax(0), atol=1e-4, rtol=1e-4)
         gram = expected.T @ expected
@@ -137,7 +137,7 @@ def test_smoothing_changes_nothing_in_float(checkpoint: Any, tensors: Any, refer
     from edge_rerank_export.smoothing import smooth
 
     architecture, batch = checkpoint.architecture, pairs(checkpoint)
-    smoothed = smooth(tensors, architecture.layers, collect(checkpoint, reference), 0.5)
+    smoothed = smooth(tensors, architecture, collect(checkpoint, reference), 0.5)
     vectors = [name for name in smoothed if name.endswith(".smooth")]
     assert len(vectors) == 3 * architecture.layers
     found = run_padded(build_model(smoothed, architecture, 96), batch, 96)
@@ -150,7 +150,7 @@ def test_the_int8_graph_stays_close(checkpoint: Any, tensors: Any, reference: An
     from edge_rerank_export.smoothing import smooth
 
     architecture, statistics = checkpoint.architecture, collect(checkpoint, reference)
-    smoothed = smooth(tensors, architecture.layers, statistics, 0.5)
+    smoothed = smooth(tensors, architecture, statistics, 0.5)
     model = build_model(quantize_parameters(smoothed, architecture, statistics), architecture, 96)
     batch = pairs(checkpoint, tuple(range(5, 96, 3)))
     parity = agree(run_padded(model, batch, 96).tolist(), reference.logits(batch).tolist())
