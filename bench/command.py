@@ -72,9 +72,15 @@ def _add_prepare(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         action="store_true",
         help="also convert the models for every engine, and let each score two pairs",
     )
+    parser.add_argument(
+        "--section",
+        action="append",
+        choices=SECTIONS,
+        help="with --models: only the shapes of these; may be repeated",
+    )
     _add_what(parser)
     _add_places(parser)
-    parser.set_defaults(run=prepare, plan="quick", section=None, budget=None, title=None)
+    parser.set_defaults(run=prepare, plan="quick", budget=None, title=None)
 
 
 def _add_report(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -59,6 +59,8 @@ class EngineSpec:
     settings: Mapping[str, Any] = field(default_factory=dict)
     same_model: bool = True
     """False for one that only runs a model of its own."""
+    of_families: bool = False
+    """Measured with the shapes of other families than DeBERTa."""
     core: bool = False
     """Measured in every workload; the others in a few."""
     starts_like: str = ""
@@ -121,8 +123,14 @@ SECOND_REFERENCE = "edge-rerank-fp32"
 """Where torch is not installed."""
 
 CATALOGUE: tuple[EngineSpec, ...] = (
-    _own(BASELINE, "edge-rerank", "native", core=True),
-    _own("edge-rerank-onnxruntime", "edge-rerank, engine onnxruntime", "onnxruntime", core=True),
+    _own(BASELINE, "edge-rerank", "native", core=True, of_families=True),
+    _own(
+        "edge-rerank-onnxruntime",
+        "edge-rerank, engine onnxruntime",
+        "onnxruntime",
+        core=True,
+        of_families=True,
+    ),
     _own(
         "edge-rerank-avx2",
         "edge-rerank, kernel avx2",
@@ -141,6 +149,7 @@ CATALOGUE: tuple[EngineSpec, ...] = (
         Batching(ARRIVAL, 32),
         ("torch", "transformers"),
         {"rows": 32},
+        of_families=True,
     ),
     EngineSpec(
         "sentence-transformers",
@@ -163,6 +172,7 @@ CATALOGUE: tuple[EngineSpec, ...] = (
         Batching(SORTED, 32),
         ("sentence-transformers", "optimum-onnx", "onnxruntime"),
         {"backend": "onnx", "file": "onnx/model_qint8_avx512_vnni.onnx"},
+        of_families=True,
     ),
     _onnx("optimum-fp32", "Optimum fp32", OPTIMUM_FP32, SORTED, 16),
     _onnx(
@@ -179,6 +189,7 @@ CATALOGUE: tuple[EngineSpec, ...] = (
         optimum_int8("avx512_vnni", per_channel=False),
         SORTED,
         16,
+        of_families=True,
         core=True,
     ),
     _onnx(
@@ -207,7 +218,7 @@ CATALOGUE: tuple[EngineSpec, ...] = (
     ),
     _openvino("openvino-fp32", "OpenVINO fp32", "fp32", "f32"),
     _openvino("openvino-bf16", "OpenVINO bf16", "bf16", "bf16", starts_like="openvino-fp32"),
-    _openvino("openvino-int8", "OpenVINO int8 (NNCF)", "int8", None, core=True),
+    _openvino("openvino-int8", "OpenVINO int8 (NNCF)", "int8", None, core=True, of_families=True),
     EngineSpec(
         "fastembed",
         "fastembed, Optimum's int8 as custom model",

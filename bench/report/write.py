@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..run.limits import work_of
+from ..run.plan import FAMILIES
 from ..run.results import FILE, ResultsError, read_results
 from . import plots, tables
 from .head import head
@@ -59,6 +60,7 @@ def _parts(record: Record, plots_there: set[str]) -> Iterator[str]:
     yield from _begin(record)
     yield from _growing(record, plots_there)
     yield from _inside(record)
+    yield from _families(record)
     yield from _other_shapes(record)
     yield from _appendix(record)
 
@@ -156,6 +158,26 @@ def _inside(record: Record) -> Iterator[str]:
         f"native engine does {digits(entry['multiply_adds'] / 1e9)} G of the former: of the last "
         "layer it computes what the head reads, and no more."
     )
+
+
+def _families(record: Record) -> Iterator[str]:
+    yield "## Other families"
+    sections = [name for name in FAMILIES if measured(record, name)]
+    if not sections:
+        yield _NONE
+        return
+    yield (
+        "Shapes of published rerankers, whose files could not be downloaded here: a heading says "
+        "what the weights are. Random ones lack the outliers of trained ones, and so say little "
+        "about accuracy. Errors are against transformers' logits of the same run."
+    )
+    for name in sections:
+        shape = record["shapes"][name]
+        yield f"### {name}: {shape['title']}"
+        for entry in measured(record, name):
+            yield f"{title(entry)}, {entry['threads']} threads."
+            show = tables.latency if entry["words"] else tables.throughput
+            yield show(record, entry)
 
 
 def _other_shapes(record: Record) -> Iterator[str]:

@@ -60,16 +60,21 @@ def work_of(shape: Mapping[str, Any], tokens: int, squares: int) -> Work:
 
     ``shape`` is an artifact's architecture, as its manifest has it.
 
-    Attention is four products a layer: queries with keys, both with the relative table, weights
-    with values; in each, every token with every token of its pair. The tables' own projections
-    do not depend on the pair and are left out, as is the head, which reads one token.
+    Attention is two products a layer, queries with keys and weights with values, and one more for
+    each relative term; in each, every token with every token of its pair, or, in a layer of local
+    attention, with those of its window at most. The tables' own projections do not depend on the
+    pair and are left out, as is the head, which reads one token.
     """
     hidden, layers = shape["hidden_size"], shape["layers"]
-    token = 4 * hidden**2 + 2 * hidden * shape["intermediate_size"]
+    feed_forward = 3 if shape.get("feed_forward", {}).get("kind") == "gated" else 2
+    token = 4 * hidden**2 + feed_forward * hidden * shape["intermediate_size"]
     products = 2 + len(_relative_terms(shape))
+    local = shape.get("local_attention") or {"layers": (), "reach": 0}
+    near = min(squares, tokens * (2 * local["reach"] + 1))
+    met = (layers - len(local["layers"])) * squares + len(local["layers"]) * near
     return Work(
         linear=layers * token * tokens,
-        attention=layers * products * shape["heads"] * shape["head_size"] * squares,
+        attention=products * shape["heads"] * shape["head_size"] * met,
     )
 
 

@@ -24,7 +24,7 @@ from ..peers.conversions import NOTHING, ConversionError
 from ..peers.environments import OWN, EnvironmentMissingError, Environments, Say
 from . import costs, sections
 from .limits import measure_peaks, memory_bytes
-from .plan import PLANS, SECTIONS, Plan
+from .plan import FAMILIES, PLANS, SECTIONS, Plan
 from .results import new_results, read_results, write_results
 from .sections import Run
 from .session import ProcessStarter
@@ -40,6 +40,7 @@ _FUNCTIONS: dict[str, Callable[[Run, Shape], None]] = {
     "stages": costs.stages,
     "base": sections.base,
     "builtin": sections.builtin,
+    **dict.fromkeys(FAMILIES, sections.family),
 }
 
 
@@ -103,6 +104,8 @@ def shape_of(section: str, options: argparse.Namespace, shapes: Shapes) -> Shape
         tokenizer = folder / "tokenizer.json"
     if section == "builtin":
         return shapes.builtin()
+    if section in FAMILIES:
+        return shapes.family(section)
     if section == "base":
         return shapes.random("base", tokenizer)
     if options.checkpoint is None:
@@ -162,7 +165,9 @@ def _installed_bytes(
 
 
 def specs_of(run: Run, section: str) -> Sequence[EngineSpec]:
-    """Return the engines that a section measures: the larger shape asks few, the built-in ours."""
+    """Return the engines that a section measures: few for other shapes, ours for the built-in."""
+    if section in FAMILIES:
+        return [spec for spec in run.specs if spec.of_families]
     if section == "base":
         return run.core
     if section == "builtin":

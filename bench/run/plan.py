@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from ..families import SHAPES
 from .workloads import WORDS, Workload
 
-SECTIONS = ("latency", "stream", "one-thread", "cold", "growth", "stages", "base", "builtin")
+FAMILIES = tuple(SHAPES)
+"""Sections of their own: a shape of another family each."""
+SECTIONS = (
+    *("latency", "stream", "one-thread", "cold", "growth", "stages", "base", "builtin"),
+    *FAMILIES,
+)
 
 
 def _rank(passages: int, length: str) -> Workload:
@@ -45,6 +51,8 @@ class Plan:
     least_main: int
     least_others: int
     """Rounds of ours and of the core engines, and of the others, that are made over the budget."""
+    family_streams: Mapping[str, Workload] = field(default_factory=dict)
+    """For shapes of other families, where it is not :attr:`stream`."""
     growth_others: tuple[str, ...] = ("transformers",)
     growth_few: tuple[int, ...] = (1, 10, 100, 20, 90)
     """Numbers of passages, and of words, at which those are measured."""
@@ -65,7 +73,7 @@ _MORE_LENGTHS = (4, 20, 45, 90, 130, 185, 270, 400)
 
 QUICK = Plan(
     "quick",
-    _budget(40, 30, 15, 30, 20, 5, 20, 10),
+    _budget(40, 30, 15, 30, 20, 5, 20, 10, 15, 30, 15, 15),
     for_all=(_rank(10, "passage"),),
     for_core=(_rank(50, "passage"),),
     one_thread=(_rank(10, "passage"),),
@@ -82,7 +90,7 @@ QUICK = Plan(
 )
 STANDARD = Plan(
     "standard",
-    _budget(260, 360, 95, 140, 310, 10, 90, 20),
+    _budget(260, 360, 95, 140, 310, 10, 90, 20, 100, 150, 80, 100),
     for_all=(_rank(10, "passage"), _rank(50, "passage")),
     for_core=CORE_CELLS,
     one_thread=(_rank(10, "passage"), _rank(50, "passage"), Workload(64, 0)),
@@ -95,10 +103,11 @@ STANDARD = Plan(
     most=30,
     least_main=5,
     least_others=3,
+    family_streams={"bge-base": Workload(32, 0)},
 )
 FULL = Plan(
     "full",
-    _budget(3600, 1800, 3600, 300, 900, 30, 1800, 120),
+    _budget(3600, 1800, 3600, 300, 900, 30, 1800, 120, 600, 900, 600, 600),
     for_all=EVERY_CELL,
     for_core=(),
     one_thread=(*EVERY_CELL, Workload(1024, 0)),

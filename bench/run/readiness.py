@@ -6,12 +6,13 @@ import argparse
 
 from ..peers.environments import Environments, Say
 from .measuring import convert, run_of, shape_of, specs_of
+from .plan import FAMILIES
 from .sections import Run
 from .shapes import Shape
 from .workloads import WORDS, Workload
 
 _SMALLEST = Workload(2, WORDS["passage"])
-_SECTIONS = ("stream", "base", "builtin")
+_SECTIONS = ("stream", "base", "builtin", *FAMILIES)
 """One of each shape."""
 
 
@@ -20,7 +21,7 @@ def make_ready(options: argparse.Namespace, environments: Environments, say: Say
     run, shapes = run_of(options, environments, say)
     run.results["engines"] = {spec.name: {} for spec in run.specs}
     missing = {}
-    for section in _SECTIONS:
+    for section in options.section or _SECTIONS:
         shape = shape_of(section, options, shapes)
         convert(run, shape, section)
         for name, why in try_engines(run, shape, section).items():

@@ -149,6 +149,20 @@ def base(run: Run, shape: Shape) -> None:
     _workloads(run, "base", shape, run.core, workloads, run.threads)
 
 
+def family(run: Run, shape: Shape) -> None:
+    """A shape of another family: one query's passages, and a stream with its accuracy.
+
+    Each workload has a half of the budget.
+    """
+    stream = run.plan.family_streams.get(shape.name, run.plan.stream)
+    specs = [spec for spec in run.specs if spec.of_families]
+    budget = run.plan.budget[shape.name] / 2
+    with run.session(shape, specs, run.threads) as session:
+        run.measure(shape.name, shape, session, Workload(10, WORDS["passage"]), budget, run.threads)
+        measured = run.measure(shape.name, shape, session, stream, budget, run.threads)
+    run.results["accuracy"][shape.name] = accuracy(measured[1], specs)
+
+
 def builtin(run: Run, shape: Shape) -> None:
     """The built-in model: our own engines."""
     workloads = (

@@ -14,6 +14,7 @@ from edge_rerank.artifact.builtin import builtin_model
 from edge_rerank.artifact.folder import load_artifact
 from edge_rerank.tokenizing.choose import PairTokenizer
 
+from ..families import SHAPES, write_family_checkpoint
 from ..peers.conversions import ARTIFACT_INT8, Conversion, ConversionError, Models
 from ..peers.environments import Environments, Say
 from ..random_checkpoint import XSMALL, write_random_checkpoint
@@ -103,6 +104,15 @@ class Shapes:
             (checkpoint / "tokenizer_config.json").write_text(json.dumps(_TOKENIZER), "utf-8")
         title = f"{name} shape, random weights"
         return self.of_checkpoint(name, checkpoint, trained=False, title=title)
+
+    def family(self, name: str) -> Shape:
+        """Return a shape of another family, making its checkpoint at first."""
+        checkpoint = self.cache / "models" / f"{name}-checkpoint"
+        if not (checkpoint / "tokenizer_config.json").is_file():
+            self.say(f"making {checkpoint.name}")
+            write_family_checkpoint(name, checkpoint, self.say)
+        family = SHAPES[name]
+        return self.of_checkpoint(name, checkpoint, trained=family.real, title=family.title)
 
     def builtin(self) -> Shape:
         """Return the built-in model."""

@@ -69,16 +69,20 @@ def openvino_fp32(source: Path, output: Path, settings: Settings) -> None:
     """OpenVINO's conversion of the torch module: it cannot run the If nodes of the ONNX file."""
     import openvino
     import torch
-    from transformers import DebertaV2ForSequenceClassification
+    from transformers import AutoModelForSequenceClassification
 
-    model = DebertaV2ForSequenceClassification.from_pretrained(source).eval()
+    from .batches import has_types
+
+    model = AutoModelForSequenceClassification.from_pretrained(source, dtype=torch.float32).eval()
     model.config.return_dict = False
     example = {
         "input_ids": torch.randint(5, 100, (2, 32)),
         "attention_mask": torch.ones(2, 32, dtype=torch.int64),
     }
-    shape = openvino.PartialShape([-1, -1])
-    converted = openvino.convert_model(model, example_input=example, input=[shape, shape])
+    if has_types(model.config):
+        example["token_type_ids"] = torch.zeros(2, 32, dtype=torch.int64)
+    shapes = [openvino.PartialShape([-1, -1])] * len(example)
+    converted = openvino.convert_model(model, example_input=example, input=shapes)
     openvino.save_model(converted, output / "model.xml", compress_to_fp16=False)
     _tokenizer(source, output)
 
@@ -89,7 +93,7 @@ def openvino_int8(source: Path, output: Path, settings: Settings) -> None:
     import openvino
     from tokenizers import Tokenizer
 
-    from .batches import MAX_LENGTH, padded
+    from .batches import MAX_LENGTH, pad_id, padded
 
     model = openvino.Core().read_model(source / "model.xml")
     # NNCF looks nodes up by names, which are not unique in a converted model.
@@ -99,8 +103,11 @@ def openvino_int8(source: Path, output: Path, settings: Settings) -> None:
     tokenizer.no_padding()
     tokenizer.enable_truncation(MAX_LENGTH)
     pairs = [(query, text) for query, text in settings["pairs"]]
-    encoded = [row.ids for row in tokenizer.encode_batch(pairs)]
-    samples = [list(padded(encoded[at : at + 4])) for at in range(0, len(encoded), 4)]
+    encoded, count = tokenizer.encode_batch(pairs), len(model.inputs)
+    samples = [
+        list(padded(encoded[at : at + 4], pad_id(source))[:count])
+        for at in range(0, len(encoded), 4)
+    ]
     quantised = nncf.quantize(
         model,
         nncf.Dataset(samples),

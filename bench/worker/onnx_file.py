@@ -23,8 +23,8 @@ def open_engine(settings: dict[str, Any]) -> BatchedModel:
     )
     known = {field.name for field in session.get_inputs()}
 
-    def run(ids: Any, mask: Any) -> Any:
-        feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": ids * 0}
+    def run(ids: Any, mask: Any, types: Any) -> Any:
+        feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
         return session.run(None, {name: array for name, array in feed.items() if name in known})[0]
 
     tokenizer = folder / "tokenizer.json"

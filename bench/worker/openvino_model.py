@@ -27,8 +27,10 @@ def open_engine(settings: dict[str, Any]) -> BatchedModel:
     if settings["precision"] not in (None, chosen):
         raise RuntimeError(f"asked for {settings['precision']}, and OpenVINO takes {chosen} here")
 
-    def run(ids: Any, mask: Any) -> Any:
-        return compiled([ids, mask])[0]
+    count = len(compiled.inputs)  # with or without token types
+
+    def run(*inputs: Any) -> Any:
+        return compiled(list(inputs[:count]))[0]
 
     tokenizer = folder / "tokenizer.json"
     return BatchedModel(tokenizer, run, order=settings["order"], rows=settings["rows"])

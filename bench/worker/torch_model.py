@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .batches import MAX_LENGTH, cut
+from .batches import MAX_LENGTH, cut, has_types
 
 DISTRIBUTIONS = ("torch", "transformers", "tokenizers")
 
@@ -24,6 +24,7 @@ class TorchModel:
             settings["model"], dtype=torch.float32
         )
         self._model = model.eval()
+        self._types = has_types(model.config)
         self._rows = settings["rows"]
 
     def score(self, pairs: list[tuple[str, str]]) -> list[float]:
@@ -37,7 +38,7 @@ class TorchModel:
                     padding=True,
                     truncation=True,
                     max_length=MAX_LENGTH,
-                    return_token_type_ids=False,
+                    return_token_type_ids=self._types,
                     return_tensors="pt",
                 )
                 logits += self._model(**features).logits.reshape(-1).tolist()

@@ -69,6 +69,35 @@ def test_operation_count() -> None:
     assert least_seconds(work, peak, "bf16") is None
 
 
+def test_operation_count_of_gated_layers_and_local_attention() -> None:
+    shape: dict[str, Any] = {**SHAPE, "positions": {"relative": None}, "layers": 3}
+    del shape["pos_att_type"]
+    shape |= {"feed_forward": {"kind": "gated"}, "local_attention": {"reach": 2, "layers": [1, 2]}}
+    work = work_of(shape, 10, 100)
+    assert work.linear == 3 * (4 * 8 * 8 + 3 * 8 * 16) * 10
+    assert work.attention == 2 * 8 * (100 + 2 * 10 * 5)
+    short = work_of(shape, 10, 20)  # shorter than the window
+    assert short.attention == 2 * 8 * 3 * 20
+    shape |= {"feed_forward": {"kind": "plain"}, "local_attention": None}
+    assert work_of(shape, 10, 100).linear == 3 * (4 * 8 * 8 + 2 * 8 * 16) * 10
+
+
+def test_shapes_of_other_families(tmp_path: Path) -> None:
+    found = record()
+    shape = {**found["shapes"]["xsmall"], "title": "shape of a model, random weights"}
+    found["shapes"]["bge-base"] = shape
+    found["accuracy"]["bge-base"] = found["accuracy"]["xsmall"]
+    more = {"shape": "bge-base", "failed": {"flashrank": "cannot convert it"}}
+    found["measurements"] += [measurement("bge-base", **more, words=words) for words in (60, 0)]
+    write_results(tmp_path, found)
+    render(tmp_path)
+    text = (tmp_path / "README.md").read_text("utf-8")
+    part = text.partition("### bge-base: shape of a model, random weights")[2]
+    part = part.partition("\n## ")[0]
+    assert part.count("| FlashRank | cannot run: cannot convert it |") == 2
+    assert "| 0.250 | 0.900 |" in part
+
+
 def test_the_report_of_a_fixed_record(tmp_path: Path) -> None:
     write_results(tmp_path, record())
     files = render(tmp_path)

@@ -24,7 +24,7 @@ from edge_rerank_bench.peers.conversions import ARTIFACT_INT8, Conversion, Model
 from edge_rerank_bench.peers.environments import Environments
 from edge_rerank_bench.run import costs, sections
 from edge_rerank_bench.run.measuring import drop_section, specs_of
-from edge_rerank_bench.run.plan import PLANS, QUICK, STANDARD
+from edge_rerank_bench.run.plan import FAMILIES, PLANS, QUICK, SECTIONS, STANDARD
 from edge_rerank_bench.run.readiness import try_engines
 from edge_rerank_bench.run.results import new_results
 from edge_rerank_bench.run.sections import Run, accuracy
@@ -162,7 +162,9 @@ def test_the_plans_agree_with_themselves() -> None:
         assert plan.cold_least <= plan.cold_starts
         assert plan.least_others <= plan.least_main <= plan.most
         assert {engine(name).core for name in plan.growth_others} <= {False}
-    assert sum(STANDARD.budget.values()) < 25 * 60
+        assert set(plan.budget) == set(SECTIONS)
+    assert sum(STANDARD.budget.values()) < 30 * 60
+    assert sum(STANDARD.budget[name] for name in FAMILIES) < 8 * 60
     assert STANDARD.growth_passages == (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 
@@ -174,6 +176,24 @@ def test_every_engine_is_tried(shape: Shape, texts: Texts) -> None:
     assert any(line.startswith("xsmall, edge-rerank: ") and "250 ms" in line for line in told)
     assert [spec.name for spec in specs_of(run, "base")] == ["edge-rerank", "optimum-int8"]
     assert [spec.name for spec in specs_of(run, "builtin")] == ["edge-rerank"]
+
+
+def test_a_shape_of_another_family(shape: Shape, texts: Texts) -> None:
+    names = ("edge-rerank", "transformers", "optimum-int8", "openvino-fp32")
+    starter = FakeStarter(dict.fromkeys(names, 0.1), {"optimum-int8": 1})
+    run = run_of(starter, texts, names)
+    assert [spec.name for spec in specs_of(run, "bge-base")] == list(names[:3])
+    assert {worker.name for worker in starter.workers} == set()
+    sections.family(run, replace(shape, name="bge-base"))
+    one_query, stream = run.results["measurements"]
+    assert {entry["section"] for entry in (one_query, stream)} == {"bge-base"}
+    assert (one_query["words"], stream["words"]) == (60, 0)
+    assert stream["failed"] == {"optimum-int8": "ended with -9: killed"}  # its row says why
+    assert set(stream["seconds"]) == {"edge-rerank", "transformers"}
+    found = run.results["accuracy"]["bge-base"]
+    assert (found["reference"], set(found["engines"])) == (
+        "transformers", {"edge-rerank", "transformers"},
+    )  # fmt: skip
 
 
 def test_growth_leaves_out_calls_that_take_too_long(shape: Shape, texts: Texts) -> None:

@@ -33,7 +33,7 @@ from edge_rerank_bench.peers.environments import (
 from edge_rerank_bench.run.process import PeerError, WorkerProcess
 from edge_rerank_bench.run.session import ProcessStarter
 from edge_rerank_bench.worker import CannotRunError
-from edge_rerank_bench.worker.batches import cut, padded
+from edge_rerank_bench.worker.batches import cut, has_types, pad_id, padded
 from edge_rerank_bench.worker.serve import Worker, answered, versions
 
 PAIRS = [["how do plants eat", "plants eat light"], ["how do plants eat", "steel bridge"]]
@@ -205,9 +205,21 @@ def test_installed_size_counts_dependencies(tmp_path: Path) -> None:
 def test_batches() -> None:
     assert list(cut([3, 9, 5], "arrival", 2)) == [[0, 1], [2]]
     assert list(cut([3, 9, 5], "sorted", 2)) == [[1, 2], [0]]
-    ids, mask = padded([[7, 8], [9]])
-    assert ids.tolist() == [[7, 8], [9, 0]]
-    assert mask.tolist() == [[1, 1], [1, 0]]
+    rows = [SimpleNamespace(ids=[7, 8], type_ids=[0, 1]), SimpleNamespace(ids=[9], type_ids=[1])]
+    ids, mask, types = (array.tolist() for array in padded(rows, 5))
+    assert (ids, mask, types) == ([[7, 8], [9, 5]], [[1, 1], [1, 0]], [[0, 1], [1, 0]])
+
+
+def test_what_a_configuration_says_of_a_models_inputs(tmp_path: Path) -> None:
+    assert pad_id(tmp_path) == 0
+    for config, expected in ({"pad_token_id": 1}, 1), ({}, 0), ({"pad_token_id": None}, 0):
+        (tmp_path / "config.json").write_text(json.dumps(config), "utf-8")
+        assert pad_id(tmp_path) == expected
+    for family, types, expected in (
+        ("bert", 2, True), ("bert", 1, False), ("xlm-roberta", 1, False), ("deberta-v2", 0, False),
+    ):  # fmt: skip
+        assert has_types(SimpleNamespace(model_type=family, type_vocab_size=types)) is expected
+    assert has_types(SimpleNamespace(model_type="modernbert")) is False
 
 
 def test_the_worker_refuses_what_it_does_not_know() -> None:
