@@ -1,4 +1,7 @@
-"""python -m edge_rerank_training: text to checkpoint in one command; `evaluate` measures one."""
+"""python -m edge_rerank_training: text to checkpoint in one command; `evaluate` measures one.
+
+`segments` trains the model that is to follow, which no engine knows yet.
+"""
 
 import argparse
 import json
@@ -20,6 +23,7 @@ from .batches import PairEncoder
 from .collection import beir_collection, held_out_collections
 from .errors import TrainingError
 from .evaluate import evaluate
+from .everyday import everyday_questions
 from .mining import mine_once
 from .paraphrase import paraphrases
 from .passages import Passage
@@ -27,13 +31,15 @@ from .precision import PRECISIONS, chosen_precision
 from .prepare import prepare
 from .queries import Query
 from .recover import recover_order
-from .scorers import ArtifactScorer, CheckpointScorer, Scorer
+from .scorers import ArtifactScorer, Scorer, checkpoint_scorer
+from .segment_run import train_segments
 from .teacher import embed_once
 from .train import Lists, Phase, Progress, train
 from .warm_start import warm_start, write_checkpoint
 
 LONGEST_PAIR = 320
 PARAPHRASES = 300
+ACTIONS = ("train", "segments", "evaluate")
 
 
 def say(text: str) -> None:
@@ -44,7 +50,7 @@ def say(text: str) -> None:
 def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m edge_rerank_training", description=__doc__)
-    parser.add_argument("action", nargs="?", choices=["train", "evaluate"], default="train")
+    parser.add_argument("action", nargs="?", choices=ACTIONS, default="train")
     parser.add_argument(
         "--output", type=Path, required=True, help="the checkpoint folder to write, or to evaluate"
     )
@@ -83,6 +89,18 @@ def arguments() -> argparse.Namespace:
         help="of the products in training (default auto: the faster one on this machine)",
     )
     parser.add_argument("--threads", type=int, default=2, help="processor threads (default 2)")
+    parser.add_argument(
+        "--share",
+        type=float,
+        default=1.0,
+        help="segments: the share of the documents that is trained on (default 1)",
+    )
+    parser.add_argument(
+        "--set-aside",
+        action="append",
+        default=[],
+        help="segments: a source that is measured and never trained on; may be given again",
+    )
     parser.add_argument(
         "--queries", type=int, default=100, help="evaluate: most held-out queries of a source"
     )
@@ -181,12 +199,12 @@ def evaluate_model(options: argparse.Namespace) -> None:
     collections = held_out_collections(
         passages, queries, of_passages, of_queries, options.queries, options.seed
     )
-    others = [paraphrases(options.work, options.seed, PARAPHRASES, say)]
+    others = [paraphrases(options.work, options.seed, PARAPHRASES, say), everyday_questions(say)]
     others += [beir_collection(folder, say) for folder in options.beir]
     if options.artifact:
         scorer: Scorer = ArtifactScorer(options.artifact, options.threads)
     else:
-        scorer = CheckpointScorer(options.output, options.device)
+        scorer = checkpoint_scorer(options.output, options.device)
     report = evaluate(scorer, collections, others, options.seed, say)
     target = options.report or options.output / "evaluation.json"
     target.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
@@ -199,7 +217,10 @@ def main() -> int:
     torch.set_num_threads(options.threads)
     options.work.mkdir(parents=True, exist_ok=True)
     try:
-        {"train": train_model, "evaluate": evaluate_model}[options.action](options)
+        if options.action == "segments":
+            train_segments(options, say)
+        else:
+            {"train": train_model, "evaluate": evaluate_model}[options.action](options)
     except (TrainingError, EdgeRerankError) as problem:
         print(f"edge_rerank_training: {problem}", file=sys.stderr)
         return 1

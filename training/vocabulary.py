@@ -43,7 +43,9 @@ def kept_ids(vocabulary: dict[str, int]) -> list[int]:
     ]
 
 
-def pruned_tokenizer(original: dict[str, Any], kept: list[int]) -> dict[str, Any]:
+def pruned_tokenizer(
+    original: dict[str, Any], kept: list[int], *, apart: bool = False
+) -> dict[str, Any]:
     """A tokenizer.json's content with the kept tokens renumbered, and with the pair template."""
     by_id = {old: token for token, old in vocabulary_of(original).items()}
     vocabulary = {by_id[old]: new for new, old in enumerate(kept)}
@@ -58,18 +60,23 @@ def pruned_tokenizer(original: dict[str, Any], kept: list[int]) -> dict[str, Any
         if entry["content"] in vocabulary
     ]
     pruned["truncation"] = pruned["padding"] = None
-    pruned["post_processor"] = pair_template(vocabulary)
+    pruned["post_processor"] = pair_template(vocabulary, apart)
     return pruned
 
 
-def pair_template(vocabulary: dict[str, int]) -> dict[str, Any]:
-    """[CLS] query [SEP] passage [SEP]. The type ids are the usual ones; this model ignores them."""
+def pair_template(vocabulary: dict[str, int], apart: bool = False) -> dict[str, Any]:
+    """[CLS] query [SEP] passage [SEP], where types are 0 for the query and 1 for the passage.
+
+    ``apart`` gives the passage a [CLS] of its own, for a model that reads each text by itself.
+    """
 
     def special(token: str, kind: int) -> dict[str, Any]:
         return {"SpecialToken": {"id": token, "type_id": kind}}
 
     first = [special("[CLS]", 0), {"Sequence": {"id": "A", "type_id": 0}}, special("[SEP]", 0)]
     second = [{"Sequence": {"id": "B", "type_id": 1}}, special("[SEP]", 1)]
+    if apart:
+        second = [special("[CLS]", 1), *second]
     tokens = {
         token: {"id": token, "ids": [vocabulary[token]], "tokens": [token]}
         for token in ("[CLS]", "[SEP]")

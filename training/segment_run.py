@@ -1,0 +1,188 @@
+"""The segment model from text to checkpoint: states, lists of three kinds, and the correction."""
+
+import argparse
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tokenizers import Tokenizer
+from transformers import BertModel
+
+from .batches import LONGEST_QUERY, PairEncoder
+from .correct import (
+    RUBBISH,
+    CorrectionProgress,
+    CorrectionRun,
+    StateLists,
+    train_correction,
+)
+from .mining import mine_once
+from .paraphrase import WORDNET
+from .parse import read_text
+from .passages import Passage, fraction
+from .precision import chosen_precision
+from .prepare import prepare
+from .queries import Query
+from .rephrase import (
+    LEAST_LIKENESS,
+    asked_definitions,
+    definition_lists,
+    rephrased_queries,
+    words_measured_with,
+)
+from .segments import SegmentReranker
+from .sources import files_of
+from .teacher import teacher_folder
+from .token_states import TextStates, text_states
+from .vocabulary import kept_ids, pruned_tokenizer, vocabulary_of
+from .wordnet import Thesaurus, read_thesaurus
+
+LONGEST_PASSAGE = 160
+"""Tokens of a passage in training; most passages have fewer."""
+SHARES = (0.45, 0.25, 0.3)
+"""Of the steps: mined lists, the same with the query in other words, definitions."""
+DEFINITIONS, TERMS, MEANINGS = 26_000, 9_000, 5_000
+
+Say = Callable[[str], None]
+
+
+def segment_model(seed: int) -> tuple[SegmentReranker, dict[str, Any]]:
+    """The teacher as a segment model, and the content of its tokenizer.json."""
+    folder = teacher_folder()
+    original = json.loads((folder / "tokenizer.json").read_text("utf-8"))
+    kept = kept_ids(vocabulary_of(original))
+    teacher = BertModel.from_pretrained(folder, add_pooling_layer=False)
+    model = SegmentReranker.begin(teacher, kept, seed)
+    return model, pruned_tokenizer(original, kept, apart=True)
+
+
+def trained_on(
+    passages: Sequence[Passage],
+    queries: Sequence[Query],
+    set_aside: Sequence[str],
+    share: float,
+    seed: int,
+) -> tuple[list[Passage], list[Query]]:
+    """A share of the documents that are neither held out nor of a source that is set aside."""
+    kept = [
+        index
+        for index, passage in enumerate(passages)
+        if not passage.held_out
+        and passage.source not in set_aside
+        and fraction(seed, "share", passage.source, passage.document) < share
+    ]
+    place = {old: new for new, old in enumerate(kept)}
+    asked = [
+        replace(
+            query,
+            passage=place[query.passage],
+            relevant=tuple(place[i] for i in query.relevant if i in place),
+        )
+        for query in queries
+        if query.passage in place
+    ]
+    return [passages[index] for index in kept], asked
+
+
+@dataclass(frozen=True)
+class StateMaker:
+    """Makes states of texts, and keeps them in the work folder under a name."""
+
+    model: SegmentReranker
+    encoder: PairEncoder
+    work: Path
+    precision: str
+    key: str
+    say: Say
+
+    def of(self, name: str, texts: Sequence[str], longest: int) -> TextStates:
+        """States of all texts."""
+        self.say(f"states of {len(texts)} texts: {name}")
+        file = self.work / f"states-{name}-{self.key}.npy"
+        return text_states(self.model, self.encoder, texts, longest, self.precision, self.say, file)
+
+
+def mined_lists(
+    maker: StateMaker, passages: list[Passage], queries: list[Query], seed: int
+) -> StateLists:
+    """Lists of mining.py over the passages of a source."""
+    of_passages = maker.of("passages", [p.text for p in passages], LONGEST_PASSAGE)
+    of_queries = maker.of("queries", [q.text for q in queries], LONGEST_QUERY)
+    file = maker.work / f"lists-{maker.key}.npz"
+    rows, owners, wanted = mine_once(
+        file, passages, queries, of_passages.means, of_queries.means, seed, maker.say
+    )
+    return StateLists(of_passages, of_queries, rows, owners, wanted, SHARES[0])
+
+
+def rephrased_lists(
+    maker: StateMaker, mined: StateLists, queries: list[Query], thesaurus: Thesaurus, seed: int
+) -> StateLists:
+    """The same lists, and the same teacher, for queries in other words of the same sense."""
+    texts = rephrased_queries([q.text for q in queries], thesaurus, seed, maker.say)
+    changed = np.array([new != q.text for new, q in zip(texts, queries, strict=True)])
+    states = maker.of("rephrased", texts, LONGEST_QUERY)
+    alike = np.einsum("nd,nd->n", states.means, mined.queries.means) > LEAST_LIKENESS
+    kept = (changed & alike)[mined.owners]
+    maker.say(f"{kept.sum()} lists with their query in other words")
+    return replace(
+        mined,
+        queries=states,
+        rows=mined.rows[kept],
+        owners=mined.owners[kept],
+        wanted=mined.wanted[kept],
+        share=SHARES[1],
+    )
+
+
+def lists_of_definitions(
+    maker: StateMaker, thesaurus: Thesaurus, share: float, seed: int
+) -> StateLists:
+    """Terms and meanings among WordNet's definitions."""
+    left_out = words_measured_with(maker.work, read_text(files_of(WORDNET, maker.work)[0]))
+    counts = [round(count * share) for count in (DEFINITIONS, TERMS, MEANINGS)]
+    found = asked_definitions(thesaurus, left_out, seed, *counts)
+    of_texts = maker.of("definitions", found.texts, LONGEST_PASSAGE)
+    of_queries = maker.of("asked", found.queries, LONGEST_QUERY)
+    rows, owners, wanted = definition_lists(found, of_texts.means, of_queries.means, seed)
+    return StateLists(of_texts, of_queries, rows, owners, wanted, SHARES[2])
+
+
+def train_segments(options: argparse.Namespace, say: Say) -> None:
+    """Text to checkpoint; what an earlier run finished is taken from the work folder."""
+    work, seed = options.work, options.seed
+    precision = chosen_precision(options.precision, options.device)
+    model, tokenizer = segment_model(seed)
+    model.to(options.device)
+    encoder = PairEncoder(Tokenizer.from_str(json.dumps(tokenizer)), LONGEST_PASSAGE)
+    passages, queries = trained_on(
+        *prepare(work, seed, say), options.set_aside, options.share, seed
+    )
+    maker = StateMaker(model, encoder, work, precision, f"{seed}-{options.share:g}", say)
+    thesaurus = read_thesaurus(work)
+    mined = mined_lists(maker, passages, queries, seed)
+    kinds = [
+        mined,
+        rephrased_lists(maker, mined, queries, thesaurus, seed),
+        lists_of_definitions(maker, thesaurus, options.share, seed),
+    ]
+    rubbish = maker.of("rubbish", RUBBISH, LONGEST_PASSAGE)
+
+    def save(progress: CorrectionProgress) -> None:
+        model.save(tokenizer, options.output)
+        recipe = {**vars(progress), "losses": progress.losses[::50], "seed": seed}
+        recipe |= {"lists": [len(kind.rows) for kind in kinds], "precision": precision}
+        recipe |= {"set_aside": options.set_aside, "share": options.share}
+        file = options.output / "training.json"
+        file.write_text(json.dumps(recipe, indent=1) + "\n", "utf-8")
+        say(f"saved {options.output.name} at step {progress.step}")
+
+    say(f"training on {sum(len(kind.rows) for kind in kinds)} lists")
+    run = CorrectionRun(
+        model, kinds, rubbish, options.rate, precision, seed,
+        work / f"state-segments-{maker.key}.pt",
+    )  # fmt: skip
+    train_correction(run, options.minutes, options.steps, save, say)

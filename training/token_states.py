@@ -1,0 +1,128 @@
+"""The encoder's token states of many texts, computed once: the layers below the correction rest.
+
+States are kept in float16, a text behind the other, in a file that is read where it lies: 5.5
+million tokens are 4 GB, more than a process should hold.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.lib.format import open_memmap
+from torch import Tensor
+
+from edge_rerank.files import whole_file
+
+from .batches import PairEncoder, by_length
+from .errors import TrainingError
+from .precision import products_in
+from .segments import Segment, SegmentReranker
+
+TOKENS_PER_BATCH = 4096
+REPORT_TEXTS = 5000
+
+
+@dataclass(frozen=True)
+class TextStates:
+    """ids[i]: of text i, special tokens included; its states are rows offsets[i] to offsets[i+1].
+
+    means [texts, h]: unit vectors, the bi-encoder's.
+    """
+
+    ids: list[list[int]]
+    offsets: np.ndarray
+    states: np.ndarray
+    means: np.ndarray
+
+
+def batch_of(texts: Sequence[tuple[TextStates, int]], device: str = "cpu") -> Segment:
+    """Some texts, of one collection or of several, padded to the longest."""
+    lengths = np.array([len(source.ids[text]) for source, text in texts])
+    longest, size = int(lengths.max()), texts[0][0].states.shape[1]
+    ids = np.zeros((len(texts), longest), dtype=np.int64)
+    states = np.zeros((len(texts), longest, size), dtype=np.float32)
+    for row, (source, text) in enumerate(texts):
+        ids[row, : lengths[row]] = source.ids[text]
+        begin, end = source.offsets[text], source.offsets[text + 1]
+        states[row, : lengths[row]] = source.states[begin:end]
+    mask = np.arange(longest)[None] < lengths[:, None]
+    on_device = [torch.from_numpy(array).to(device) for array in (ids, mask, states)]
+    return Segment(*on_device)
+
+
+def wrapped(encoder: PairEncoder, texts: Sequence[str], longest: int) -> list[list[int]]:
+    """``[CLS] text [SEP]`` of each text, at most longest ids."""
+    return [[encoder.start, *ids[: longest - 2], encoder.end] for ids in encoder.texts(list(texts))]
+
+
+def text_states(
+    model: SegmentReranker,
+    encoder: PairEncoder,
+    texts: Sequence[str],
+    longest: int,
+    precision: str,
+    say: Callable[[str], None],
+    file: Path | None = None,
+) -> TextStates:
+    """States of all texts; taken from ``file`` where an earlier run left them whole."""
+    ids = wrapped(encoder, texts, longest)
+    offsets = np.concatenate([[0], np.cumsum([len(own) for own in ids])])
+    shape = (int(offsets[-1]), int(model.encoder.config.hidden_size))
+    if file is None:
+        states = np.empty(shape, np.float16)
+        fill(model, encoder, ids, offsets, states, precision, say)
+    else:
+        if not file.exists():
+            write(model, encoder, ids, offsets, shape, precision, say, file)
+        states = np.load(file, mmap_mode="r")
+        if states.shape != shape:
+            raise TrainingError(
+                f"{file.name} has states of {len(states)} tokens, the texts have {shape[0]}: "
+                "remove it to renew it"
+            )
+    sums = np.add.reduceat(states, offsets[:-1], axis=0, dtype=np.float32)
+    return TextStates(ids, offsets, states, sums / np.linalg.norm(sums, axis=1, keepdims=True))
+
+
+def write(
+    model: SegmentReranker,
+    encoder: PairEncoder,
+    ids: list[list[int]],
+    offsets: np.ndarray,
+    shape: tuple[int, int],
+    precision: str,
+    say: Callable[[str], None],
+    file: Path,
+) -> None:
+    """Fill a file under another name, and give it its own when it is whole."""
+    with whole_file(file) as stream:
+        states = open_memmap(stream.name, mode="w+", dtype=np.float16, shape=shape)
+        fill(model, encoder, ids, offsets, states, precision, say)
+        states.flush()
+
+
+@torch.inference_mode()
+def fill(
+    model: SegmentReranker,
+    encoder: PairEncoder,
+    ids: list[list[int]],
+    offsets: np.ndarray,
+    states: np.ndarray,
+    precision: str,
+    say: Callable[[str], None],
+) -> None:
+    """Compute the states of all texts, those of about one length together."""
+    device = model.scale.device
+    done = 0
+    for group in by_length(ids, TOKENS_PER_BATCH):
+        batch: list[Tensor] = [t.to(device) for t in encoder.padded([ids[i] for i in group])]
+        with products_in(precision, str(device)):
+            found = model.segment(batch[0], batch[1].bool()).states
+        rows = found.float().cpu().numpy().astype(np.float16)
+        for row, text in enumerate(group):
+            states[offsets[text] : offsets[text + 1]] = rows[row, : len(ids[text])]
+        if done // REPORT_TEXTS != (done + len(group)) // REPORT_TEXTS:
+            say(f"states of {done + len(group)} of {len(ids)} texts")
+        done += len(group)
