@@ -19,8 +19,9 @@ from tests.support.environments import shared_packages
 from tests.support.tree import ROOT, copy_tree
 
 pytestmark = pytest.mark.build
-# A server runs until it is stopped, and its clients are Python of many packages.
-_RUN_ELSEWHERE = ("server.md",)  # by tests/server/test_docs.py
+# A server runs until it is stopped; its clients, and frameworks, are Python of many packages.
+# By tests/server/test_docs.py and tests/integrations/test_frameworks.py:
+_RUN_ELSEWHERE = ("server.md", "frameworks.md")
 _GUIDES = (path.name for path in sorted((ROOT / "docs").glob("*.md")))
 FOLLOWED = ("README.md", *(f"docs/{name}" for name in _GUIDES if name not in _RUN_ELSEWHERE))
 # Need the hub, an index, or a compiler of another test; or they are the tests themselves.
