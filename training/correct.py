@@ -28,13 +28,6 @@ UNMATCHED = 0.2
 """Share of the lists that are not told which words match, so that meaning is learned, too."""
 RUBBISH_SHARE = 0.15
 """Share of the lists whose off-topic passage is one of RUBBISH."""
-RUBBISH = (
-    "", ".", "...", "-", "N/A", "n/a", "null", "None", "TODO", "404", "Page not found",
-    "Loading...", "Click here", "Skip to content", "Sign in to continue", "All rights reserved.",
-    "Home | About | Contact", "Subscribe to our newsletter",
-    "Please enable JavaScript to view this page.",
-    "We use cookies to improve your experience. Accept all cookies.",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import numpy as np
 
 from .collection import Collection
 from .metrics import ndcg, summary
+from .rubbish import RUBBISH
 from .scorers import Scorer
 
 FUSION_CONSTANT = 60
@@ -104,6 +105,27 @@ def absolute_scores(
     }
 
 
+def rubbish_scores(
+    collections: Sequence[Collection], scorer: Scorer, say: Callable[[str], None]
+) -> dict[str, Any]:
+    """How held-out queries score RUBBISH, and how often some of it is above their answer."""
+    queries = [q for c in collections for q in c.queries]
+    answers = [c.passages[min(g)] for c in collections for g in c.grades]
+    count = len(queries)
+    own = [(i, i) for i in range(count)]
+    others = [(i, count + j) for i in range(count) for j in range(len(RUBBISH))]
+    logits = scorer.logits(queries, [*answers, *RUBBISH], np.array(own + others), say)
+    of_answers, of_rubbish = logits[:count], logits[count:].reshape(count, len(RUBBISH))
+    scores = 1 / (1 + np.exp(-of_rubbish))
+    return {
+        "highest": round(float(scores.max()), 4),
+        "above_0.5": round(float((scores > 0.5).mean()), 4),
+        "queries_with_rubbish_above_the_answer": round(
+            float((of_rubbish.max(axis=1) >= of_answers).mean()), 4
+        ),
+    }
+
+
 def evaluate(
     scorer: Scorer,
     collections: Sequence[Collection],
@@ -121,6 +143,7 @@ def evaluate(
             pooled[name] += values
     report["held_out"] = figures(pooled)
     report["absolute"] = absolute_scores(collections, scorer, seed, say)
+    report["rubbish"] = rubbish_scores(collections, scorer, say)
     for collection in others:
         report["collections"][collection.name] = evaluate_collection(collection, scorer, say)[
             "figures"

@@ -12,13 +12,7 @@ from tokenizers import Tokenizer
 from transformers import BertModel
 
 from .batches import LONGEST_QUERY, PairEncoder
-from .correct import (
-    RUBBISH,
-    CorrectionProgress,
-    CorrectionRun,
-    StateLists,
-    train_correction,
-)
+from .correct import CorrectionProgress, CorrectionRun, StateLists, train_correction
 from .mining import mine_once
 from .paraphrase import WORDNET
 from .parse import read_text
@@ -33,6 +27,7 @@ from .rephrase import (
     rephrased_queries,
     words_measured_with,
 )
+from .rubbish import RUBBISH
 from .segments import SegmentReranker
 from .sources import files_of
 from .teacher import teacher_folder

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from edge_rerank_training.collection import Collection, first_stage
-from edge_rerank_training.evaluate import evaluate_collection, fused
+from edge_rerank_training.evaluate import evaluate_collection, fused, rubbish_scores
 from edge_rerank_training.mining import Bm25
+from edge_rerank_training.rubbish import RUBBISH
 
 PASSAGES = [f"word{i} filler text about ships" for i in range(12)]
 
@@ -45,6 +46,31 @@ def test_an_oracle_gets_all_and_the_first_stage_what_it_found() -> None:
         1.0 - figures["bm25"]["mean"], abs=1e-3
     )
     assert figures["model_fused"]["queries"] == 2
+
+
+class ByLength:
+    """Scores a passage by its length alone: most rubbish is short."""
+
+    def logits(
+        self,
+        queries: Sequence[str],
+        passages: Sequence[str],
+        pairs: np.ndarray,
+        say: Callable[[str], None],
+    ) -> np.ndarray:
+        return np.array([len(passages[p]) - 40.0 for _, p in pairs], dtype=np.float32)
+
+
+def test_rubbish_above_an_answer_is_counted() -> None:
+    vectors, longest = np.eye(2, dtype=np.float32), max(map(len, RUBBISH))
+    passages, grades = ["x" * (longest + 1), "short"], [{0: 1}, {1: 1}]
+    candidates = np.array([[0, 1], [0, 1]])
+    toy = Collection("toy", passages, ["a", "b"], grades, vectors, vectors, candidates)
+    found = rubbish_scores([toy], ByLength(), lambda text: None)
+    assert found["queries_with_rubbish_above_the_answer"] == 0.5
+    above = sum(len(text) > 40 for text in RUBBISH)
+    assert found["above_0.5"] == pytest.approx(above / len(RUBBISH), abs=1e-3)
+    assert found["highest"] == pytest.approx(1.0, abs=1e-3)
 
 
 def test_shares_of_the_best_score() -> None:
