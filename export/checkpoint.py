@@ -64,9 +64,11 @@ class Checkpoint:
 
     def sha256(self) -> str:
         """Return one SHA-256 for all weight files, in the order of their names."""
-        if len(self.weight_files) == 1:
-            return sha256_file(self.weight_files[0])
-        digests = "".join(sha256_file(path) for path in self.weight_files)
+        modules = self.layout.modules
+        files = (*self.weight_files, *(modules.files if modules else ()))
+        if len(files) == 1:
+            return sha256_file(files[0])
+        digests = "".join(sha256_file(path) for path in files)
         return hashlib.sha256(digests.encode("ascii")).hexdigest()
 
 
@@ -96,7 +98,13 @@ def open_checkpoint(
             "checkpoints open no other; rename the folder, or give a link to it"
         )
     config = read_config(folder)
-    layout = read_layout(config, str(folder / "config.json"), relevant_label=relevant_label)
+    scoring = read_scoring(folder, config)
+    layout = read_layout(
+        config,
+        str(folder / "config.json"),
+        relevant_label=relevant_label,
+        modules=scoring.modules,
+    )
     files = weight_files(folder)
     check_tokenizer_files(folder)
     return Checkpoint(
@@ -107,7 +115,7 @@ def open_checkpoint(
         layout=layout,
         weight_files=files,
         license=_stated_license(folder / "README.md"),
-        scoring=read_scoring(folder, config),
+        scoring=scoring,
     )
 
 

@@ -6,12 +6,14 @@ from pathlib import Path
 
 from .checkpoint import Checkpoint, open_checkpoint
 from .errors import CheckpointError
+from .modules import FILES as MODULE_FILES
 from .scoring import FILES as SCORING_FILES
 from .source import COMMIT
 from .tokenizer import FILES as TOKENIZER_FILES
 from .weights import FILES as WEIGHT_FILES
 
 _WANTED = ["config.json", "README.md", *TOKENIZER_FILES, *SCORING_FILES, *WEIGHT_FILES]
+_WANTED += MODULE_FILES
 _WHOLE = ("config.json", "*.safetensors", "tokenizer.json")
 _ATTEMPTS = 4
 """A connection that breaks is made anew, and goes on where the last one ended."""

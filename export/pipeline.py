@@ -29,7 +29,7 @@ from .progress import Report, Stages
 from .scoring import Scoring
 from .source import fetch_checkpoint
 from .tokenizer import tokenizer_file
-from .weights import read_weights
+from .weights import read_weights, within
 
 if TYPE_CHECKING:
     import numpy as np
@@ -215,6 +215,9 @@ class _Export:
 
         with self.stages.stage("computing what depends on weights alone"):
             weights = read_weights(self.checkpoint.weight_files)
+            if modules := self.checkpoint.layout.modules:
+                weights = within(self.checkpoint.layout.names.encoder, weights)
+                weights |= modules.weights()
             return collect_parameters(weights, self.checkpoint.layout, self.max_length)
 
     def _write_fp32(self, graph: Path, tensors: Tensors, folder: Path) -> None:

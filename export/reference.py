@@ -45,11 +45,16 @@ class TorchReference:
             raise CheckpointError(
                 f"{checkpoint.folder}: transformers cannot load it: {error}"
             ) from error
-        if missing := sorted(found["missing_keys"]):
+        unread = ("pooler.",) if layout.modules else ()  # the modules stand in for it
+        if missing := sorted(key for key in found["missing_keys"] if not key.startswith(unread)):
             raise CheckpointError(
                 f"{checkpoint.folder}: transformers does not find the weight {missing[0]}, and "
                 "would take random numbers"
             )
+        if layout.modules:
+            from .modules_reference import ModulesModel
+
+            model = ModulesModel(model, layout, layout.modules)
         self.model: Any = model
         self.model.eval()
         self._names = layout.names

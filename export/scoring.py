@@ -16,9 +16,10 @@ from typing import Any
 from edge_rerank.results import ACTIVATIONS
 
 from .errors import CheckpointError, ExportError
+from .modules import FILE as _MODULES
+from .modules import HeadModules, read_modules
 
 _MODEL = "config_sentence_transformers.json"
-_MODULES = "modules.json"
 _TEXTS = tuple(
     f"sentence_{kind}_config.json"
     for kind in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
@@ -39,6 +40,12 @@ _ONE_VALUE = {
     "modality_config": {"text": {"method": "forward", "method_output_name": "logits"}},
     "module_output_name": "scores",
 }
+_OF_MODULES = {
+    "transformer_task": "feature-extraction",
+    "modality_config": {"text": {"method": "forward", "method_output_name": "last_hidden_state"}},
+    "module_output_name": "token_embeddings",
+}
+"""The same, where modules follow the transformer."""
 _MODEL_ARGUMENTS = ("model_args", "model_kwargs")
 _HOW_IT_IS_COMPUTED = (
     *("torch_dtype", "dtype", "attn_implementation", "device_map"),
@@ -60,6 +67,8 @@ class Scoring:
     """Name of the one that CrossEncoder puts before each query."""
     note: str | None = None
     """What of the folder was left alone, where the user may think otherwise."""
+    modules: HeadModules | None = None
+    """The head, where it is not the transformer's own."""
 
     def prompt(self, chosen: str | None) -> str:
         """Return what is put before each query: the prompt that was chosen, or the default one.
@@ -111,9 +120,9 @@ def read_scoring(folder: Path, config: Mapping[str, Any]) -> Scoring:
 
     Raises CheckpointError for whatever changes scores in a way that cannot be kept.
     """
-    model, note = _read(folder / _MODEL), None
+    model, note, modules = _read(folder / _MODEL), None, None
     if model.get("model_type") == "CrossEncoder" and (folder / _MODULES).is_file():
-        _check_modules(folder / _MODULES)
+        modules = read_modules(folder)
     else:
         note = _left_alone(model)
         model = {}
@@ -122,10 +131,11 @@ def read_scoring(folder: Path, config: Mapping[str, Any]) -> Scoring:
     texts = next((name for name in _TEXTS if (folder / name).is_file()), _TEXTS[0])
     return Scoring(
         stated=dict(_stated(folder, model, config)),
-        max_length=_check_texts(folder / texts, _read(folder / texts)),
+        max_length=_check_texts(folder / texts, _read(folder / texts), modules),
         prompts={name: prompt for name, prompt in prompts.items() if prompt},
         default_prompt=_default_prompt(folder / _MODEL, model, prompts),
         note=note,
+        modules=modules,
     )
 
 
@@ -192,20 +202,10 @@ def _default_prompt(path: Path, model: Mapping[str, Any], prompts: Mapping[str, 
     return str(name) if prompts[name] else None
 
 
-def _check_modules(path: Path) -> None:
-    modules = _read(path, list)
-    kinds = [str(part.get("type") if isinstance(part, dict) else part) for part in modules]
-    if any(kind.rpartition(".")[2] != "Transformer" for kind in kinds) or len(kinds) > 1:
-        raise CheckpointError(
-            f"{path}: the model consists of {', '.join(kinds)}; edge-rerank exports a Transformer "
-            "with a classification head of its own, and nothing behind it"
-        )
-
-
-def _check_texts(path: Path, texts: Mapping[str, Any]) -> int | None:
+def _check_texts(path: Path, texts: Mapping[str, Any], modules: HeadModules | None) -> int | None:
     """Check how texts are tokenised; return the most tokens, where that is stated."""
     members = dict(texts)
-    for name, expected in _ONE_VALUE.items():
+    for name, expected in (_OF_MODULES if modules else _ONE_VALUE).items():
         if members.pop(name, expected) not in (expected, None):
             _refuse(path, name, texts[name], f"known is {expected!r}")
     for name in _MODEL_ARGUMENTS:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +70,14 @@ def read_weights(files: Collection[Path]) -> dict[str, NDArray[np.float32]]:
                     raise CheckpointError(f"{path}: {key} holds values that are not finite")
                 weights[_name_of_today(key)] = array
     return weights
+
+
+def within(
+    encoder: str, weights: Mapping[str, NDArray[np.float32]]
+) -> dict[str, NDArray[np.float32]]:
+    """Return the weights of an encoder under the names that they have in a whole model."""
+    whole = any(name.startswith(encoder) for name in weights)
+    return {name if whole else encoder + name: weight for name, weight in weights.items()}
 
 
 def why_missing(key: str, names: Collection[str], known: TensorNames) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..config import Config
 from ..errors import CheckpointError
+from ..modules import FILE, HeadModules
 from ..two_logits import relevant_output
 from .bert import BERT
 from .deberta_v2 import DEBERTA_V2
@@ -17,35 +18,68 @@ from .roberta import ROBERTA, XLM_ROBERTA
 
 FAMILIES: tuple[Family, ...] = (DEBERTA_V2, BERT, ROBERTA, XLM_ROBERTA, MODERNBERT)
 
+_ONE_LOGIT = Config({"num_labels": 1}, FILE)
+
 __all__ = ["FAMILIES", "Family", "Layout", "read_layout"]
 
 
 def read_layout(
-    members: Mapping[str, Any], where: str, *, relevant_label: str | None = None
+    members: Mapping[str, Any],
+    where: str,
+    *,
+    relevant_label: str | None = None,
+    modules: HeadModules | None = None,
 ) -> Layout:
     """Describe the checkpoint whose ``config.json`` has these members; ``where`` names it.
 
-    ``relevant_label`` says which of two logits means relevant.
+    ``relevant_label`` says which of two logits means relevant; ``modules`` are the head, where the
+    model has none of its own.
 
     Raises CheckpointError for another family, a head that does not give one logit, and any
     setting that is not known.
     """
     config = Config(members, where)
-    family = _family(config)
-    relevant = relevant_output(config, relevant_label)
+    family = _family(config, encoder=modules is not None)
+    relevant = relevant_output(config if modules is None else _ONE_LOGIT, relevant_label)
     if config.members.get("quantization_config"):
         raise CheckpointError(
             f"{where}: has a quantization_config: the checkpoint is quantised already; export the "
             "one that it was made from"
         )
     layout = family.read(config)
+    if modules is not None:
+        layout = _with_modules(layout, modules, where)
     return layout if relevant is None else replace(layout, relevant=relevant)
 
 
-def _family(config: Config) -> Family:
+def _with_modules(layout: Layout, modules: HeadModules, where: str) -> Layout:
+    """Put the modules in the place of the model's own head."""
+    hidden = layout.architecture.hidden_size
+    if modules.inputs != hidden:
+        raise CheckpointError(
+            f"{where}: hidden_size is {hidden}, and the modules' Pooling is {modules.inputs} wide"
+        )
+    own = {name for name in layout.names.unbiased if not name.startswith("head.")}
+    return replace(
+        layout,
+        architecture=replace(layout.architecture, head=modules.head),
+        names=replace(
+            layout.names,
+            head=modules.sources,
+            classifier=modules.classifier,
+            unbiased=modules.unbiased | own,
+        ),
+        model_class=layout.model_class.replace("ForSequenceClassification", "Model"),
+        modules=modules,
+        own_graph=True,
+    )
+
+
+def _family(config: Config, *, encoder: bool) -> Family:
+    """Find the family of a cross-encoder, or of an encoder whose head is not its own."""
     kind, names = config.members.get("model_type"), config.members.get("architectures") or []
     for family in FAMILIES:
-        if family.name == kind and (not names or family.model_class in names):
+        if family.name == kind and (encoder or not names or family.model_class in names):
             return family
     known = "; ".join(
         f"{family.model_class} (model_type {family.name!r}: {family.title} cross-encoders)"

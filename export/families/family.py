@@ -9,6 +9,7 @@ from typing import Any
 from edge_rerank.artifact.architecture import Architecture
 
 from ..config import Config
+from ..modules import HeadModules
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,8 @@ class Layout:
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Members of the configuration that transformers is to take instead of the file's own, which
     may say the same in the words of another release."""
+    modules: HeadModules | None = None
+    """The head, where it is not the transformer's own; ``model_class`` is then an encoder's."""
     own_graph: bool = False
     """Whether the fp32 graph is written here: Optimum's would take memory by the square of the
     length."""

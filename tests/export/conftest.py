@@ -46,6 +46,21 @@ _BERT: dict[str, Any] = {
 # One row of positions is the padding's.
 _ROBERTA = _BERT | {"max_position_embeddings": 97, "type_vocab_size": 1}
 
+MODERNBERT: dict[str, Any] = {
+    "model_type": "modernbert",
+    "vocab_size": VOCABULARY,
+    "hidden_size": 64,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 2,
+    "intermediate_size": 96,
+    "max_position_embeddings": 320,
+    "pad_token_id": 0,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+    "cls_token_id": 1,
+    "sep_token_id": 2,
+}
+
 VARIANTS: dict[str, dict[str, Any]] = {
     "xsmall-like": {},
     "wide-heads": {"num_attention_heads": 2},
@@ -73,6 +88,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "bert-heads-of-16": _BERT | {"num_attention_heads": 4, "hidden_act": "relu"},
     "bert-gelu-new": _BERT | {"hidden_act": "gelu_new", "layer_norm_eps": 1e-5},
     "roberta": _ROBERTA | {"model_type": "roberta"},
+    "modernbert": MODERNBERT | {"local_attention": 16, "num_hidden_layers": 3},
+    "modernbert-mean": MODERNBERT | {"classifier_pooling": "mean", "num_hidden_layers": 2},
     "xlm-roberta": _ROBERTA | {"model_type": "xlm-roberta", "layer_norm_eps": 1e-5},
 }
 

@@ -148,8 +148,8 @@ REFUSED: list[tuple[str, Any, str]] = [
     (TEXTS, {"processing_kwargs": {"text": {"max_length": 9}}}, "processing_kwargs is"),
     (TEXTS, {"config_args": {"num_labels": 1}}, "config_args is"),
     (TEXTS, {"model_args": {"scale": 2}}, "scale is 2; edge-rerank does not know it"),
-    ("modules.json", [{"type": "a.Transformer"}, {"type": "a.Dense"}], "a.Transformer, a.Dense"),
-    ("modules.json", [{"type": "a.CLIPModel"}], "consists of a.CLIPModel"),
+    ("modules.json", [{"type": "a.Transformer"}, {"type": "a.Dense"}], "a module is .a.Transf"),
+    ("modules.json", [{"type": "a.CLIPModel"}], "a module is .a.CLIPModel.; known are Trans"),
     (MODEL, [], "holds list, expected dict"),
 ]
 
