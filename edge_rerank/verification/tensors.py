@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from edge_rerank.artifact.architecture import Architecture, DenseStep
 from edge_rerank.artifact.fields import parse_json
 from edge_rerank.artifact.folder import Artifact
 from edge_rerank.artifact.manifest import Manifest
@@ -61,14 +62,32 @@ def _expected(manifest: Manifest) -> _Shapes:
     shapes: _Shapes = {"embeddings.word.weight": (kind, model.vocab_size, embedding)}
     for layer in range(model.layers):
         shapes[f"layers.{layer}.attention.query.weight"] = (kind, hidden, hidden)
-        shapes[f"layers.{layer}.ffn.up.weight"] = (kind, hidden, model.intermediate_size)
+        shapes[f"layers.{layer}.ffn.up.weight"] = (kind, hidden, model.inner_size)
     if model.relative_terms:
         shapes["relative.bucket"] = ("I32", 2 * manifest.max_length)
     if absolute := model.positions.absolute:
         shapes["embeddings.position.weight"] = ("F32", absolute, embedding)
     if model.token_types:
         shapes["embeddings.type.weight"] = ("F32", model.token_types, embedding)
+    if rotary := model.positions.rotary:
+        shapes["rotary.frequencies"] = ("F32", model.head_size // 2)
+        if rotary.local_base is not None:
+            shapes["rotary.local.frequencies"] = ("F32", model.head_size // 2)
+    if model.head.kind == "steps":
+        shapes |= _of_steps(model, kind)
     return shapes
+
+
+def _of_steps(model: Architecture, kind: str) -> _Shapes:
+    shapes: _Shapes = {}
+    width = model.hidden_size
+    for number, step in enumerate(model.head.steps):
+        if isinstance(step, DenseStep):
+            shapes[f"head.{number}.weight"] = (kind, step.outputs, width)
+            width = step.outputs
+        else:
+            shapes[f"head.{number}.weight"] = ("F32", width)
+    return shapes | {"classifier.weight": ("F32", 1, width)}
 
 
 def _shown(shape: tuple[object, ...]) -> str:
