@@ -23,9 +23,7 @@ LISTS_PER_STEP = 16
 GROUPS = 4
 SAVE_SECONDS = 240
 REPORT_STEPS = 50
-LABEL_WEIGHT = 0.5
-UNMATCHED = 0.2
-"""Share of the lists that are not told which words match, so that meaning is learned, too."""
+LABEL_WEIGHT = 0.7
 RUBBISH_SHARE = 0.15
 """Share of the lists whose off-topic passage is one of RUBBISH."""
 
@@ -70,7 +68,7 @@ def batch_logits(
     chosen: np.ndarray,
     rng: np.random.Generator,
 ) -> Tensor:
-    """Logits [lists, size] of some rows, with rubbish and hidden matches as the shares say."""
+    """Logits [lists, size] of some rows, with as much rubbish as its share says."""
     size = lists.rows.shape[1]
     pairs = [(lists.owners[row], passage) for row in chosen for passage in lists.rows[row]]
     sources = [lists.passages] * len(pairs)
@@ -78,7 +76,6 @@ def batch_logits(
         last = place * size + size - 1
         sources[last] = rubbish
         pairs[last] = (pairs[last][0], rng.integers(len(rubbish.ids)))
-    told = np.repeat(rng.random(len(chosen)) >= UNMATCHED, size)
     lengths = [source.ids[text] for source, (_, text) in zip(sources, pairs, strict=True)]
     groups = even_groups(lengths, GROUPS)
     device = str(model.scale.device)
@@ -86,8 +83,7 @@ def batch_logits(
     for group in groups:
         query = batch_of([(lists.queries, pairs[i][0]) for i in group], device)
         passage = batch_of([(sources[i], pairs[i][1]) for i in group], device)
-        shown = torch.from_numpy(told[group]).to(device)
-        parts.append(model(query, passage, shown))
+        parts.append(model(query, passage))
     order = torch.tensor([i for group in groups for i in group])
     return torch.cat(parts)[order.argsort()].view(len(chosen), size)
 

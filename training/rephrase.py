@@ -117,8 +117,15 @@ def definition_lists(
         others = [at for at in drawn if at not in {*hard, *answers}]
         rows.append([answer, *hard, *others[: LIST_SIZE - 1 - len(hard)]])
     lists, owners = np.array(rows), np.arange(len(rows))
-    wanted = np.einsum("nd,nkd->nk", of_queries, of_texts[lists]).astype(np.float32)
-    return lists, owners, wanted
+    return lists, owners, list_cosines(of_queries, of_texts, owners, lists)
+
+
+def list_cosines(
+    of_queries: np.ndarray, of_texts: np.ndarray, owners: np.ndarray, rows: np.ndarray
+) -> np.ndarray:
+    """The cosine of each list's query and its texts, of unit vectors; [lists, size]."""
+    found = [of_texts[row] @ of_queries[owner] for row, owner in zip(rows, owners, strict=True)]
+    return np.array(found, dtype=np.float32)
 
 
 def hard_ones(

@@ -21,7 +21,6 @@ from transformers import BertConfig, BertModel
 from edge_rerank.files import whole_file
 
 from .errors import TrainingError
-from .vocabulary import SPECIAL
 
 # The bi-encoder's authors trained its cosines with a scale of 20; at 0.35 a pair is undecided.
 COSINE_SCALE, COSINE_MIDDLE = 20.0, 0.35
@@ -45,13 +44,6 @@ class Segment:
         return (self.states * weights).sum(1) / weights.sum(1)
 
 
-def matched(query: Segment, passage: Segment) -> Tensor:
-    """1 for each query token that the passage holds as well, special tokens aside; else 0."""
-    same = query.ids[:, :, None] == passage.ids[:, None, :]
-    found = (same & passage.mask[:, None, :]).any(-1)
-    return (found & (query.ids >= len(SPECIAL))).float()
-
-
 class Correction(nn.Module):
     """What is added to the scaled cosine; zero before training."""
 
@@ -63,7 +55,6 @@ class Correction(nn.Module):
         self.output, self.attention_norm = nn.Linear(hidden, hidden), nn.LayerNorm(hidden)
         self.up = nn.Linear(hidden, config.intermediate_size)
         self.down, self.norm = nn.Linear(config.intermediate_size, hidden), nn.LayerNorm(hidden)
-        self.match = nn.Parameter(torch.randn(hidden) * 0.3)
         self.pooler, self.classifier = nn.Linear(hidden, hidden), nn.Linear(hidden, 1)
         for parameter in self.classifier.parameters():
             nn.init.zeros_(parameter)
@@ -87,12 +78,9 @@ class Correction(nn.Module):
         for target, source in copies.items():
             target.load_state_dict(source.state_dict())
 
-    def forward(self, query: Segment, passage: Segment, told: Tensor | None = None) -> Tensor:
-        """One number a pair, [pairs]; ``told`` says for which pairs matches are looked at."""
-        matches = matched(query, passage)
-        if told is not None:
-            matches = matches * told[:, None]
-        rows = query.states + matches[..., None] * self.match
+    def forward(self, query: Segment, passage: Segment) -> Tensor:
+        """One number a pair, [pairs]."""
+        rows = query.states
         context = functional.scaled_dot_product_attention(
             self._by_head(self.query(rows)),
             self._by_head(self.key(passage.states)),
@@ -140,10 +128,10 @@ class SegmentReranker(nn.Module):
         hidden = self.encoder(input_ids=ids, attention_mask=mask.long()).last_hidden_state
         return Segment(ids, mask, hidden)
 
-    def forward(self, query: Segment, passage: Segment, told: Tensor | None = None) -> Tensor:
+    def forward(self, query: Segment, passage: Segment) -> Tensor:
         """Logits [pairs]: the scaled cosine, and its correction."""
         cosine = functional.cosine_similarity(query.mean(), passage.mean())
-        corrected: Tensor = self.scale * cosine + self.bias + self.correction(query, passage, told)
+        corrected: Tensor = self.scale * cosine + self.bias + self.correction(query, passage)
         return corrected
 
     def save(self, tokenizer: dict[str, Any], folder: Path) -> None:
