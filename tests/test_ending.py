@@ -15,6 +15,7 @@ import pytest
 from edge_rerank import (
     CancelledError,
     CancelToken,
+    ClosedError,
     EdgeRerankError,
     InputError,
     Reranker,
@@ -102,6 +103,39 @@ def test_a_short_call_is_done_beside_a_long_one(reranker: Reranker) -> None:
         assert not long.done()
         token.cancel()
         assert isinstance(long.exception(), CancelledError)
+
+
+@pytest.mark.parametrize("engine", ["native", "onnxruntime"])
+def test_calling_cancelling_and_closing_at_once(engine: Any) -> None:
+    """Whatever happens to a call, it comes back: with its ranking, or with the end that it had."""
+    opened = Reranker.load(engine=engine, threads=2, self_check=False)
+    documents = ["light", "steel", LONG]
+    expected = opened.rank(QUERY, documents)
+    tokens = [CancelToken() for _ in range(6)]
+
+    def use(number: int) -> set[type]:
+        seen: set[type] = set()
+        for turn in range(1000):
+            timeout = 0.002 if turn % 4 == number % 4 else None
+            try:
+                found = opened.rank(QUERY, documents, timeout=timeout, cancel=tokens[number])
+                assert found == expected
+                seen.add(list)
+            except ClosedError:
+                return seen | {ClosedError}
+            except (CancelledError, TimedOutError) as error:
+                seen.add(type(error))
+                tokens[number] = CancelToken()
+        return seen
+
+    with ThreadPoolExecutor(len(tokens)) as pool:
+        running = [pool.submit(use, number) for number in range(len(tokens))]
+        for turn in range(12):
+            time.sleep(0.05)
+            tokens[turn % len(tokens)].cancel()
+        opened.close()
+        seen = set().union(*(future.result(60) for future in running))
+    assert seen >= {list, TimedOutError, ClosedError}
 
 
 @pytest.mark.parametrize("value", ["1", float("nan"), True, [], "x"])

@@ -17,7 +17,8 @@ from tests.native.conftest import missing
 from tests.support.made_tokenizers import deberta
 from tests.support.trained_tokenizers import CONTENTS, write_content
 
-DRIVERS = [Path(__file__).with_name(name) for name in ("driver.cpp", "tokenizer_driver.cpp")]
+NAMES = ("driver.cpp", "tokenizer_driver.cpp", "turns_driver.cpp")
+DRIVERS = [Path(__file__).with_name(name) for name in NAMES]
 
 
 @pytest.mark.build
@@ -29,10 +30,11 @@ def test_the_engine_runs_clean(
         pytest.skip("sanitizers are set up for Linux alone")
     if not (shutil.which("clang++") or shutil.which("g++")):
         missing("sanitizers need clang++ or g++ on the PATH")
-    library, engines, tokenizers = build_checked(sanitizers, DRIVERS, tmp_path)
+    library, engines, tokenizers, turns = build_checked(sanitizers, DRIVERS, tmp_path)
     assert library.name == host.library
     tiny = [write_artifact(tmp_path / name, shape) for name, shape in TINY.items()]
     run_clean(engines, [builtin.path, *tiny])
+    run_clean(turns, tiny[:2])
     known = [deberta(tmp_path / "unigram.json"), tmp_path / "wordpiece.json"]
     word_tokenizer().save(str(known[1]))
     known += [write_content(tmp_path / f"{name}.json", make()) for name, make in CONTENTS.items()]
