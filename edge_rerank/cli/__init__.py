@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 from edge_rerank import __version__
-from edge_rerank.cli import bench, compare, export, info, rank, score, serve, verify
+from edge_rerank.cli import bench, bundle, compare, export, info, rank, score, serve, verify
 from edge_rerank.cli.failures import EXIT_CODES, EXIT_USAGE, in_options, report
 from edge_rerank.cli.parser import CommandParser, as_utf8
 from edge_rerank.cli.signals import ended_by_signals
@@ -32,6 +32,7 @@ examples:
   edge-rerank bench ./my-model
   edge-rerank compare --collection ./scifact --model mini --model ./my-model
   edge-rerank serve --model ./my-model
+  edge-rerank bundle --model ./my-model --output kit.tar
 
 {EXIT_CODES}
 
@@ -121,6 +122,7 @@ def build_parser(*, exporting: bool = True) -> tuple[CommandParser, dict[str, Co
     bench.add_command(commands)
     compare.add_command(commands)
     serve.add_command(commands)
+    bundle.add_command(commands)
     return parser, dict(commands.choices)
 
 

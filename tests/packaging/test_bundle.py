@@ -1,0 +1,119 @@
+"""A kit, made by a normal installation, and installed without a network and without a HOME."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from edge_rerank.artifact.builtin import builtin_model
+from tests.native.conftest import missing
+from tests.packaging.conftest import Install
+
+pytestmark = pytest.mark.build
+
+
+@pytest.fixture(scope="module")
+def key(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a new SSH key."""
+    if shutil.which("ssh-keygen") is None:
+        missing("ssh-keygen is not installed")
+    path = tmp_path_factory.mktemp("key") / "key"
+    command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "maker", "-f", str(path)]
+    subprocess.run(command, check=True)
+    return path
+
+
+@pytest.fixture(scope="module")
+def kit(install: Install, key: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a kit with numpy alone and a model, signed, and unpack it; return its folder."""
+    folder = tmp_path_factory.mktemp("kit")
+    options = ["--model", str(builtin_model()), "--numpy-alone", "--sign", str(key)]
+    words = ("bundle", "--output", "kit.tar", *options)
+    done = install("wheel").run("edge-rerank", *words, folder=folder)
+    if "No matching distribution" in done.stderr:
+        missing("no package index is reachable")
+    assert done.returncode == 0, done.stderr
+    with tarfile.open(folder / "kit.tar") as archive:
+        members = archive.getmembers()
+        archive.extractall(folder, filter="data")
+    assert all((one.uid, one.mtime, one.uname) == (0, 0, "") for one in members)
+    return folder / "edge-rerank-kit"
+
+
+def run_installer(kit: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the installer with this Python, no variable set, and no network."""
+    alone = ["unshare", "--net"]
+    if subprocess.run([*alone, "true"], capture_output=True, check=False).returncode != 0:
+        missing("no network namespace can be made here")
+    return subprocess.run(
+        [*alone, sys.executable, "-I", str(kit / "install"), str(folder)],
+        cwd="/", env={}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def test_it_installs_without_a_network_and_verifies(kit: Path, tmp_path: Path) -> None:
+    done = run_installer(kit, tmp_path / "here")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "holds: " in done.stdout
+    command = tmp_path / "here" / "bin" / "edge-rerank"
+    model = tmp_path / "here" / "model"
+    assert f"installed: {command} rank --model {model}" in done.stdout
+    ranked = subprocess.run(
+        [command, "rank", "--model", model, "list files", "rm removes.", "ls prints files."],
+        cwd=tmp_path, env={}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ranked.returncode == 0, ranked.stderr
+    assert "1" in ranked.stdout
+
+
+def test_our_wheel_is_what_was_installed(kit: Path, wheel: Path) -> None:
+    (packed,) = (kit / "wheels").glob("edge_rerank-*.whl")
+    assert packed.name == wheel.name
+    with zipfile.ZipFile(packed) as archive, zipfile.ZipFile(wheel) as built:
+        record = next(name for name in archive.namelist() if name.endswith("/RECORD"))
+        assert set(archive.namelist()) == set(built.namelist())
+        for name in set(built.namelist()) - {record}:
+            assert archive.read(name) == built.read(name), name
+
+
+def test_the_checksums_hold_and_are_signed(kit: Path, key: Path, tmp_path: Path) -> None:
+    named = {}
+    for line in (kit / "SHA256SUMS").read_text().splitlines():
+        digest, _, name = line.partition("  ")
+        named[name] = digest
+    files = {path.relative_to(kit).as_posix() for path in kit.rglob("*") if path.is_file()}
+    assert set(named) == files - {"SHA256SUMS", "SHA256SUMS.sig"}
+    assert {"install", "sbom.cdx.json", "model/manifest.json"} <= set(named)
+    for name, digest in named.items():
+        assert hashlib.sha256((kit / name).read_bytes()).hexdigest() == digest
+    signers = tmp_path / "signers"
+    signers.write_text(f"maker {key.with_suffix('.pub').read_text()}")
+    check = ["ssh-keygen", "-Y", "verify", "-f", str(signers), "-I", "maker"]
+    check += ["-n", "edge-rerank-kit", "-s", str(kit / "SHA256SUMS.sig")]
+    with (kit / "SHA256SUMS").open() as stream:
+        done = subprocess.run(check, stdin=stream, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_what_does_not_fit_is_refused(kit: Path, tmp_path: Path) -> None:
+    spoilt = tmp_path / "kit"
+    shutil.copytree(kit, spoilt)
+    (spoilt / "model" / "config.json").write_text("{}")
+    done = run_installer(spoilt, tmp_path / "here")
+    assert done.returncode == 2
+    assert "model/config.json has another SHA-256" in done.stderr
+    assert not (tmp_path / "here").exists()
+    text = (kit / "kit.json").read_text()
+    (spoilt / "kit.json").write_text(text.replace('"python": "3.', '"python": "3.9'))
+    assert "the kit is for Python 3.9" in run_installer(spoilt, tmp_path / "here").stderr
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "file").touch()
+    taken = run_installer(kit, tmp_path / "full")
+    assert (taken.returncode, "name a new folder" in taken.stderr) == (2, True)
