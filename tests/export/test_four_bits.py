@@ -125,8 +125,9 @@ def test_an_artifact_of_4_bits(
         np.testing.assert_array_equal(found, native, kernel)
     mapped = logits(four, batch, engine="onnxruntime", map_weights=True)
     np.testing.assert_array_equal(mapped, onnx)
-    report = verify(four)
-    assert not [check for check in report.failures if "error" not in check.name], report.failures
+    # Random weights are far from fp32; all but the distance must hold.
+    distance = {"rms_error", "max_error", "kendall_tau", "top_k_overlap"}
+    assert {check.name for check in verify(four).failures} <= distance
     assert main(["info", str(four), "--skip-self-check"]) == 0
     printed = capsys.readouterr().out
     assert "int8, words of 4 bits" in printed
