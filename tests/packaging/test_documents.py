@@ -20,14 +20,14 @@ from tests.support.tree import ROOT, copy_tree
 
 pytestmark = pytest.mark.build
 # A server runs until it is stopped; its clients, and frameworks, are Python of many packages.
-# By tests/server/test_docs.py and tests/integrations/test_frameworks.py:
-_RUN_ELSEWHERE = ("server.md", "frameworks.md")
+# By tests/server/test_docs.py and those of tests/integrations:
+_RUN_ELSEWHERE = ("server.md", "frameworks.md", "clusters.md")
 _GUIDES = (path.name for path in sorted((ROOT / "docs").glob("*.md")))
 FOLLOWED = ("README.md", *(f"docs/{name}" for name in _GUIDES if name not in _RUN_ELSEWHERE))
 # Need the hub, an index, or a compiler of another test; or they are the tests themselves. What is
-# said of kits is done in test_bundle.py, what is said of PyInstaller in test_frozen.py.
+# said of kits is done in test_bundle.py.
 _KITS = ("edge-rerank bundle", "tar -xf kit.tar", "edge-rerank-kit/install", "./reranker/bin/")
-_LEFT_OUT = ("mixedbread-ai/", "pip install", "pip wheel", "-m pytest", "pyinstaller", *_KITS)
+_LEFT_OUT = ("mixedbread-ai/", "pip install", "pip wheel", "-m pytest", *_KITS)
 _IS_NATIVE = """
 from edge_rerank import Reranker
 with Reranker.load() as reranker:

@@ -109,6 +109,17 @@ for evaluator in evaluators:
 print("same")
 """
 
+_MTEB = """
+import mteb
+from edge_rerank.mteb import MtebReranker
+found = mteb.mock_run(MtebReranker(threads=1)).task_results
+done = {name for name, value in found.items() if type(value).__name__ == "TaskResult"}
+failed = {name: str(value) for name, value in found.items() if type(value).__name__ == "TaskError"}
+# Full retrieval is for no cross-encoder; each of these says so.
+assert all("requires top_ranked documents" in text for text in failed.values()), failed
+print(sorted(done))
+"""
+
 
 @pytest.fixture(scope="session")
 def python() -> Path:
@@ -133,3 +144,12 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
 def test_the_same_as_the_original(python: Path, models: tuple[str, str], program: str) -> None:
     said = run(python, _HEAD + program, *models, PYTHONPATH=str(ROOT))
     assert said.splitlines()[-1] == "same"
+
+
+def test_mteb_s_mock_run() -> None:
+    python = environment(
+        "sentence-transformers==6.2.0", "datasets>=4", "mteb==2.26.24", borrow=True
+    )
+    said = run(python, _MTEB, PYTHONPATH=str(ROOT))
+    assert "MockRerankingTask" in said.splitlines()[-1]
+    assert "MockInstructionReranking" in said.splitlines()[-1]

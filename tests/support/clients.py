@@ -48,13 +48,15 @@ def environment(*requirements: str, borrow: bool = False) -> Path:
     return python
 
 
-def run(python: Path, program: str, *words: str, **variables: str) -> str:
+def run(
+    python: Path, program: str, *words: str, folder: str | None = None, **variables: str
+) -> str:
     """Run a program in an environment and return what it prints; its failure is the test's."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("EDGE_RERANK")}
     done = subprocess.run(
         [str(python), "-c", program, *words],
         env={**kept, "HF_HUB_OFFLINE": "1", "HAYSTACK_TELEMETRY_ENABLED": "False", **variables},
-        capture_output=True, text=True, check=False, timeout=300,
+        cwd=folder, capture_output=True, text=True, check=False, timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout
