@@ -25,7 +25,8 @@ def add_command(commands: Any, *, with_options: bool = True) -> None:
     parser = commands.add_parser(
         "export",
         help="turn a checkpoint into a model folder",
-        description="Turn a cross-encoder checkpoint (DeBERTa, BERT, RoBERTa) into a model folder.",
+        description="Turn a cross-encoder checkpoint (DeBERTa, BERT, RoBERTa, ModernBERT) into a "
+        "model folder.",
         epilog=_EPILOG,
     )
     if not with_options:
