@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from edge_rerank.artifact.manifest import PRECISIONS
+from edge_rerank.artifact.manifest import EMBEDDING_BITS, PRECISIONS
 from edge_rerank.results import ACTIVATIONS
 
 from .pipeline import (
@@ -57,6 +57,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--max-length", type=int, metavar="N", help="most tokens a pair (default: the model's)"
     )
     parser.add_argument(
+        "--embedding-bits",
+        type=int,
+        choices=EMBEDDING_BITS,
+        default=8,
+        help="of the table of words in an int8 model: 8 (default), or 4 for half its size; what "
+        "that costs is measured, and recorded",
+    )
+    parser.add_argument(
         "--calibration",
         metavar="FILE",
         help="calibrate int8 on these pairs: JSONL with query and document, some hundred lines "
@@ -89,6 +97,7 @@ def run(args: argparse.Namespace) -> int:
         relevant_label=args.relevant_label,
         prompt=args.prompt,
         max_length=args.max_length,
+        embedding_bits=args.embedding_bits,
         calibration=args.calibration,
         max_error=args.max_error,
         allow_poor_parity=args.allow_poor_parity,
@@ -109,5 +118,10 @@ def summary(report: ExportReport) -> str:
             f"int8 against fp32 on {parity.pairs} probe pairs: rms error "
             f"{parity.rms_error:.4f} logits ({parity.rms_in_sigma:.3f} sigma), "
             f"largest {parity.max_error:.4f}, Kendall's tau {parity.kendall_tau:.3f}"
+        )
+    if cost := report.four_bits:
+        lines.append(
+            f"4 bits for words against 8: {cost.rms_in_sigma:.3f} sigma rms, Kendall's tau "
+            f"{cost.kendall_tau:.3f}"
         )
     return "\n".join(lines) + "\n"

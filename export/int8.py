@@ -21,20 +21,13 @@ ALPHA = 0.6
 """How much of an activation's range goes into the weights; docs/lab/accuracy.md compares values."""
 
 
-def write_int8_graph(
-    folder: Path,
-    tensors: Tensors,
-    architecture: Architecture,
-    max_length: int,
-    statistics: Statistics,
-) -> None:
-    """Quantise float32 parameters and write ``model.onnx`` and its weights into ``folder``.
+def quantize(tensors: Tensors, architecture: Architecture, statistics: Statistics) -> Tensors:
+    """Return float32 parameters as int8, smoothed.
 
     ``statistics`` are those of the parameters as they are, and used up.
     """
     smoothed = smooth(tensors, architecture, statistics, ALPHA)
-    quantised = quantize_parameters(smoothed, architecture, statistics)
-    write_graph(folder, quantised, architecture, max_length)
+    return quantize_parameters(smoothed, architecture, statistics)
 
 
 def write_graph(
@@ -46,11 +39,18 @@ def write_graph(
     onnx.save(model, str(folder / "model.onnx"))
 
 
-def describe(calibration: Calibration) -> dict[str, Any]:
+_TABLES = {
+    8: "int8, symmetric, one scale for each row",
+    4: "4 bits, 16 levels fitted to the table, groups of 32 with an int8 scale each, times a scale "
+    "for each row",
+}
+
+
+def describe(calibration: Calibration, embedding_bits: int) -> dict[str, Any]:
     """Return the recipe for the manifest."""
     return {
         "weights": "int8, symmetric, -127 to 127, one scale for each output channel; GPTQ",
-        "embedding": "int8, symmetric, one scale for each row",
+        "embedding": _TABLES[embedding_bits],
         "relative_tables": "int8, symmetric, one scale for each row and head",
         "activations": "uint8, dynamic, a scale and a zero point for each token, from its least "
         "to its largest value; SmoothQuant",

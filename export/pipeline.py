@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from edge_rerank._version import __version__
 from edge_rerank.artifact.folder import Probe, write_manifest, write_probes
-from edge_rerank.artifact.manifest import PRECISIONS, Manifest, Source
+from edge_rerank.artifact.manifest import (
+    EMBEDDING_BITS,
+    PRECISIONS,
+    Manifest,
+    Source,
+)
 from edge_rerank.errors import ParityError
 from edge_rerank.installation import install_command
 from edge_rerank.parity.agreement import ALIKE, Agreement, agree, spread
@@ -71,6 +76,8 @@ class ExportOptions:
     default when None."""
     max_length: int | None = None
     """Most tokens of a pair; the model's own limit when None."""
+    embedding_bits: int = 8
+    """Of the table of words in an int8 model: 8, or 4."""
     calibration: str | os.PathLike[str] | None = None
     """JSONL file of pairs to calibrate int8 on; the pairs that ship when None."""
     max_error: float = INT8_LIMIT
@@ -89,6 +96,8 @@ class ExportReport:
     """Optimum's fp32 graph against torch."""
     int8: Agreement | None
     """The int8 graph against the fp32 graph; None for an fp32 artifact."""
+    four_bits: Agreement | None = None
+    """The graph with words of 4 bits against the one of 8; None for other artifacts."""
 
 
 def export_model(
@@ -155,7 +164,7 @@ class _Export:
         self.probes = probe_pairs()
         self.tokens = self.tokenizer.encode(self.probes)
 
-    def write(self) -> tuple[Manifest, Agreement, Agreement | None]:
+    def write(self) -> tuple[Manifest, Agreement, Agreement | None, Agreement | None]:
         """Write all files of the artifact."""
         from .reference import TorchReference
 
@@ -167,15 +176,15 @@ class _Export:
             torch_reference = TorchReference(self.checkpoint)
         graph = place.scratch / "model.onnx"
         fp32, logits = self._reference_graph(torch_reference, tensors, graph)
-        int8 = None
+        int8 = four_bits = None
         if self.calibration is None:
             self._write_fp32(graph, tensors, place.artifact)
         else:
             statistics = self._calibrate(torch_reference, self.calibration)
             del torch_reference
-            int8 = self._write_int8(tensors, statistics, place.artifact, logits)
-        manifest = self._write_rest(place.artifact, logits, fp32, int8)
-        return manifest, fp32, int8
+            int8, four_bits = self._write_int8(tensors, statistics, place, logits)
+        manifest = self._write_rest(place.artifact, logits, fp32, int8, four_bits)
+        return manifest, fp32, int8, four_bits
 
     def _room(self, tensors: Tensors) -> int:
         """Estimate the bytes that are written: the fp32 graph, and the artifact's weights."""
@@ -246,23 +255,39 @@ class _Export:
         self,
         tensors: Tensors,
         statistics: Statistics,
-        folder: Path,
+        place: Workplace,
         logits: NDArray[np.float32],
-    ) -> Agreement:
-        from .int8 import write_int8_graph
-        from .reference import OnnxReference
+    ) -> tuple[Agreement, Agreement | None]:
+        from .int8 import quantize
+        from .quantize import WORDS, with_four_bits
 
-        architecture = self.checkpoint.architecture
+        four_bits = None
         with self.stages.stage("quantising, and building the int8 graph"):
-            write_int8_graph(folder, tensors, architecture, self.max_length, statistics)
-            found = OnnxReference(folder / "model.onnx").logits(self.tokens)
+            words = tensors[f"{WORDS}.weight"]
+            quantised = quantize(tensors, self.checkpoint.architecture, statistics)
+            if self.options.embedding_bits == 4:
+                with_eight = self._int8_logits(quantised, place.scratch / "eight-bits")
+                quantised = with_four_bits(quantised, words)
+            found = self._int8_logits(quantised, place.artifact)
+            if self.options.embedding_bits == 4:
+                four_bits = agree(found.tolist(), with_eight.tolist())
         int8 = agree(found.tolist(), logits.tolist())
         if not int8.rms_in_sigma <= self.options.max_error:
             self._refuse(
                 f"the int8 graph's rms error is {int8.rms_in_sigma:.3f} of the logits' standard "
                 f"deviation on the probe pairs; the limit is {self.options.max_error:g}"
+                + (f" (4 bits for words cost {four_bits.rms_in_sigma:.3f})" if four_bits else "")
             )
-        return int8
+        return int8, four_bits
+
+    def _int8_logits(self, quantised: Tensors, folder: Path) -> NDArray[np.float32]:
+        """Write the int8 graph into a folder, and return the probes' logits by it."""
+        from .int8 import write_graph
+        from .reference import OnnxReference
+
+        folder.mkdir(exist_ok=True)
+        write_graph(folder, quantised, self.checkpoint.architecture, self.max_length)
+        return OnnxReference(folder / "model.onnx").logits(self.tokens)
 
     def _refuse(self, finding: str) -> None:
         if not self.options.allow_poor_parity:
@@ -274,10 +299,16 @@ class _Export:
     def _recipe(self) -> Mapping[str, Any] | None:
         from .int8 import describe
 
-        return describe(self.calibration) if self.calibration else None
+        bits = self.options.embedding_bits
+        return describe(self.calibration, bits) if self.calibration else None
 
     def _write_rest(
-        self, folder: Path, logits: NDArray[np.float32], fp32: Agreement, int8: Agreement | None
+        self,
+        folder: Path,
+        logits: NDArray[np.float32],
+        fp32: Agreement,
+        int8: Agreement | None,
+        four_bits: Agreement | None,
     ) -> Manifest:
         checkpoint = self.checkpoint
         with self.stages.stage("writing the tokenizer, the probes and the manifest"):
@@ -286,13 +317,16 @@ class _Export:
             (folder / "config.json").write_text(text, encoding="utf-8", newline="\n")
             probes = zip(self.probes, logits, strict=True)
             write_probes(folder, tuple(Probe(*pair, float(logit)) for pair, logit in probes))
-            return write_manifest(folder, self._manifest(fp32, int8))
+            found = {
+                "fp32_graph_against_torch": fp32,
+                "int8_against_fp32_graph": int8,
+                "words_of_4_bits_against_8": four_bits,
+            }
+            parity = {name: one.to_json() for name, one in found.items() if one}
+            return write_manifest(folder, self._manifest(parity))
 
-    def _manifest(self, fp32: Agreement, int8: Agreement | None) -> Manifest:
+    def _manifest(self, parity: Mapping[str, Any]) -> Manifest:
         checkpoint = self.checkpoint
-        parity = {"fp32_graph_against_torch": fp32.to_json()}
-        if int8:
-            parity["int8_against_fp32_graph"] = int8.to_json()
         return Manifest(
             name=self.options.name or checkpoint.name.split("/")[-1],
             source=Source(checkpoint.name, checkpoint.revision, checkpoint.sha256()),
@@ -303,6 +337,7 @@ class _Export:
             quantization=self._recipe(),
             tools={"edge-rerank": __version__, **_tool_versions()},
             parity=parity,
+            embedding_bits=self.options.embedding_bits if self.calibration else None,
             activation=self.activation,
             prompt=self.prompt,
             prompts=checkpoint.scoring.prompts,
@@ -355,6 +390,13 @@ def _check_options(options: ExportOptions) -> None:
     if options.precision not in PRECISIONS:
         raise ExportError(
             f"precision is {options.precision!r}; expected one of {', '.join(PRECISIONS)}"
+        )
+    if options.embedding_bits not in EMBEDDING_BITS:
+        expected = " or ".join(map(str, EMBEDDING_BITS))
+        raise ExportError(f"embedding_bits is {options.embedding_bits!r}; expected {expected}")
+    if options.embedding_bits != 8 and options.precision != "int8":
+        raise ExportError(
+            f"embedding_bits {options.embedding_bits} is for int8; leave it out, or export int8"
         )
     if not options.max_error > 0:
         raise ExportError(f"max_error is {options.max_error}; expected a number above 0")

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+WORDS = "embeddings.word"
+
+
 def quantize_parameters(
     tensors: Tensors, architecture: Architecture, statistics: Statistics | None = None
 ) -> Tensors:
@@ -54,6 +57,14 @@ def quantize_parameters(
     return quantised
 
 
+def with_four_bits(quantised: Tensors, words: NDArray[np.float32]) -> Tensors:
+    """Return the same with the table of words at 4 bits; ``words`` is the float32 table."""
+    from .four_bits import quantize_words
+
+    others = {name: tensor for name, tensor in quantised.items() if not name.startswith(WORDS)}
+    return others | {f"{WORDS}.{name}": part for name, part in quantize_words(words).items()}
+
+
 def _replace(
     tensors: Tensors, name: str, weight: NDArray[np.int8], scale: NDArray[np.float32]
 ) -> None:
@@ -63,6 +74,12 @@ def _replace(
 
 def dequantize_parameters(tensors: Tensors) -> Tensors:
     """Return int8 parameters as the float32 numbers that they stand for."""
+    if f"{WORDS}.levels" in tensors:
+        from .four_bits import dequantize_words
+
+        words = {name.rpartition(".")[2]: part for name, part in tensors.items() if WORDS in name}
+        others = {name: tensor for name, tensor in tensors.items() if WORDS not in name}
+        tensors = {**others, f"{WORDS}.weight": dequantize_words(words)}
     found = {name: tensor for name, tensor in tensors.items() if not name.endswith(".scale")}
     for name in [name.removesuffix(".scale") for name in tensors if name.endswith(".scale")]:
         weight, scale = tensors[f"{name}.weight"], tensors[f"{name}.scale"]

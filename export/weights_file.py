@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 WEIGHTS_NAME = "model.safetensors"
 _ALIGNMENT = 64
-_DTYPES = {"float32": "F32", "int8": "I8", "int32": "I32"}
+_DTYPES = {"float32": "F32", "int8": "I8", "int32": "I32", "uint8": "U8"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Extent:
 
 
 def write_weights(path: Path, tensors: Mapping[str, NDArray[Any]]) -> dict[str, Extent]:
-    """Write tensors (float32, int8 or int32, little-endian) and say where each one lies."""
+    """Write tensors (float32, int8, uint8 or int32, little-endian) and say where each one lies."""
     ordered = sorted(tensors, key=lambda name: (tensors[name].nbytes % _ALIGNMENT != 0, name))
     header: dict[str, Any] = {"__metadata__": {"format": "edge-rerank"}}
     position, extents = 0, {}

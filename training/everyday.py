@@ -19,7 +19,7 @@ LIST_SIZE = 20
 
 
 def everyday_questions(say: Callable[[str], None]) -> Collection:
-    """The questions of everyday.jsonl; an answer comes last among its candidates."""
+    """The questions of everyday.jsonl. Candidates are in BM25's order, an answer last in a tie."""
     entries = [json.loads(line) for line in FILE.read_text("utf-8").splitlines()]
     passages: list[str] = []
     own: list[tuple[int, list[int]]] = []
@@ -28,11 +28,13 @@ def everyday_questions(say: Callable[[str], None]) -> Collection:
         passages += [entry["answer"], *entry["others"]]
         own.append((first, list(range(first + 1, len(passages)))))
     queries = [entry["question"] for entry in entries]
-    found, _ = Bm25(passages).top(queries, LIST_SIZE)
+    lexicon = Bm25(passages)
+    found, _ = lexicon.top(queries, LIST_SIZE)
     rows = []
-    for (answer, others), best in zip(own, found.tolist(), strict=True):
+    for query, (answer, others), best in zip(queries, own, found.tolist(), strict=True):
         rest = [place for place in best if place not in {answer, *others}]
-        rows.append([*others, *rest[: LIST_SIZE - 1 - len(others)], answer])
+        row = np.array([*others, *rest[: LIST_SIZE - 1 - len(others)], answer])
+        rows.append(row[np.argsort(-lexicon.scores(query)[row], kind="stable")])
     return Collection(
         "everyday",
         passages,

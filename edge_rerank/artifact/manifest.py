@@ -28,6 +28,8 @@ _READ: Mapping[int, Callable[[Fields], Architecture]] = {
 }
 """What reads the architecture of each format; all else is the same in them."""
 PRECISIONS = ("int8", "fp32")
+EMBEDDING_BITS = (8, 4)
+"""Of the table of words in an int8 model."""
 # Far beyond any model, and as the native engine has them.
 _MOST_LENGTH, _MOST_BYTES = 1 << 16, 1 << 50
 REQUIRED_FILES = ("config.json", "model.onnx", "probes.json", "tokenizer.json")
@@ -100,6 +102,8 @@ class Manifest:
     created: str = field(default_factory=utc_now)
     activation: str = "sigmoid"
     """What makes a logit the model's score: one of ACTIVATIONS; manifests from before have none."""
+    embedding_bits: int | None = None
+    """Of the table of words in an int8 model: one of EMBEDDING_BITS; None in an fp32 one."""
     prompt: str = ""
     """What is put before each query; manifests from before have none."""
     prompts: Mapping[str, str] = field(default_factory=dict)
@@ -137,6 +141,7 @@ class Manifest:
             parity=dict(fields.child("parity").value),
             files=_files(fields.child("files")),
             activation=_activation(fields),
+            embedding_bits=_embedding_bits(fields),
             prompt=_prompt(fields),
             prompts=fields.text_map("prompts") if "prompts" in fields.value else {},
             relevant_label=fields.optional_text("relevant_label")
@@ -191,6 +196,15 @@ def _activation(fields: Fields) -> str:
     if "activation" not in fields.value:
         return "sigmoid"
     return fields.choice("activation", tuple(ACTIVATIONS))
+
+
+def _embedding_bits(fields: Fields) -> int | None:
+    int8, bits = fields.value.get("precision") == "int8", fields.value.get("embedding_bits")
+    if bits is None:
+        return EMBEDDING_BITS[0] if int8 else None
+    if type(bits) is not int or not int8 or bits not in EMBEDDING_BITS:
+        fields.fail("embedding_bits", " or ".join(map(str, EMBEDDING_BITS)) if int8 else "null")
+    return bits
 
 
 def _prompt(fields: Fields) -> str:

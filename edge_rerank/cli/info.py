@@ -105,7 +105,7 @@ def _print(facts: dict[str, Any]) -> None:
             "weights": f"SHA-256 {source['checkpoint_sha256']}",
             "license": manifest["license"] or "not stated",
             "created": manifest["created"],
-            "precision": manifest["precision"],
+            "precision": _precision(manifest),
             "max length": f"{manifest['max_length']} tokens",
             "scores": _scores(manifest),
             **({"before queries": json.dumps(prompt, ensure_ascii=False)} if prompt else {}),
@@ -132,6 +132,12 @@ def _print(facts: dict[str, Any]) -> None:
             "probe pairs": _probes(facts["probes"]),
         },
     )
+
+
+def _precision(manifest: Mapping[str, Any]) -> str:
+    precision = str(manifest["precision"])
+    bits = manifest["embedding_bits"]
+    return f"{precision}, words of {bits} bits" if bits == 4 else precision
 
 
 def _scores(manifest: Mapping[str, Any]) -> str:

@@ -59,7 +59,7 @@ def _expected(manifest: Manifest) -> _Shapes:
     model = manifest.architecture
     hidden, embedding = model.hidden_size, model.embedding_size
     kind = "I8" if manifest.precision == "int8" else "F32"
-    shapes: _Shapes = {"embeddings.word.weight": (kind, model.vocab_size, embedding)}
+    shapes = _words(manifest, kind)
     for layer in range(model.layers):
         shapes[f"layers.{layer}.attention.query.weight"] = (kind, hidden, hidden)
         shapes[f"layers.{layer}.ffn.up.weight"] = (kind, hidden, model.inner_size)
@@ -88,6 +88,19 @@ def _of_steps(model: Architecture, kind: str) -> _Shapes:
         else:
             shapes[f"head.{number}.weight"] = ("F32", width)
     return shapes | {"classifier.weight": ("F32", 1, width)}
+
+
+def _words(manifest: Manifest, kind: str) -> _Shapes:
+    rows, width = manifest.architecture.vocab_size, manifest.architecture.embedding_size
+    name = "embeddings.word"
+    if manifest.embedding_bits != 4:
+        return {f"{name}.weight": (kind, rows, width)}
+    return {
+        f"{name}.weight": ("U8", rows, width // 2),
+        f"{name}.group": ("I8", rows, width // 32),
+        f"{name}.scale": ("F32", rows, 1),
+        f"{name}.levels": ("I8", 16),
+    }
 
 
 def _shown(shape: tuple[object, ...]) -> str:

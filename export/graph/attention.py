@@ -45,6 +45,12 @@ class Attention:
         if self.terms:
             self._prepare_relative(max_length)
         if architecture.positions.rotary:
+            self.by_mask = g(
+                "Concat", batch, self.length, g.integers(architecture.heads, 1), axis=0
+            )
+            absent = g("Cast", g("Sub", self.mask, g.scalar(1, np.int32)), to=TensorProto.FLOAT)
+            column = g("Unsqueeze", g("Mul", absent, g.scalar(1e9)), g.integers(2, 3))
+            self.mask_of_keys = g("Expand", column, self.by_mask)
             self.angles = {local: self._angles(max_length, local=local) for local in (False, True)}
         if local := architecture.local_attention:
             self.blocks = LocalBlocks(g, local.reach, self.mask, self.length)
@@ -56,6 +62,8 @@ class Attention:
             query = self._turn(query, layer)
         if self.parts.architecture.is_local(layer):
             return self._attend_near(query, key, value)
+        if not self.terms and self.parts.architecture.positions.rotary:
+            return self._attend_far(query, key, value)
         bias = self._relative_bias(query, key, layer)
         return self._attend(self.graph("Reshape", query, self.by_token), key, value, bias)
 
@@ -88,6 +96,22 @@ class Attention:
             ends = (g.integers(0), g.integers(seen), g.integers(1))
             key, value, mask = (g("Slice", one, *ends) for one in (key, value, mask))
         return self._heads_together(query, key, value, mask, bias)
+
+    def _attend_far(self, query: str, key: str, value: str) -> str:
+        """Attend to all keys without holding all scores.
+
+        ONNX Runtime does so only where it is given no mask. Here the mask is one more input of each
+        head: 1 for all queries, and for keys that pad a pair a number that no softmax feels.
+        """
+        value = self.graph("Reshape", value, self.by_token)
+        ones = self.graph("Expand", self.graph.scalar(1.0), self.by_mask)
+        wider = (self._widened(query, ones), self._widened(key, self.mask_of_keys))
+        return self._heads_together(*wider, value, "", "")
+
+    def _widened(self, values: str, column: str) -> str:
+        g = self.graph
+        wide = g("Concat", g("Reshape", values, self.by_head), column, axis=3)
+        return g("Reshape", wide, g.integers(0, 0, -1))
 
     def _attend_near(self, query: str, key: str, value: str) -> str:
         g, blocks = self.graph, self.blocks

@@ -77,12 +77,35 @@ class Parts:
         return table
 
     def rows(self, name: str, ids: str) -> str:
-        """Look up rows of a table, which may be int8 with a scale for each row."""
+        """Look up rows of a table, which may be int8 with a scale for each row, or 4 bits."""
+        if f"{name}.levels" in self.tensors:
+            return self._rows_of_four_bits(name, ids)
         found = self.graph("Gather", self.parameter(f"{name}.weight"), ids)
         if f"{name}.scale" not in self.tensors:
             return found
         scale = self.graph("Gather", self.parameter(f"{name}.scale"), ids)
         return self.graph("Mul", self.graph("Cast", found, to=TensorProto.FLOAT), scale)
+
+    def _rows_of_four_bits(self, name: str, ids: str) -> str:
+        """Look up rows whose bytes hold two codes each: every byte has its two levels in a table.
+
+        Only the rows that are looked up become numbers.
+        """
+        graph, levels = self.graph, self.tensors[f"{name}.levels"].astype(np.float32)
+        byte = np.arange(256)
+        pairs = np.stack([levels[byte & 15], levels[byte >> 4]], axis=1)
+        codes = graph("Gather", self.parameter(f"{name}.weight"), ids)
+        codes = graph("Cast", codes, to=TensorProto.INT32)
+        values = graph("Gather", graph.parameter(f"{name}.pairs", pairs), codes)
+        groups = self.tensors[f"{name}.group"].shape[1]
+        group = graph("Gather", self.parameter(f"{name}.group"), ids)
+        scale = graph("Gather", self.parameter(f"{name}.scale"), ids)
+        scale = graph("Mul", graph("Cast", group, to=TensorProto.FLOAT), scale)
+        scale = graph("Unsqueeze", scale, graph.integers(2))
+        size = self.tensors[f"{name}.weight"].shape[1] * 2 // groups
+        values = graph("Reshape", values, graph.integers(-1, groups, size))
+        values = graph("Mul", values, scale)
+        return graph("Reshape", values, graph.integers(-1, groups * size))
 
     def linear(self, values: str, name: str) -> str:
         """Multiply by a weight and add its bias, in int8 where the weight has scales."""

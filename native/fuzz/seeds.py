@@ -21,7 +21,7 @@ from native.fuzz.inputs import FuzzInput
 from native.fuzz.tokenizers import tokenizer_inputs
 
 Array = NDArray[Any]
-_DTYPES = {"float32": "F32", "int8": "I8", "int32": "I32"}
+_DTYPES = {"float32": "F32", "int8": "I8", "int32": "I32", "uint8": "U8"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,8 @@ class Shape:
     """Of the head: ``dense`` and its outputs, or ``norm``; None is a head of one dense step."""
     pooling: str = "first"
     format_version: int = 2
+    embedding_bits: int = 8
+    """4 in an int8 model, or what is usual."""
 
     def manifest(self) -> dict[str, Any]:
         """Return what manifest.json holds, as far as the native engine reads it."""
@@ -70,6 +72,7 @@ class Shape:
             "format_version": self.format_version,
             "precision": self.precision,
             "max_length": self.max_length,
+            **({"embedding_bits": 4} if self.embedding_bits == 4 else {}),
             "architecture": {
                 **{name: getattr(self, name) for name in names},
                 "head_size": self.hidden_size // self.heads,
@@ -186,6 +189,7 @@ _KINDS = {
     "rotary": Shape(terms=(), relative_attention=False, rotary=True, head_activation="tanh"),
     "near": Shape(local=(0,), max_length=40, table_rows=16),
     "no-steps": Shape(steps=(), pooling="mean"),
+    "four-bits": Shape(embedding_size=64, embedding_bits=4),
     "format-1": Shape(positions=True, token_types=2, format_version=1),
 }
 
@@ -193,7 +197,7 @@ TINY = {
     f"{name}-{precision}": replace(shape, precision=precision)
     for name, shape in _KINDS.items()
     for precision in ("int8", "fp32")
-    if not (shape.smooth and precision == "fp32")
+    if not ((shape.smooth or shape.embedding_bits == 4) and precision == "fp32")
 }
 """Shapes of artifacts of a few kilobytes: every kind of layer, term, embedding and activation."""
 
@@ -208,7 +212,7 @@ class _Maker:
 
     def all(self) -> dict[str, Array]:
         shape, width = self._shape, self._shape.embedding_size
-        self._weight("embeddings.word", (shape.vocab_size, width), (shape.vocab_size, 1))
+        self._words("embeddings.word", shape.vocab_size, width)
         if shape.positions:
             self._floats("embeddings.position.weight", (shape.max_length, width))
         if shape.token_types:
@@ -265,6 +269,18 @@ class _Maker:
                 if term in shape.terms:
                     extents = (shape.table_rows, size)
                     self._weight(f"{name}relative.{part}", extents, (shape.table_rows, shape.heads))
+
+    def _words(self, name: str, words: int, width: int) -> None:
+        if self._shape.embedding_bits == 8:
+            self._weight(name, (words, width), (words, 1))
+            return
+        codes = self._random.integers(0, 256, (words, width // 2))
+        self._made[f"{name}.weight"] = codes.astype(np.uint8)
+        groups = self._random.integers(-127, 128, (words, width // 32))
+        self._made[f"{name}.group"] = groups.astype(np.int8)
+        self._made[f"{name}.levels"] = np.linspace(-127, 112, 16).astype(np.int8)
+        scales = self._random.uniform(0.8, 1.25, (words, 1)) / 4000
+        self._made[f"{name}.scale"] = scales.astype(np.float32)
 
     def _product(self, name: str, inputs: int, outputs: int) -> None:
         self._weight(name, (inputs, outputs), (outputs,), 2 * inputs**-0.5)

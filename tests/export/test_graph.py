@@ -177,10 +177,10 @@ def test_large_weights_lie_in_the_safetensors_file(
     import onnx
     from safetensors.numpy import load_file
 
-    from edge_rerank_export.int8 import write_int8_graph
+    from edge_rerank_export.int8 import quantize, write_graph
 
-    statistics = collect(checkpoint, reference)
-    write_int8_graph(tmp_path, tensors, checkpoint.architecture, 96, statistics)
+    quantised = quantize(tensors, checkpoint.architecture, collect(checkpoint, reference))
+    write_graph(tmp_path, quantised, checkpoint.architecture, 96)
     graph = onnx.load(str(tmp_path / "model.onnx"), load_external_data=False).graph
     stored = load_file(str(tmp_path / "model.safetensors"))
     outside = {tensor.name for tensor in graph.initializer if tensor.external_data}

@@ -25,9 +25,11 @@ QUERY = "list files sorted by size"
 TEXTS = ("rm -r removes a directory and all that is in it.", "ls -S prints the largest first.")
 
 
-@pytest.fixture(scope="module")
-def application(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Freeze a program that ranks; returns the program's path.
+@pytest.fixture(scope="module", params=["--onedir", "--onefile"])
+def application(
+    wheel: Path, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Freeze a program that ranks, as a folder and as one file; returns the program's path.
 
     Only what the package needs is there: onnxruntime drags along all that it can make use of.
     """
@@ -39,9 +41,12 @@ def application(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     link_distributions(libraries, "numpy", "onnxruntime", "tokenizers", "pyinstaller")
     environment = fresh_environment(folder / "venv", [str(libraries)])
     assert environment.install(str(wheel)).returncode == 0
-    done = environment.run("python", "-I", "-m", "PyInstaller", "ranker.py", folder=folder)
+    done = environment.run(
+        "python", "-I", "-m", "PyInstaller", request.param, "ranker.py", folder=folder
+    )
     assert done.returncode == 0, done.stderr[-4000:]
-    return folder / "dist" / "ranker" / "ranker"
+    made = folder / "dist" / "ranker"
+    return made / "ranker" if request.param == "--onedir" else made
 
 
 @pytest.mark.parametrize("engine", ["auto", "onnxruntime"])

@@ -9,7 +9,7 @@ pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 from edge_rerank_training import everyday
-from edge_rerank_training.mining import LIST_SIZE
+from edge_rerank_training.mining import LIST_SIZE, Bm25
 from edge_rerank_training.passages import Passage
 from edge_rerank_training.queries import Query
 from edge_rerank_training.rephrase import (
@@ -107,8 +107,11 @@ def test_everyday_questions_have_misleading_candidates(monkeypatch: pytest.Monke
     monkeypatch.setattr(everyday, "embed", no_vectors)
     made = everyday.everyday_questions(lambda _: None)
     assert made.candidates.shape == (len(made.queries), everyday.LIST_SIZE)
-    for row, grades in zip(made.candidates, made.grades, strict=True):
+    lexicon = Bm25(made.passages)
+    for query, row, grades in zip(made.queries, made.candidates, made.grades, strict=True):
         (answer,) = grades
-        assert row[-1] == answer, "equal scores must not favour the answer"
+        scores, at = lexicon.scores(query)[row], row.tolist().index(answer)
+        assert (np.diff(scores) <= 0).all(), "in BM25's order"
+        assert (scores[at + 1 :] < scores[at]).all(), "equal scores must not favour the answer"
         assert {answer + 1, answer + 2} < set(row)
         assert len(set(row)) == everyday.LIST_SIZE

@@ -7,6 +7,7 @@
 #include "base/file_bytes.h"
 #include "base/json.h"
 #include "engine/fields.h"
+#include "engine/words.h"
 
 namespace edge_rerank::engine {
 
@@ -186,12 +187,26 @@ void check_supported(const Architecture &shape) {
     need(shape.hidden % kLanes == 0, "hidden_size is not a multiple of 16");
     need(shape.intermediate % kLanes == 0, "intermediate_size is not a multiple of 16");
     need(shape.embedding % kLanes == 0, "embedding_size is not a multiple of 16");
+    if (shape.embedding_bits == 4 && shape.embedding % kWordGroup != 0) {
+        bad_artifact("embedding_size is not a multiple of 32, and embedding_bits is 4");
+    }
     need(shape.head_size % 4 == 0 && shape.head_size <= kMostHead,
          "head_size is not a multiple of 4 up to 256");
     need(shape.activation != Activation::tanh, "the activation function tanh in the layers");
     for (const HeadStep &step : shape.head.steps) {
         need(step.outputs % kLanes == 0, "a step of the head is not a multiple of 16 wide");
     }
+}
+
+int read_embedding_bits(const Fields &manifest, bool int8) {
+    if (!manifest.has("embedding_bits")) {
+        return int8 ? 8 : 32;
+    }
+    const int bits = manifest.whole("embedding_bits", 1, 32);
+    if (!int8 || (bits != 8 && bits != 4)) {
+        manifest.fail("embedding_bits", int8 ? "8 or 4" : "null");
+    }
+    return bits;
 }
 
 Scoring read_scoring(const Fields &manifest) {
@@ -226,6 +241,7 @@ Architecture Architecture::read(const std::string &folder) {
     }
     Architecture shape;
     shape.int8 = precision == "int8";
+    shape.embedding_bits = read_embedding_bits(top, shape.int8);
     shape.max_length = top.whole("max_length", 1, kMostLength);
     shape.scoring = read_scoring(top);
     const Fields fields = top.child("architecture");

@@ -40,6 +40,7 @@ struct Scoring {
 
 struct Architecture {
     bool int8 = false;
+    int embedding_bits = 32; // of the table of words: 32 in fp32 models, otherwise 8 or 4
     int max_length = 0;
     int layers = 0, hidden = 0, heads = 0, head_size = 0, intermediate = 0;
     int vocabulary = 0, embedding = 0, token_types = 0;

@@ -102,13 +102,7 @@ class Forward::Thread {
         const Embeddings &tables = model_.embeddings;
         const int position = row - pair.row;
         const ptrdiff_t width = shape_.embedding;
-        const int32_t id = pair.ids[position];
-        if (tables.words_i8) {
-            kernel_.widen(tables.words_i8 + id * width, tables.word_scales[id], shape_.embedding,
-                          output);
-        } else {
-            std::memcpy(output, tables.words_f32 + id * width, size_t(width) * sizeof(float));
-        }
+        tables.words.row(kernel_, pair.ids[position], output);
         if (tables.types) {
             const int type = position >= pair.first_segment;
             kernel_.add(tables.types + type * width, shape_.embedding, output);

@@ -68,12 +68,7 @@ class Packer {
     Embeddings embeddings() const {
         Embeddings result;
         const int64_t words = shape_.vocabulary, width = shape_.embedding;
-        if (shape_.int8) {
-            result.words_i8 = weights_.bytes("embeddings.word.weight", {words, width});
-            result.word_scales = weights_.floats("embeddings.word.scale", {words, 1});
-        } else {
-            result.words_f32 = weights_.table("embeddings.word.weight", {words, width});
-        }
+        result.words = WordTable(weights_, int(words), int(width), shape_.embedding_bits);
         if (shape_.positions.absolute) {
             result.positions =
                 weights_.table("embeddings.position.weight", {shape_.positions.absolute, width});

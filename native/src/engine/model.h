@@ -9,6 +9,7 @@
 #include "engine/architecture.h"
 #include "engine/rotary.h"
 #include "engine/weights.h"
+#include "engine/words.h"
 #include "kernels/kernel.h"
 
 namespace edge_rerank::engine {
@@ -37,9 +38,7 @@ struct Layer {
 };
 
 struct Embeddings {
-    const int8_t *words_i8 = nullptr; // these tables are used as they lie in the file
-    const float *word_scales = nullptr;
-    const float *words_f32 = nullptr;
+    WordTable words;
     const float *positions = nullptr, *types = nullptr;
     kernels::ProductF32 projection{}; // without weights where the embedding is as wide as the model
     kernels::Norm norm{};

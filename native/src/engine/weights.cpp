@@ -18,8 +18,10 @@ struct TypeName {
     DataType type;
     uint64_t size;
 };
-constexpr TypeName kTypes[] = {
-    {"F32", DataType::float32, 4}, {"I8", DataType::int8, 1}, {"I32", DataType::int32, 4}};
+constexpr TypeName kTypes[] = {{"F32", DataType::float32, 4},
+                               {"I8", DataType::int8, 1},
+                               {"I32", DataType::int32, 4},
+                               {"U8", DataType::uint8, 1}};
 
 const TypeName &type_of(const Json *json, const std::string &where) {
     for (const TypeName &type : kTypes) {
@@ -28,7 +30,7 @@ const TypeName &type_of(const Json *json, const std::string &where) {
         }
     }
     bad_artifact(where + ": dtype is " + (json ? "'" + json->text() + "'" : "missing") +
-                 "; expected F32, I8 or I32");
+                 "; expected F32, I8, U8 or I32");
 }
 
 // Whole numbers that are not negative, such as a shape.
@@ -139,7 +141,8 @@ Tensor &Weights::checked(const std::string &name, DataType type,
         bad_artifact(file_.path() + ": tensor '" + name + "' has the shape " + show(tensor.shape) +
                      " or another type; the configuration asks for " + show(shape));
     }
-    if (uintptr_t(tensor.data) % (type == DataType::int8 ? 1 : 4) != 0) {
+    const bool bytes = type == DataType::int8 || type == DataType::uint8;
+    if (!bytes && uintptr_t(tensor.data) % 4 != 0) {
         bad_artifact(file_.path() + ": tensor '" + name + "' is not aligned to 4 bytes");
     }
     return tensor;
@@ -167,6 +170,10 @@ const float *Weights::table(const std::string &name, const std::vector<int64_t> 
 
 const int8_t *Weights::bytes(const std::string &name, const std::vector<int64_t> &shape) const {
     return values<int8_t>(name, DataType::int8, shape);
+}
+
+const uint8_t *Weights::packed(const std::string &name, const std::vector<int64_t> &shape) const {
+    return values<uint8_t>(name, DataType::uint8, shape);
 }
 
 const int32_t *Weights::ints(const std::string &name, const std::vector<int64_t> &shape) const {

@@ -10,7 +10,7 @@
 
 namespace edge_rerank::engine {
 
-enum class DataType { float32, int8, int32 };
+enum class DataType { float32, int8, int32, uint8 };
 
 struct Tensor {
     DataType type;
@@ -40,6 +40,7 @@ class Weights {
     // page of a mapped one is read before it is needed.
     const float *table(const std::string &name, const std::vector<int64_t> &shape) const;
     const int8_t *bytes(const std::string &name, const std::vector<int64_t> &shape) const;
+    const uint8_t *packed(const std::string &name, const std::vector<int64_t> &shape) const;
     const int32_t *ints(const std::string &name, const std::vector<int64_t> &shape) const;
 
     // How many rows a matrix has; its columns are checked when it is read.
