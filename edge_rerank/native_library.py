@@ -144,6 +144,13 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
         _STATUS,
         (_TOKENIZER, _TEXTS, _TEXTS, ctypes.c_size_t, _INT32S, _INT64S, _INT32S, _BYTES),
     ),
+    "tokenizer_encode_on": (
+        _STATUS,
+        (
+            *(_TOKENIZER, ctypes.c_int32, _TEXTS, _TEXTS, _BYTES, ctypes.c_size_t),
+            *(_INT32S, _INT64S, _INT32S, _BYTES),
+        ),
+    ),
     "tokenizer_describe": (_STATUS, (_TOKENIZER, ctypes.POINTER(TokenizerInfo))),
     "tokenizer_close": (None, (_TOKENIZER,)),
     "rank": (_STATUS, (_TEXT, _TEXT, ctypes.POINTER(_TEXT), ctypes.c_size_t, _FLOATS)),
@@ -230,19 +237,21 @@ class Library:
     def encode(
         self,
         tokenizer: ctypes.c_void_p,
-        queries: Any,
-        documents: Any,
-        count: int,
+        threads: int,
+        texts: tuple[Any, Any, Any],
         results: tuple[Any, Any, Any, Any],
     ) -> None:
         """Encode pairs into ``results``: contiguous arrays for ids, offsets, first, truncated.
 
-        Queries and documents are arrays too, of an address and a size for each.
+        The ``texts`` are arrays too: of queries and of documents, an address and a size for each,
+        and of which documents go on. A pair of which not enough was given has 2 for truncated.
         """
-        texts = (array.ctypes.data_as(_TEXTS) for array in (queries, documents))
+        queries, documents, go_on = texts
+        given = (array.ctypes.data_as(_TEXTS) for array in (queries, documents))
         types = (_INT32S, _INT64S, _INT32S, _BYTES)
         pointers = (array.ctypes.data_as(kind) for array, kind in zip(results, types, strict=True))
-        self._call("tokenizer_encode", tokenizer, *texts, count, *pointers)
+        beginnings, count = go_on.ctypes.data_as(_BYTES), len(documents)
+        self._call("tokenizer_encode_on", tokenizer, threads, *given, beginnings, count, *pointers)
 
     def describe_tokenizer(self, tokenizer: ctypes.c_void_p) -> TokenizerInfo:
         """Return what the library says about a tokenizer."""

@@ -86,7 +86,7 @@ def _choose(path: Path, max_length: int, threads: int, asked: str | None) -> tup
         from edge_rerank.tokenizing.native import NativeTokenizer
 
         try:
-            native = NativeTokenizer(path, max_length=max_length)
+            native = NativeTokenizer(path, max_length=max_length, threads=threads)
             return native, why if name == "native" else "it knows this file, and is the fastest"
         except (ArtifactError, EngineError) as error:
             if name == "native":

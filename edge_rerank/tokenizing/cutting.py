@@ -8,12 +8,15 @@ from collections.abc import Iterator, Sequence
 _CHARACTERS = 1 << 20
 
 
-def calls(texts: Sequence[str], most: int) -> Iterator[slice]:
-    """Return slices of up to ``most`` texts, which are not long together unless one alone is."""
+def calls(sizes: Sequence[int], most: int) -> Iterator[slice]:
+    """Return slices of up to ``most`` texts, which are not long together unless one alone is.
+
+    ``sizes`` are how many characters of each text are read.
+    """
     start = characters = 0
-    for place, text in enumerate(texts):
-        characters += len(text)
+    for place, size in enumerate(sizes):
+        characters += size
         if place - start == most or (characters > _CHARACTERS and place > start):
             yield slice(start, place)
-            start, characters = place, len(text)
-    yield slice(start, len(texts))
+            start, characters = place, size
+    yield slice(start, len(sizes))

@@ -131,7 +131,7 @@ class HuggingFaceTokenizer(OfThisProcess):
                 encode_all = self._tokenizer.encode_batch_fast
                 return [
                     np.array(encoding.ids, np.int32)
-                    for some in calls(texts, len(texts))
+                    for some in calls([len(text) for text in texts], len(texts))
                     for encoding in encode_all(list(texts[some]), add_special_tokens=False)
                 ]
             encode = self._tokenizer.encode

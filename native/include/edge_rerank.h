@@ -232,12 +232,31 @@ EDGE_RERANK_API edge_rerank_status edge_rerank_tokenizer_open(const char *path, 
  *   truncated       room for count numbers, or NULL: 1 for a pair that did not fit whole, of which
  *                   the longer text was cut first, or else 0
  *
- * All texts are checked before anything is written.
+ * No more of a text is read than the pair's ids depend on, so that a long document costs no more
+ * than one that just does not fit; only where both texts of a pair are long is the shorter one read
+ * whole. What is read is checked to be UTF-8; what a fault lies behind of is not looked at. When
+ * the call fails, what it wrote has no meaning; a fault within the first 4096 + 8 * max_length
+ * bytes of a text is found before anything is written.
  */
 EDGE_RERANK_API edge_rerank_status edge_rerank_tokenizer_encode(
     const edge_rerank_tokenizer *tokenizer, const edge_rerank_text *queries,
     const edge_rerank_text *documents, size_t count, int32_t *ids, int64_t *offsets,
     int32_t *first_segments, uint8_t *truncated);
+
+/*
+ * The same, with two more arguments. The results are the same with any number of threads.
+ *
+ *   threads          1 to 256; up to so many run while there is enough to do, the caller's being
+ * one documents_go_on  count numbers, or NULL: 1 for a document of which only the beginning is
+ * given, or else 0. Where that is not enough to say what the pair's ids are, `truncated`, which
+ * must not be NULL then, is 2, and the ids have no meaning: give more
+ *
+ * Not there in the first release.
+ */
+EDGE_RERANK_API edge_rerank_status edge_rerank_tokenizer_encode_on(
+    const edge_rerank_tokenizer *tokenizer, int32_t threads, const edge_rerank_text *queries,
+    const edge_rerank_text *documents, const uint8_t *documents_go_on, size_t count, int32_t *ids,
+    int64_t *offsets, int32_t *first_segments, uint8_t *truncated);
 
 /* Fills `info`, whose member `size` the caller has set. */
 EDGE_RERANK_API edge_rerank_status edge_rerank_tokenizer_describe(

@@ -12,6 +12,7 @@ namespace {
 using namespace edge_rerank;
 using namespace edge_rerank::api;
 
+constexpr int32_t kMostThreads = 256;
 constexpr int32_t kMostTokens = 1 << 20;
 constexpr uint32_t kLeastInfo = FIRST_SIZE(edge_rerank_tokenizer_info, model);
 static_assert(kLeastInfo == 32 || sizeof(void *) != 8);
@@ -40,9 +41,23 @@ edge_rerank_status edge_rerank_tokenizer_encode(const edge_rerank_tokenizer *tok
                                                 const edge_rerank_text *documents, size_t count,
                                                 int32_t *ids, int64_t *offsets,
                                                 int32_t *first_segments, uint8_t *truncated) {
+    return edge_rerank_tokenizer_encode_on(tokenizer, 1, queries, documents, nullptr, count, ids,
+                                           offsets, first_segments, truncated);
+}
+
+edge_rerank_status edge_rerank_tokenizer_encode_on(const edge_rerank_tokenizer *tokenizer,
+                                                   int32_t threads, const edge_rerank_text *queries,
+                                                   const edge_rerank_text *documents,
+                                                   const uint8_t *documents_go_on, size_t count,
+                                                   int32_t *ids, int64_t *offsets,
+                                                   int32_t *first_segments, uint8_t *truncated) {
     return guarded([&] {
         need(tokenizer, "tokenizer");
         need(offsets, "offsets");
+        if (threads < 1 || threads > kMostThreads) {
+            invalid_argument("threads is " + std::to_string(threads) + "; expected 1 to " +
+                             std::to_string(kMostThreads));
+        }
         if (count == 0) {
             offsets[0] = 0;
             return;
@@ -50,8 +65,11 @@ edge_rerank_status edge_rerank_tokenizer_encode(const edge_rerank_tokenizer *tok
         need(queries, "queries");
         need(documents, "documents");
         need(ids, "ids");
-        tokenizer->tokenizer.encode({queries, documents, count},
-                                    {ids, offsets, first_segments, truncated});
+        if (documents_go_on) {
+            need(truncated, "truncated");
+        }
+        tokenizer->tokenizer.encode({queries, documents, documents_go_on, count},
+                                    {ids, offsets, first_segments, truncated}, threads);
     });
 }
 

@@ -33,6 +33,7 @@ void Needles::add(std::string_view text, const AddedToken &token) {
     begins_[static_cast<unsigned char>(text[0])] = true;
     words_.open().append(text);
     words_.end_word();
+    longest_ = std::max(longest_, text.size());
     tokens_.push_back(token);
 }
 
@@ -55,6 +56,40 @@ Needles::Match Needles::at(std::string_view text, size_t start) const {
         }
     }
     return match;
+}
+
+// Whether one that begins at `start` may end at or behind `place`.
+bool Needles::may_reach(std::string_view text, size_t start, size_t place) const {
+    uint32_t node = Trie::kRoot;
+    for (size_t end = start; end < text.size();) {
+        node = trie_->child(node, uint8_t(text[end++]));
+        if (node == Trie::kRoot) {
+            return false;
+        }
+        if (end >= place && trie_->value(node) != Trie::kNone) {
+            return true;
+        }
+    }
+    return true;
+}
+
+// The first place before `place` at which one may begin that ends there or behind; `place` if none.
+size_t Needles::touching(std::string_view text, size_t place) const {
+    for (size_t start = place - std::min(place, longest_); start < place; ++start) {
+        if (may_begin(text[start]) && may_reach(text, start, place)) {
+            return start;
+        }
+    }
+    return place;
+}
+
+// White space before what may be a token may belong to it.
+size_t Needles::settled(std::string_view text) const {
+    size_t place = text.size();
+    for (size_t start; (start = touching(text, place)) < place;) {
+        place = spaces_start(text, start);
+    }
+    return place;
 }
 
 bool NeedleReader::next() {

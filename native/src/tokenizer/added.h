@@ -34,12 +34,22 @@ class Needles {
     // The longest that begins at a place.
     Match at(std::string_view text, size_t start) const;
     bool empty() const { return tokens_.empty(); }
+    // Whether one of them may end at a place or lie on both sides of it; what comes behind `text`
+    // is not known.
+    bool touch(std::string_view text, size_t place) const { return touching(text, place) < place; }
+    // The last place up to which it is known which of them there are.
+    size_t settled(std::string_view text) const;
+
     bool may_begin(char byte) const { return begins_[static_cast<unsigned char>(byte)]; }
 
   private:
     Words words_;
     std::vector<AddedToken> tokens_;
     std::unique_ptr<Trie> trie_;
+    size_t longest_ = 0;
+
+    size_t touching(std::string_view text, size_t place) const;
+    bool may_reach(std::string_view text, size_t start, size_t place) const;
     bool begins_[256] = {};
 };
 

@@ -142,6 +142,12 @@ std::string clean_for_bert(std::string_view text) {
     return result;
 }
 
+bool is_passed_by_bert(uint32_t code) {
+    const FoldingRange *range = find_range(kFoldings, code);
+    return range && (range->kind == Folding::gone || range->kind == Folding::apart ||
+                     range->kind == Folding::mark);
+}
+
 bool is_bert_punctuation(uint32_t code) { return find_range(kPunctuation, code) != nullptr; }
 
 } // namespace edge_rerank::tokenizer

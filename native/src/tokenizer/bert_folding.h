@@ -33,6 +33,9 @@ std::string fold_for_bert(std::string_view text);
 // The same with case and accents kept, as cased models have it.
 std::string clean_for_bert(std::string_view text);
 
+// Whether the normaliser takes a character away, or puts it in order among its neighbours.
+bool is_passed_by_bert(uint32_t code);
+
 bool is_bert_punctuation(uint32_t code);
 
 } // namespace edge_rerank::tokenizer

@@ -1,5 +1,7 @@
 #include "tokenizer/bpe.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "base/utf8.h"
 #include "tokenizer/members.h"
@@ -7,6 +9,8 @@
 namespace edge_rerank::tokenizer {
 
 namespace {
+constexpr size_t kBeginning = 1024; // symbols of a long word that are looked at together
+
 void check_members(const TokenizerFile &file) {
     const Json *model = &file.model;
     allow_members(model,
@@ -106,6 +110,94 @@ void Bpe::merge_word(std::string_view word, Scratch &scratch, std::vector<int32_
     }
     merges_.apply(symbols);
     ids.insert(ids.end(), symbols.begin(), symbols.end());
+}
+
+// A token boundary of a word divides it: each side has the tokens that it has alone, for nothing
+// was merged over the boundary, and the merges on each side come in the order that they have alone.
+// So the tokens of a word's beginning up to a boundary are sure, once there is sure to be one.
+void Bpe::encode_beginning(std::string_view word, size_t most, Scratch &,
+                           std::vector<int32_t> &ids) const {
+    if (word.size() <= trie_.longest()) {
+        return;
+    }
+    const Symbols symbols = symbols_of(word);
+    size_t from = 0, size = kBeginning;
+    while (ids.size() < most) {
+        const size_t end = std::min(from + size, symbols.ids.size());
+        const size_t settled = settle(symbols, from, end, ids);
+        from += settled;
+        size = settled ? size : 2 * size;
+        if (!settled && end == symbols.ids.size()) {
+            return;
+        }
+    }
+}
+
+// What the merges start from, up to the first character that is unknown: it may be one with the
+// next. Bytes that stand in for a character are spelled as their tokens are.
+Bpe::Symbols Bpe::symbols_of(std::string_view word) const {
+    Symbols symbols;
+    const auto add = [&](int32_t symbol, std::string_view spelled) {
+        symbols.ids.push_back(symbol);
+        symbols.places.push_back(symbols.spelled.size());
+        symbols.spelled.append(spelled);
+    };
+    for (size_t at = 0; at < word.size(); at += char_size(word[at])) {
+        const std::string_view character = word.substr(at, char_size(word[at]));
+        const int32_t known = find(character);
+        if (known != kNone) {
+            add(known, character);
+        } else if (falls_back_ && bytes_.have(character)) {
+            for (const char byte : character) {
+                add(bytes_.id(byte), ByteTokens::name(byte));
+            }
+        } else {
+            break;
+        }
+    }
+    symbols.places.push_back(symbols.spelled.size());
+    return symbols;
+}
+
+// Appends the tokens that these symbols are sure to have, and says how many symbols that are.
+// Whatever comes behind: some token begins at one of the places from which a token may go on beyond
+// the end, and what comes before it is known. It has to be the same for all of these places.
+size_t Bpe::settle(const Symbols &symbols, size_t from, size_t end,
+                   std::vector<int32_t> &ids) const {
+    const auto first = symbols.ids.begin() + std::ptrdiff_t(from);
+    const std::string_view spelled =
+        std::string_view(symbols.spelled).substr(0, symbols.places[end]);
+    std::vector<int32_t> tokens(first, symbols.ids.begin() + std::ptrdiff_t(end)), others;
+    std::vector<uint32_t> starts, unused;
+    merges_.apply(tokens, starts);
+    size_t common = tokens.size();
+    for (size_t i = end; i-- > from;) {
+        const std::string_view behind = spelled.substr(symbols.places[i]);
+        if (behind.size() >= trie_.longest()) {
+            break;
+        }
+        if (may_go_on(behind)) {
+            others.assign(first, symbols.ids.begin() + std::ptrdiff_t(i));
+            merges_.apply(others, unused);
+            const auto differs = std::mismatch(others.begin(), others.end(), tokens.begin(),
+                                               tokens.begin() + std::ptrdiff_t(common));
+            common = size_t(differs.first - others.begin());
+        }
+    }
+    ids.insert(ids.end(), tokens.begin(), tokens.begin() + std::ptrdiff_t(common));
+    return common == tokens.size() ? end - from : starts[common];
+}
+
+// Whether a token begins with the text and goes on.
+bool Bpe::may_go_on(std::string_view text) const {
+    uint32_t node = Trie::kRoot;
+    for (const char byte : text) {
+        node = trie_.child(node, uint8_t(byte));
+        if (node == Trie::kRoot) {
+            return false;
+        }
+    }
+    return true;
 }
 
 size_t Bpe::memory() const {

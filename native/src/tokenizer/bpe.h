@@ -18,6 +18,8 @@ class Bpe : public Model {
     explicit Bpe(const TokenizerFile &file);
 
     void encode(std::string_view word, Scratch &scratch, std::vector<int32_t> &ids) const override;
+    void encode_beginning(std::string_view word, size_t most, Scratch &scratch,
+                          std::vector<int32_t> &ids) const override;
     int32_t find(std::string_view token) const override { return id(trie_.find(token)); }
     int32_t size() const override { return int32_t(ids_.size()); }
     const char *name() const override { return "bpe"; }
@@ -26,6 +28,13 @@ class Bpe : public Model {
   private:
     // What became of a word of the vocabulary; it is found out when it is met first.
     enum Whole : uint8_t { unknown, yes, no };
+
+    // What the merges of a word start from.
+    struct Symbols {
+        std::vector<int32_t> ids;
+        std::string spelled;
+        std::vector<size_t> places; // where each begins in what is spelled, and the end of all
+    };
 
     Trie trie_;
     std::vector<int32_t> ids_;
@@ -36,6 +45,9 @@ class Bpe : public Model {
     std::unique_ptr<std::atomic<uint8_t>[]> whole_;
 
     int32_t id(int32_t word) const { return word == Trie::kNone ? kNone : ids_[size_t(word)]; }
+    Symbols symbols_of(std::string_view word) const;
+    size_t settle(const Symbols &symbols, size_t from, size_t end, std::vector<int32_t> &ids) const;
+    bool may_go_on(std::string_view text) const;
     void read_merges(const TokenizerFile &file);
     void merge_word(std::string_view word, Scratch &scratch, std::vector<int32_t> &ids) const;
 };

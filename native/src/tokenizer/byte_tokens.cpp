@@ -7,10 +7,14 @@ namespace edge_rerank::tokenizer {
 
 ByteTokens::ByteTokens(const Model &model) {
     for (size_t byte = 0; byte < ids_.size(); ++byte) {
-        char name[8];
-        std::snprintf(name, sizeof name, "<0x%02X>", unsigned(byte));
-        ids_[byte] = model.find(name);
+        ids_[byte] = model.find(name(char(byte)));
     }
+}
+
+std::string ByteTokens::name(char byte) {
+    char text[8];
+    std::snprintf(text, sizeof text, "<0x%02X>", unsigned(static_cast<unsigned char>(byte)));
+    return text;
 }
 
 bool ByteTokens::have(std::string_view text) const {

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -15,6 +16,9 @@ class ByteTokens {
     // Those that the model has. Its vocabulary must be there already.
     explicit ByteTokens(const Model &model);
 
+    static std::string name(char byte);
+    int32_t id(char byte) const { return ids_[static_cast<unsigned char>(byte)]; }
+
     // Whether there is a token for each byte of the text.
     bool have(std::string_view text) const;
     void append(std::string_view text, std::vector<int32_t> &ids) const;
@@ -22,8 +26,6 @@ class ByteTokens {
 
   private:
     std::array<int32_t, 256> ids_;
-
-    int32_t id(char byte) const { return ids_[static_cast<unsigned char>(byte)]; }
 };
 
 } // namespace edge_rerank::tokenizer

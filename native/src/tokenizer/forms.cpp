@@ -166,7 +166,19 @@ class Former {
 bool is_ascii(std::string_view text) {
     return std::none_of(text.begin(), text.end(), [](char c) { return c & 0x80; });
 }
+
+bool is_second(uint32_t code) {
+    const bool jamo = (code >= kVowel && code < kVowel + kVowels) ||
+                      (code > kTrailing && code < kTrailing + kTrailings);
+    return jamo || std::any_of(std::begin(kCompositions), std::end(kCompositions),
+                               [code](const Composition &each) { return each.second == code; });
+}
 } // namespace
+
+bool is_in_forms(uint32_t code) {
+    return order_of(code) || find_range(kCanonical, code) || find_range(kCompatible, code) ||
+           is_second(code);
+}
 
 std::string normal_form(std::string_view text, Form form) {
     if (is_ascii(text)) {

@@ -29,6 +29,10 @@ constexpr int32_t kSeveral = 1 << 21;
 struct Form { bool compatible, composed; };
 constexpr Form kNfc{false, true}, kNfd{false, false}, kNfkc{true, true}, kNfkd{true, false};
 
+// Whether some form takes a character apart, puts it in order among others or behind another one
+// into one; syllables of Hangul left out.
+bool is_in_forms(uint32_t code);
+
 std::string normal_form(std::string_view text, Form form);
 std::string lower_case(std::string_view text);
 std::string without_accents(std::string_view text);

@@ -11,19 +11,6 @@ namespace edge_rerank::tokenizer {
 namespace {
 constexpr uint32_t kFirstSyllable = 0xAC00, kLastSyllable = 0xD7A3, kTrailing = 28;
 
-Grapheme kind_of(uint32_t code) {
-    if (code >= kFirstSyllable && code <= kLastSyllable) {
-        return (code - kFirstSyllable) % kTrailing ? Grapheme::lvt : Grapheme::lv;
-    }
-    const auto after = std::upper_bound(
-        std::begin(kGraphemes), std::end(kGraphemes), code,
-        [](uint32_t wanted, const GraphemeRange &range) { return wanted < range.first; });
-    if (after == std::begin(kGraphemes) || code > after[-1].last) {
-        return Grapheme::other;
-    }
-    return after[-1].kind;
-}
-
 // What was seen of a cluster so far, as far as the rules for its next character need it.
 class Cluster {
   public:
@@ -90,14 +77,27 @@ class Cluster {
 };
 } // namespace
 
+Grapheme grapheme_of(uint32_t code) {
+    if (code >= kFirstSyllable && code <= kLastSyllable) {
+        return (code - kFirstSyllable) % kTrailing ? Grapheme::lvt : Grapheme::lv;
+    }
+    const auto after = std::upper_bound(
+        std::begin(kGraphemes), std::end(kGraphemes), code,
+        [](uint32_t wanted, const GraphemeRange &range) { return wanted < range.first; });
+    if (after == std::begin(kGraphemes) || code > after[-1].last) {
+        return Grapheme::other;
+    }
+    return after[-1].kind;
+}
+
 size_t cluster_end(std::string_view text, size_t start) {
     size_t at = start + char_size(text[start]);
     if (text[start] == '\r') {
         return at < text.size() && text[at] == '\n' ? at + 1 : at;
     }
-    Cluster cluster(kind_of(char_at(text, start)));
+    Cluster cluster(grapheme_of(char_at(text, start)));
     while (at < text.size()) {
-        const Grapheme next = kind_of(char_at(text, at));
+        const Grapheme next = grapheme_of(char_at(text, at));
         if (!cluster.joins(next)) {
             break;
         }

@@ -30,6 +30,8 @@ struct GraphemeRange {
     Grapheme kind;
 };
 
+Grapheme grapheme_of(uint32_t code);
+
 // Where the cluster ends that begins at `start`, which lies before the end of the text.
 size_t cluster_end(std::string_view text, size_t start);
 

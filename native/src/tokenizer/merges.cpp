@@ -68,6 +68,15 @@ class Queue {
         }
     }
 
+    void take_starts(std::vector<uint32_t> &starts) const {
+        starts.clear();
+        for (uint32_t place = 0; place < symbols_.size(); ++place) {
+            if (symbols_[place].id != kGone) {
+                starts.push_back(place);
+            }
+        }
+    }
+
   private:
     const Merges &merges_;
     std::vector<Symbol> symbols_;
@@ -162,6 +171,13 @@ void Merges::apply_to_many(std::vector<int32_t> &ids) const {
     Queue queue(*this, ids);
     queue.run();
     queue.take(ids);
+}
+
+void Merges::apply(std::vector<int32_t> &ids, std::vector<uint32_t> &starts) const {
+    Queue queue(*this, ids);
+    queue.run();
+    queue.take(ids);
+    queue.take_starts(starts);
 }
 
 } // namespace edge_rerank::tokenizer

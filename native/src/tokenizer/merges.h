@@ -37,6 +37,9 @@ class Merges {
     // Puts the tokens of a word together, whose ids are given.
     void apply(std::vector<int32_t> &ids) const;
 
+    // The same, and where each begins among those that were given.
+    void apply(std::vector<int32_t> &ids, std::vector<uint32_t> &starts) const;
+
     size_t memory() const { return slots_.capacity() * sizeof slots_[0]; }
 
   private:

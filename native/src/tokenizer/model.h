@@ -34,6 +34,10 @@ class Model {
     virtual void encode(std::string_view word, Scratch &scratch,
                         std::vector<int32_t> &ids) const = 0;
 
+    // Appends those ids that every word has which begins so, up to `most` of them in `ids`.
+    virtual void encode_beginning(std::string_view word, size_t most, Scratch &scratch,
+                                  std::vector<int32_t> &ids) const = 0;
+
     // The id of a token, or kNone.
     virtual int32_t find(std::string_view token) const = 0;
     virtual int32_t size() const = 0;

@@ -10,8 +10,14 @@
 #include "tokenizer/charsmap.h"
 #include "tokenizer/forms.h"
 #include "tokenizer/members.h"
+#include "tokenizer/steady.h"
 
 namespace edge_rerank::tokenizer {
+
+bool Normalizer::keeps_steady(std::string &character) const {
+    character = apply(character);
+    return is_steady(character);
+}
 
 namespace {
 class Nothing : public Normalizer {
@@ -34,6 +40,12 @@ class Sequence : public Normalizer {
     bool keeps_start() const override {
         return std::all_of(steps_.begin(), steps_.end(),
                            [](const auto &step) { return step->keeps_start(); });
+    }
+
+    bool keeps_steady(std::string &character) const override {
+        return std::all_of(steps_.begin(), steps_.end(), [&](const auto &step) {
+            return is_steady(character) && step->keeps_steady(character);
+        });
     }
 
   private:
@@ -121,6 +133,18 @@ class ReplaceText : public Normalizer {
 
     bool keeps_start() const override { return !content_.empty(); }
 
+    // A pattern that holds two of them side by side might lie on both sides of a cut.
+    bool keeps_steady(std::string &character) const override {
+        for (size_t at = char_size(pattern_[0]); at < pattern_.size();
+             at += char_size(pattern_[at])) {
+            if (is_steady(char_at(pattern_, at)) &&
+                is_steady(char_at(pattern_, char_before(pattern_, at)))) {
+                return false;
+            }
+        }
+        return Normalizer::keeps_steady(character);
+    }
+
   private:
     std::string pattern_, content_;
 };
@@ -132,6 +156,8 @@ class Prepend : public Normalizer {
     std::string apply(std::string_view text) const override {
         return text.empty() ? std::string() : content_ + std::string(text);
     }
+
+    bool keeps_steady(std::string &) const override { return true; }
 
   private:
     std::string content_;
@@ -161,6 +187,12 @@ class Bert : public Normalizer {
     }
 
     bool keeps_start() const override { return false; }
+
+    // Each is looked at alone; an ideograph gets blanks around it.
+    bool keeps_steady(std::string &character) const override {
+        character = apply(character);
+        return !character.empty();
+    }
 
   private:
     bool cased_;

@@ -18,6 +18,10 @@ class Normalizer {
 
     // Whether the first character of what comes of a text always stems from the text's first one.
     virtual bool keeps_start() const { return true; }
+
+    // Whether what becomes of a steady character (tokenizer/steady.h) between others depends on it
+    // alone, and is steady again, if more steps are to come; puts that into its place.
+    virtual bool keeps_steady(std::string &character) const;
 };
 
 // Makes the normaliser that a tokenizer.json describes. Raises Error with EDGE_RERANK_UNSUPPORTED

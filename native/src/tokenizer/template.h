@@ -13,7 +13,7 @@ namespace edge_rerank::tokenizer {
 struct EncodedPair {
     size_t size = 0;          // ids that were written
     size_t first_segment = 0; // how many of them, from the start, are of type 0
-    bool truncated = false;   // whether a text did not fit whole
+    uint8_t truncated = 0;    // whether a text did not fit whole
 };
 
 class PairTemplate {

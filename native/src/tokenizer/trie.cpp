@@ -48,6 +48,7 @@ Trie::Trie(const Words &words, const std::string &where) {
     std::vector<Range> level{{0, uint32_t(order.size())}}, next;
     for (size_t depth = 0; !level.empty(); ++depth, level.swap(next)) {
         next.clear();
+        longest_ = depth;
         for (Range range : level) {
             int32_t value = kNone;
             while (range.start < range.end && words[order[range.start]].size() == depth) {

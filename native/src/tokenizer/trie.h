@@ -54,6 +54,9 @@ class Trie {
     // The value of a word, or kNone.
     int32_t find(std::string_view word) const;
 
+    // The size of the longest word, in bytes.
+    size_t longest() const { return longest_; }
+
     size_t memory() const;
 
   private:
@@ -63,6 +66,7 @@ class Trie {
     std::vector<uint32_t> children_; // one more than there are nodes
     std::vector<int32_t> values_;
     uint32_t first_[256] = {};
+    size_t longest_ = 0;
 
     uint32_t scan(uint32_t start, uint32_t end, uint8_t byte) const {
         for (uint32_t node = start; node < end; ++node) {

@@ -66,10 +66,43 @@ void Unigram::best_steps(std::string_view word, std::vector<Scratch::Step> &step
 }
 
 void Unigram::encode(std::string_view word, Scratch &scratch, std::vector<int32_t> &ids) const {
-    std::vector<Scratch::Step> &steps = scratch.steps;
-    best_steps(word, steps);
+    best_steps(word, scratch.steps);
+    take_steps(word, word.size(), scratch.steps, ids);
+}
+
+void Unigram::encode_beginning(std::string_view word, size_t, Scratch &scratch,
+                               std::vector<int32_t> &ids) const {
+    if (word.size() > trie_.longest()) {
+        best_steps(word, scratch.steps);
+        take_steps(word, settled_end(word, scratch.steps), scratch.steps, ids);
+    }
+}
+
+// The last place that the best ways to all places near the end have in common. Whatever comes
+// behind: a token ends at one of these places, and what comes before it is the best way there.
+size_t Unigram::settled_end(std::string_view word, const std::vector<Scratch::Step> &steps) const {
+    std::vector<bool> on_way(word.size() + 1);
+    for (size_t at = word.size(); at > 0; at = steps[at].start) {
+        on_way[at] = true;
+    }
+    size_t settled = word.size();
+    for (size_t end = word.size() - trie_.longest() + 1; end < word.size(); ++end) {
+        size_t at = steps[end].start == kUnseen ? word.size() : end;
+        while (at > 0 && !on_way[at]) {
+            at = steps[at].start;
+        }
+        settled = std::min(settled, at);
+    }
+    while (settled > 0 && steps[settled].id == unknown_) { // which may be one with the next
+        settled = steps[settled].start;
+    }
+    return settled;
+}
+
+void Unigram::take_steps(std::string_view word, size_t end, const std::vector<Scratch::Step> &steps,
+                         std::vector<int32_t> &ids) const {
     const size_t first = ids.size();
-    for (size_t end = word.size(); end > 0;) {
+    while (end > 0) {
         size_t start = steps[end].start;
         int32_t id = steps[end].id;
         if (id == unknown_) { // unknown ones side by side are one, which may be a token after all

@@ -15,6 +15,8 @@ class Unigram : public Model {
     explicit Unigram(const TokenizerFile &file);
 
     void encode(std::string_view word, Scratch &scratch, std::vector<int32_t> &ids) const override;
+    void encode_beginning(std::string_view word, size_t most, Scratch &scratch,
+                          std::vector<int32_t> &ids) const override;
     int32_t find(std::string_view token) const override { return trie_.find(token); }
     int32_t size() const override { return int32_t(scores_.size()); }
     const char *name() const override { return "unigram"; }
@@ -28,6 +30,9 @@ class Unigram : public Model {
     ByteTokens bytes_;
     double unknown_score_;
 
+    void take_steps(std::string_view word, size_t end, const std::vector<Scratch::Step> &steps,
+                    std::vector<int32_t> &ids) const;
+    size_t settled_end(std::string_view word, const std::vector<Scratch::Step> &steps) const;
     void best_steps(std::string_view word, std::vector<Scratch::Step> &steps) const;
 };
 

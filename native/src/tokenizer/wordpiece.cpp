@@ -72,6 +72,14 @@ void WordPiece::encode(std::string_view word, Scratch &, std::vector<int32_t> &i
     }
 }
 
+// One that is longer than any that is looked up is unknown, and stays so.
+void WordPiece::encode_beginning(std::string_view word, size_t, Scratch &,
+                                 std::vector<int32_t> &ids) const {
+    if (count_chars(word) > longest_) {
+        ids.push_back(unknown_);
+    }
+}
+
 size_t WordPiece::memory() const { return trie_.memory() + ids_.capacity() * sizeof ids_[0]; }
 
 } // namespace edge_rerank::tokenizer

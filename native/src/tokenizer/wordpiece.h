@@ -12,6 +12,8 @@ class WordPiece : public Model {
     explicit WordPiece(const TokenizerFile &file);
 
     void encode(std::string_view word, Scratch &scratch, std::vector<int32_t> &ids) const override;
+    void encode_beginning(std::string_view word, size_t most, Scratch &scratch,
+                          std::vector<int32_t> &ids) const override;
     int32_t find(std::string_view token) const override { return id(trie_.find(token)); }
     int32_t size() const override { return int32_t(ids_.size()); }
     const char *name() const override { return "wordpiece"; }

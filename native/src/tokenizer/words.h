@@ -18,6 +18,8 @@ class WordReader {
     // Moves to the next word; false when there is none.
     bool next();
     std::string_view word() const { return word_; }
+    // How much of the text comes behind the word.
+    size_t left() const { return text_.size() - at_ + part_.size() - part_at_; }
 
   private:
     const PreTokenizer &how_;
