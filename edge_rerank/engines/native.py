@@ -170,9 +170,9 @@ def _choose_kernel(library: Library, asked: Kernel | None) -> tuple[str, Kernel]
     known = {kernel: kernel for kernel in library.kernels}
     if name not in known:
         where = "kernel" if asked is not None else KERNEL_VARIABLE
-        raise InputError(
-            f"{where} is {name!r}; expected one that this CPU runs: {', '.join(library.kernels)}"
-        )
+        remedy = "" if asked is not None else "; unset it to take the fastest"
+        kernels = ", ".join(library.kernels)
+        raise InputError(f"{where} is {name!r}; expected one that this CPU runs: {kernels}{remedy}")
     return why, known[name]
 
 

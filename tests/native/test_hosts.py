@@ -184,4 +184,6 @@ for _ in range(3):
 
 def test_the_environment_is_read_once(library: Library, tmp_path: Path) -> None:
     folder = write_artifact(tmp_path / "model", TINY["plain-int8"])
+    fastest = f"{library.kernels[0]}\n" * 3
+    assert run(_KERNEL, str(folder), EDGE_RERANK_KERNEL="auto") == fastest
     assert run(_KERNEL, str(folder), EDGE_RERANK_KERNEL="scalar") == "scalar\n" * 3

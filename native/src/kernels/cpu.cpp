@@ -122,7 +122,8 @@ const Kernel &choose(const char *name) {
         // Read once: a host that sets variables while another thread reads them may crash.
         static const std::string variable = [] {
             const char *value = std::getenv("EDGE_RERANK_KERNEL");
-            return std::string(value ? value : "");
+            const std::string given = value ? value : "";
+            return given == "auto" ? "" : given; // as in Python
         }();
         wanted = variable;
     }
