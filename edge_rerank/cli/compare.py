@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -160,14 +161,15 @@ def run(options: argparse.Namespace) -> int:
             progress=bar.show,
         )
         bar.close()
+        if options.json:
+            print(to_json(_with_paths(found.to_json())))
+        else:
+            print_comparison(found)
+        sys.stdout.flush()  # what took hours is there, whatever becomes of the picture
         if drawing is not None:
             from edge_rerank.evaluation.plot import plot
 
             drawing.write(plot(found).encode("utf-8"))
-    if options.json:
-        print(to_json(_with_paths(found.to_json())))
-    else:
-        print_comparison(found)
     return EXIT_FAILED if found.failed else EXIT_OK
 
 

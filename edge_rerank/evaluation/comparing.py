@@ -11,7 +11,14 @@ from edge_rerank.description import EngineChoice, Kernel, ThreadsChoice
 from edge_rerank.errors import InputError, shown
 from edge_rerank.evaluation.choices import Choice, choices_of
 from edge_rerank.evaluation.collection import Collection, read_collection
-from edge_rerank.evaluation.figures import ComparedModel, Measured, ModelComparison, systems_of
+from edge_rerank.evaluation.figures import (
+    ComparedModel,
+    Measured,
+    ModelComparison,
+    QueryTime,
+    systems_of,
+)
+from edge_rerank.evaluation.measures import MEASURES, per_query
 from edge_rerank.evaluation.ranking import Hearer, measure
 from edge_rerank.evaluation.runs import RunFolder
 from edge_rerank.evaluation.stages import BM25, Found, find, stage_names
@@ -112,10 +119,20 @@ def _measure_all(
     for choice in choices:
         model, rows = measure(choice, asked, found, hearer)
         measured.append((model, rows))
-        for row in rows if folder else ():
-            if folder and row.error is None:
+        for row in (row for row in rows if row.error is None):
+            hearer.report(_in_short(row, asked))
+            if folder:
                 folder.write(row, first_stage=row.first_stage if len(found) > 1 else None)
     return measured
+
+
+def _in_short(row: Measured, asked: Collection) -> str:
+    """Say what was found, so that it is known though the run may not come to its end."""
+    gains = per_query(row.documents(), asked.judgements)[MEASURES[0]]
+    time = QueryTime.of(row.seconds)
+    taken = "" if time is None else f", {time.median * 1000:,.3g} ms a query"
+    name = f"{row.name} after {row.first_stage}"
+    return f"{name}: {MEASURES[0]} {sum(gains) / len(gains):.3f}{taken}"
 
 
 def _comparison(

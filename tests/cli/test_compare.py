@@ -55,6 +55,7 @@ def test_a_table(compare: Compare, tmp_path: Path) -> None:
     lines = err.splitlines()
     assert lines[0] == "edge-rerank: bm25: finding documents for 3 queries"
     assert "edge-rerank: tiny: ranking 6 documents of bm25" in lines
+    assert any(line.startswith("edge-rerank: mini after bm25: nDCG@10 1.000, ") for line in lines)
     assert ElementTree.parse(picture).getroot().tag.endswith("svg")
     assert sorted(path.name for path in runs.iterdir()) == ["bm25.trec", "mini.trec", "tiny.trec"]
 
@@ -164,6 +165,12 @@ def _is_running(pid: int) -> bool:
     except FileNotFoundError:
         return False
     return state != "Z"
+
+
+def test_a_picture_that_cannot_be_written_loses_no_figures(folder: Path) -> None:
+    done = run("compare", "--collection", folder, "--plot", "/dev/full", "--json")
+    assert (done.returncode, done.stderr.count(b"No space left on device")) == (1, 1)
+    assert json.loads(done.stdout)["queries"] == 3
 
 
 def test_closed_or_full_outputs(folder: Path, artifact_path: Path) -> None:
