@@ -78,6 +78,13 @@ def ranked(model: Path, **keywords: Any) -> list[dict[str, Any]]:
     ]
 
 
+def test_scoring_that_is_not_done_in_its_time(run: Run) -> None:
+    assert run("rank", "eat", *DOCUMENTS, "--timeout", "60") == 0
+    assert run("rank", "eat", *DOCUMENTS, "--timeout", "0") == 1
+    assert run.out == ""
+    assert "edge-rerank: the call was not done within its timeout; " in run.err
+
+
 def test_rank_gives_what_the_library_gives(run: Run, tmp_path: Path) -> None:
     file = write(tmp_path / "passages.txt", *DOCUMENTS)
     expected = ranked(run.model)
