@@ -121,7 +121,9 @@ def _library_flags(target: Target) -> tuple[str, ...]:
         # The C++ library inside exports operator new and delete, which another library of the
         # process would then call; the script keeps all but our own functions in.
         script = f"-Wl,--version-script={ROOT / 'exports.map'}"
-        return ("-shared", f"-Wl,-soname,{target.library}", "-Wl,-z,defs", script)
+        # Never unloaded: zig links nothing that would run our destructors then, and the process
+        # would run into nothing at its end, where it runs them. Node unloads what it loaded.
+        return ("-shared", f"-Wl,-soname,{target.library}", "-Wl,-z,defs,-z,nodelete", script)
     if target.system == "macos":
         return ("-shared", f"-Wl,-install_name,@rpath/{target.library}")
     return ("-shared",)

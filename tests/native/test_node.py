@@ -49,7 +49,11 @@ def test_its_own_tests_pass(project: Path, library: Library, builtin: Artifact) 
 
 
 def test_it_ranks_from_the_command_line(project: Path, library: Library, builtin: Artifact) -> None:
-    words = ["list files sorted by size", "rm removes files.", "ls -S prints the largest first."]
+    words = [
+        "list files sorted by size",
+        "rm -r removes a directory.",
+        "ls -S prints the largest file first.",
+    ]
     command = ["node", "rank.js", str(library_file()), str(builtin.path), *words]
     done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
