@@ -8,9 +8,10 @@ are faster, keep each core's data in its own cache, and leave no thread spinning
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from concurrent.futures import CancelledError as FutureCancelled
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import ParamSpec, TypeVar
 
@@ -97,20 +98,20 @@ class OnnxEngine(OfThisProcess):
             token_budget=self._budget,
         )
         result = np.empty(len(batch), np.float32)
-        running: dict[Future[NDArray[np.float32]], Batch] = {}
+        running: deque[tuple[Batch, Future[NDArray[np.float32]]]] = deque()
         try:
             for some in planned:
-                # One more than can run, so that no worker waits, and no other caller for long.
-                if len(running) > self._threads:
-                    _collect(running, result)
+                # One ahead for each worker, so that none waits, and no other caller for long.
+                if len(running) == 2 * self._threads:
+                    _collect_oldest(running, result)
                 limits.check()
-                running[self._submit(batch, some, limits)] = some
+                running.append((some, self._submit(batch, some, limits)))
             while running:
-                _collect(running, result)
+                _collect_oldest(running, result)
         except FutureCancelled:
             raise ClosedError("the engine was closed while it ran; load a new one") from None
         finally:
-            for future in running:  # after a failure, the rest need not run
+            for _, future in running:  # after a failure, the rest need not run
                 future.cancel()
         return result
 
@@ -160,10 +161,11 @@ class OnnxEngine(OfThisProcess):
             self._idle.put(worker)
 
 
-def _collect(
-    running: dict[Future[NDArray[np.float32]], Batch], result: NDArray[np.float32]
+def _collect_oldest(
+    running: deque[tuple[Batch, Future[NDArray[np.float32]]]], result: NDArray[np.float32]
 ) -> None:
-    """Wait for a batch at least, and take the logits of those that are done."""
-    done, _ = wait(running, return_when=FIRST_COMPLETED)
-    for future in done:
-        result[list(running.pop(future).indices)] = future.result()
+    """Wait for the batch that was submitted first, and take its logits."""
+    some, future = running[0]
+    # Not futures.wait(), which does not see those that a pool cancels when it is shut down.
+    result[list(some.indices)] = future.result()
+    running.popleft()
