@@ -48,8 +48,16 @@ class RerankError extends Error {
   }
 }
 
+function load(file) {
+  try {
+    return koffi.load(file);
+  } catch (error) {
+    throw new RerankError(OK, `${file}: ${error.message}`);
+  }
+}
+
 function bind(file) {
-  const library = koffi.load(file);
+  const library = load(file);
   const functions = {
     apiVersion: library.func("uint32_t edge_rerank_api_version()"),
     lastError: library.func("const char *edge_rerank_last_error()"),
