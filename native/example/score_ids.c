@@ -1,6 +1,6 @@
 /*
- * Scores pairs that are encoded already, for models with a tokenizer that the library does not know,
- * in plain C99, with an engine that stays open as in a server:
+ * Scores pairs that are encoded already, for models with a tokenizer that the library does not
+ * know, in plain C99, with an engine that stays open as in a server:
  *
  *   score_ids FOLDER "1 3021 9 2 517 44 2" "1 3021 9 2 88 2"
  *
