@@ -23,7 +23,6 @@ from edge_rerank.tokenizing.choose import PairTokenizer
 from native.targets import TARGETS, Target
 from tests.native.conftest import HEADER
 from tests.support.batches import rows_of
-from tests.support.made_tokenizers import byte_level
 
 NATIVE = HEADER.parents[1]
 STRICT = ("-Wall", "-Wextra", "-pedantic", "-Werror", f"-I{HEADER.parent}")
@@ -174,7 +173,9 @@ def test_a_tokenizer_that_the_library_does_not_know(
 ) -> None:
     for name in ("manifest.json", "model.safetensors"):
         shutil.copy(builtin.path / name, tmp_path)
-    byte_level(tmp_path / "tokenizer.json")
+    content = json.loads(builtin.file("tokenizer.json").read_text("utf-8"))
+    content["normalizer"] = {"type": "Nmt"}
+    (tmp_path / "tokenizer.json").write_text(json.dumps(content), "utf-8")
     done = run(rank, str(tmp_path), "query", "passage")
     assert (done.returncode, done.stdout) == (1, "")
     assert f"rank: {tmp_path}/tokenizer.json: the " in done.stderr
