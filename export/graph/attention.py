@@ -53,7 +53,7 @@ class Attention:
             self.mask_of_keys = g("Expand", column, self.by_mask)
             self.angles = {local: self._angles(max_length, local=local) for local in (False, True)}
         if local := architecture.local_attention:
-            self.blocks = LocalBlocks(g, local.reach, self.mask, self.length)
+            self.blocks = LocalBlocks(g, local.reach, architecture.heads, self.mask, self.length)
 
     def __call__(self, hidden: str, layer: int) -> str:
         """Return the context of every token, ``[tokens, features]``."""
@@ -101,12 +101,22 @@ class Attention:
         """Attend to all keys without holding all scores.
 
         ONNX Runtime does so only where it is given no mask. Here the mask is one more input of each
-        head: 1 for all queries, and for keys that pad a pair a number that no softmax feels.
+        head: 1 for all queries, and for keys that pad a pair a number that no softmax feels. Values
+        get as wide, because older releases take heads of two sizes for heads of one.
         """
-        value = self.graph("Reshape", value, self.by_token)
-        ones = self.graph("Expand", self.graph.scalar(1.0), self.by_mask)
-        wider = (self._widened(query, ones), self._widened(key, self.mask_of_keys))
-        return self._heads_together(*wider, value, "", "")
+        g, size = self.graph, self.parts.architecture.head_size
+        ones = g("Expand", g.scalar(1.0), self.by_mask)
+        wide = self._heads_together(
+            self._widened(query, ones),
+            self._widened(key, self.mask_of_keys),
+            self._widened(value, ones),
+            "",
+            "",
+            width=size + 1,
+        )
+        heads = g("Reshape", wide, g.integers(-1, self.parts.architecture.heads, size + 1))
+        cut = g("Slice", heads, g.integers(0), g.integers(size), g.integers(2))
+        return g("Reshape", cut, g.integers(-1, self.parts.architecture.hidden_size))
 
     def _widened(self, values: str, column: str) -> str:
         g = self.graph
@@ -123,8 +133,12 @@ class Attention:
         by_block = g("Reshape", context, g.integers(-1, blocks.block, size))
         return g("Reshape", blocks.join(by_block, size), g.integers(-1, size))
 
-    def _heads_together(self, query: str, key: str, value: str, mask: str, bias: str) -> str:
+    def _heads_together(
+        self, query: str, key: str, value: str, mask: str, bias: str, width: int | None = None
+    ) -> str:
+        """Return ``[tokens, features]``; ``width`` is that of a head, if not the model's."""
         architecture = self.parts.architecture
+        size = architecture.heads * (width or architecture.head_size)
         context = self.graph.microsoft(
             "MultiHeadAttention",
             query,
@@ -136,7 +150,7 @@ class Attention:
             num_heads=architecture.heads,
             scale=self.scale,
         )
-        return self.graph("Reshape", context, self.graph.integers(-1, architecture.hidden_size))
+        return self.graph("Reshape", context, self.graph.integers(-1, size))
 
     def _angles(self, max_length: int, *, local: bool) -> tuple[str, str]:
         """Return tables of cosines and sines, which the session computes when it is made."""

@@ -19,7 +19,7 @@ _LEAST_BLOCK = 16
 class LocalBlocks:
     """Cuts a batch into blocks; what depends on the mask alone is made once."""
 
-    def __init__(self, graph: GraphBuilder, reach: int, mask: str, length: str) -> None:
+    def __init__(self, graph: GraphBuilder, reach: int, heads: int, mask: str, length: str) -> None:
         """``mask`` is int32 ``[batch, length]``, and ``length`` a vector of one number."""
         self.graph = graph
         g, block = graph, max(reach, _LEAST_BLOCK)
@@ -33,7 +33,7 @@ class LocalBlocks:
         zero = g.integers(0)
         self.pads_queries = g("Concat", g.integers(0, 0, 0, 0), rest, zero, axis=0)
         self.pads_keys = g("Concat", g.integers(0, block, 0, 0), self.behind, zero, axis=0)
-        self.bias = self._bias(reach, mask)
+        self.bias = self._bias(reach, heads, mask)
 
     def queries(self, values: str) -> str:
         """Cut ``[batch, length, features]`` into ``[blocks, block, features]``."""
@@ -49,8 +49,11 @@ class LocalBlocks:
         shape = g("Concat", g.integers(-1), self.padded, g.integers(features), axis=0)
         return g("Slice", g("Reshape", blocks, shape), g.integers(0), self.length, g.integers(1))
 
-    def _bias(self, reach: int, mask: str) -> str:
-        """Return what is added to scores, ``[blocks, 1, block, 3 block]``."""
+    def _bias(self, reach: int, heads: int, mask: str) -> str:
+        """Return what is added to scores, ``[blocks, heads, block, 3 block]``.
+
+        It is the same for all heads: ONNX Runtime 1.21 computes garbage from one for all of them.
+        """
         g, block = self.graph, self.block
         far = np.abs(np.arange(3 * block) - block - np.arange(block)[:, None]) > reach
         band = g.parameter("local.band", np.where(far, _HIDDEN, 0).astype(np.float32))
@@ -59,7 +62,8 @@ class LocalBlocks:
         padded = g("Pad", absent, pads, g.scalar(_HIDDEN, np.int32))
         by_block = self._neighbours(padded, 1)
         hidden = g("Cast", g("Unsqueeze", by_block, g.integers(1)), to=TensorProto.FLOAT)
-        return g("Unsqueeze", g("Add", hidden, band), g.integers(1))
+        one = g("Unsqueeze", g("Add", hidden, band), g.integers(1))
+        return g("Expand", one, g.integers(1, heads, 1, 1))
 
     def _neighbours(self, padded: str, axis: int) -> str:
         g, parts = self.graph, []
