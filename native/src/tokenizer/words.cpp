@@ -1,5 +1,8 @@
 #include "tokenizer/words.h"
 
+#include <cstdint>
+#include <iterator>
+
 #include "base/utf8.h"
 #include "tokenizer/bert_folding.h"
 #include "tokenizer/byte_chars.h"
@@ -19,31 +22,56 @@ bool needs_blank(std::string_view text, Blanks blanks) {
     return !text.empty() && text[0] != ' ' && !(blanks == Blanks::metaspace && is_blank(text, 0));
 }
 
+enum class Kind : uint8_t { part, space, punctuation };
+
+Kind searched(uint32_t code) {
+    return is_space(code)              ? Kind::space
+           : is_bert_punctuation(code) ? Kind::punctuation
+                                       : Kind::part;
+}
+
+// Most characters of most texts are ASCII, and are not searched for.
+struct AsciiKinds {
+    Kind of[0x80];
+
+    AsciiKinds() {
+        for (uint32_t code = 0; code < std::size(of); ++code) {
+            of[code] = searched(code);
+        }
+    }
+    Kind at(std::string_view text, size_t place) const {
+        const auto byte = static_cast<unsigned char>(text[place]);
+        return byte < std::size(of) ? of[byte] : searched(char_at(text, place));
+    }
+};
+
 // Where the word ends that begins at `start` with a character that is no white space.
 size_t bert_word_end(std::string_view text, size_t start) {
-    size_t at = start;
-    while (at < text.size()) {
-        const uint32_t code = char_at(text, at);
-        if (is_space(code)) {
-            break;
-        }
-        if (is_bert_punctuation(code)) {
-            return at == start ? at + char_size(text[at]) : at;
-        }
+    static const AsciiKinds kinds;
+    size_t at = start + char_size(text[start]);
+    if (kinds.at(text, start) == Kind::punctuation) {
+        return at;
+    }
+    while (at < text.size() && kinds.at(text, at) == Kind::part) {
         at += char_size(text[at]);
     }
     return at;
 }
 
+bool is_space_at(std::string_view text, size_t at) {
+    const auto byte = static_cast<unsigned char>(text[at]);
+    return (byte <= ' ' || byte >= 0x80) && is_space(char_at(text, at));
+}
+
 size_t space_start(std::string_view text, size_t at) {
-    while (at < text.size() && !is_space(char_at(text, at))) {
+    while (at < text.size() && !is_space_at(text, at)) {
         at += char_size(text[at]);
     }
     return at;
 }
 
 size_t space_end(std::string_view text, size_t at) {
-    while (at < text.size() && is_space(char_at(text, at))) {
+    while (at < text.size() && is_space_at(text, at)) {
         at += char_size(text[at]);
     }
     return at;
