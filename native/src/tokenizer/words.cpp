@@ -30,24 +30,30 @@ Kind searched(uint32_t code) {
                                        : Kind::part;
 }
 
-// Most characters of most texts are ASCII, and are not searched for.
-struct AsciiKinds {
-    Kind of[0x80];
+constexpr uint32_t kFirstIdeograph = 0x3400, kLastIdeograph = 0x9FFF;
 
-    AsciiKinds() {
+// Most characters of most texts are Latin or ideographs, and are not searched for.
+struct Kinds {
+    Kind of[0x250];
+
+    Kinds() {
         for (uint32_t code = 0; code < std::size(of); ++code) {
             of[code] = searched(code);
         }
     }
     Kind at(std::string_view text, size_t place) const {
-        const auto byte = static_cast<unsigned char>(text[place]);
-        return byte < std::size(of) ? of[byte] : searched(char_at(text, place));
+        const uint32_t code = char_at(text, place);
+        if (code < std::size(of)) {
+            return of[code];
+        }
+        const bool ideograph = code >= kFirstIdeograph && code <= kLastIdeograph;
+        return ideograph ? Kind::part : searched(code);
     }
 };
 
 // Where the word ends that begins at `start` with a character that is no white space.
 size_t bert_word_end(std::string_view text, size_t start) {
-    static const AsciiKinds kinds;
+    static const Kinds kinds;
     size_t at = start + char_size(text[start]);
     if (kinds.at(text, start) == Kind::punctuation) {
         return at;
@@ -58,9 +64,11 @@ size_t bert_word_end(std::string_view text, size_t start) {
     return at;
 }
 
+// White space is ASCII, or begins with one of four bytes.
 bool is_space_at(std::string_view text, size_t at) {
     const auto byte = static_cast<unsigned char>(text[at]);
-    return (byte <= ' ' || byte >= 0x80) && is_space(char_at(text, at));
+    const bool may_be = byte <= ' ' || byte == 0xC2 || (byte >= 0xE1 && byte <= 0xE3);
+    return may_be && is_space(char_at(text, at));
 }
 
 size_t space_start(std::string_view text, size_t at) {
@@ -140,9 +148,11 @@ void WordReader::next_blank_word() {
     }
     while (true) {
         const size_t start = part_at_;
-        while (part_at_ < part_.size() && !is_blank(part_, part_at_)) {
-            ++part_at_;
+        size_t end = start;
+        while (end < part_.size() && !is_blank(part_, end)) {
+            ++end;
         }
+        part_at_ = end;
         written_.append(part_.substr(start, part_at_ - start));
         if (part_at_ == part_.size() || how_.splits) {
             break;
