@@ -13,6 +13,7 @@ from edge_rerank.evaluation.figures import (
     ModelComparison,
     PairedDifference,
     System,
+    milliseconds,
 )
 from edge_rerank.evaluation.measures import MEASURES
 
@@ -78,8 +79,8 @@ def _system(system: System) -> _Row:
     return (
         name,
         *(_estimate(system.measures[measure], "") for measure in MEASURES),
-        "not known" if time is None else _milliseconds(time.median),
-        "" if time is None else _milliseconds(time.p95),
+        "not known" if time is None else milliseconds(time.median),
+        "" if time is None else milliseconds(time.p95),
         "not known" if peak is None else f"{peak / 1e6:,.0f} MB",
     )
 
@@ -102,11 +103,6 @@ def _estimate(estimate: Estimate, sign: str) -> str:
         f"{value:{sign}.3f}" for value in (estimate.mean, estimate.low, estimate.high)
     )
     return f"{mean} ({low}, {high})"
-
-
-def _milliseconds(seconds: float) -> str:
-    value = seconds * 1000
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _print_rows(rows: Sequence[_Row]) -> None:

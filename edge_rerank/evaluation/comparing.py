@@ -16,6 +16,7 @@ from edge_rerank.evaluation.figures import (
     Measured,
     ModelComparison,
     QueryTime,
+    milliseconds,
     systems_of,
 )
 from edge_rerank.evaluation.measures import MEASURES, per_query
@@ -130,7 +131,7 @@ def _in_short(row: Measured, asked: Collection) -> str:
     """Say what was found, so that it is known though the run may not come to its end."""
     gains = per_query(row.documents(), asked.judgements)[MEASURES[0]]
     time = QueryTime.of(row.seconds)
-    taken = "" if time is None else f", {time.median * 1000:,.3g} ms a query"
+    taken = "" if time is None else f", {milliseconds(time.median)} ms a query"
     name = f"{row.name} after {row.first_stage}"
     return f"{name}: {MEASURES[0]} {sum(gains) / len(gains):.3f}{taken}"
 

@@ -35,6 +35,12 @@ class QueryTime:
         return cls(len(seconds), median, p95)
 
 
+def milliseconds(seconds: float) -> str:
+    """Return a time with three digits, and never with an exponent."""
+    value = seconds * 1000
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
 @dataclass(frozen=True, slots=True)
 class FirstStage:
     """What found the documents that the models rank."""

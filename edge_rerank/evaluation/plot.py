@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
-from edge_rerank.evaluation.figures import ModelComparison, System
+from edge_rerank.evaluation.figures import ModelComparison, System, milliseconds
 from edge_rerank.evaluation.measures import MEASURES
 
 _MEASURE = MEASURES[0]
@@ -50,9 +50,9 @@ class _Point:
         return _COLOURS[(self.number - 1) % len(_COLOURS)]
 
     @property
-    def milliseconds(self) -> float | None:
+    def seconds(self) -> float | None:
         time = self.system.query_time
-        return None if time is None else max(time.median * 1000, 1e-3)
+        return None if time is None else max(time.median, 1e-6)
 
 
 def plot(comparison: ModelComparison) -> str:
@@ -79,8 +79,8 @@ def plot(comparison: ModelComparison) -> str:
 
 
 def _axes_and_points(points: Sequence[_Point]) -> Iterator[str]:
-    times = [point.milliseconds for point in points if point.milliseconds is not None] or [1.0]
-    across = _log_scale(times)
+    times = [point.seconds for point in points if point.seconds is not None]
+    across = _log_scale([time * 1000 for time in times] or [1.0])
     figures = [point.system.measures[_MEASURE] for point in points]
     up = _value_scale([figure.low for figure in figures], [figure.high for figure in figures])
     yield '<g stroke="#ddd" stroke-width="1" font-size="12" fill="#555">'
@@ -120,14 +120,14 @@ def _drawn(point: _Point, across: _Scale, up: _Scale) -> Iterator[str]:
     figure = point.system.measures[_MEASURE]
     y, low, high = (_number(up.place(value)) for value in (figure.mean, figure.low, figure.high))
     tip = f"<title>{_text(f'{point.system.name}: {_figures(point)}')}</title>"
-    if point.milliseconds is None:
+    if point.seconds is None:
         yield (
             f'<g stroke="{point.colour}" stroke-width="1.5">{tip}'
             f'<path d="M{_LEFT} {y}H{_LEFT + _WIDE}" stroke-dasharray="6 4"/></g>'
         )
         x = str(_LEFT + 14)
     else:
-        x = _number(across.place(math.log10(point.milliseconds)))
+        x = _number(across.place(math.log10(point.seconds * 1000)))
         yield f'<path d="M{x} {low}V{high}" stroke="{point.colour}" stroke-width="1.5"/>'
     yield f"<g>{tip}{_circle(x, y, point)}</g>"
 
@@ -162,9 +162,9 @@ def _name(system: System, several: bool) -> str:
 def _figures(point: _Point) -> str:
     figure = point.system.measures[_MEASURE]
     quality = f"{figure.mean:.3f} ({figure.low:.3f} to {figure.high:.3f})"
-    if point.milliseconds is None:
+    if point.seconds is None:
         return f"{quality}, time not known"
-    return f"{quality}, {point.milliseconds:,.3g} ms"
+    return f"{quality}, {milliseconds(point.seconds)} ms"
 
 
 def _subtitle(comparison: ModelComparison) -> str:

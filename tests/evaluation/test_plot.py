@@ -109,6 +109,12 @@ def test_many_systems_and_several_first_stages() -> None:
     assert lowest < height
 
 
+def test_long_times_are_written_out() -> None:
+    root = parsed(system("a", 0.3, 12.345), system("b", 0.4, 0.0000001))
+    assert "0.300 (0.270 to 0.320), 12,345 ms" in texts(root)
+    assert not any("e+" in text or "e-" in text for text in texts(root))
+
+
 def test_nothing_to_show() -> None:
     assert texts(parsed())[0].startswith("nDCG@10 over the time")
     same = parsed(system("bm25", 0.0, 0.0))
