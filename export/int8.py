@@ -42,7 +42,7 @@ def write_graph(
 _TABLES = {
     8: "int8, symmetric, one scale for each row",
     4: "4 bits, 16 levels fitted to the table, groups of 32 with an int8 scale each, times a scale "
-    "for each row",
+    "for each row; int8 for the first sixteenth of the words",
 }
 
 

@@ -95,9 +95,11 @@ def _words(manifest: Manifest, kind: str) -> _Shapes:
     name = "embeddings.word"
     if manifest.embedding_bits != 4:
         return {f"{name}.weight": (kind, rows, width)}
+    frequent = max(1, rows // 16)
     return {
-        f"{name}.weight": ("U8", rows, width // 2),
-        f"{name}.group": ("I8", rows, width // 32),
+        f"{name}.frequent": ("I8", frequent, width),
+        f"{name}.weight": ("U8", rows - frequent, width // 2),
+        f"{name}.group": ("I8", rows - frequent, width // 32),
         f"{name}.scale": ("F32", rows, 1),
         f"{name}.levels": ("I8", 16),
     }

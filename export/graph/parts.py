@@ -89,17 +89,29 @@ class Parts:
     def _rows_of_four_bits(self, name: str, ids: str) -> str:
         """Look up rows whose bytes hold two codes each: every byte has its two levels in a table.
 
-        Only the rows that are looked up become numbers.
+        The first words have int8 rows. Only the rows that are looked up become numbers.
         """
+        graph, count = self.graph, len(self.tensors[f"{name}.frequent"])
+        scale = graph("Gather", self.parameter(f"{name}.scale"), ids)
+        last = graph.parameter(f"{name}.last_frequent", np.array(count - 1, np.int64))
+        frequent = graph("Gather", self.parameter(f"{name}.frequent"), graph("Min", ids, last))
+        frequent = graph("Mul", graph("Cast", frequent, to=TensorProto.FLOAT), scale)
+        zero = graph.parameter("scalar_zero", np.array(0, np.int64))
+        one = graph.parameter("scalar_one", np.array(1, np.int64))
+        behind = graph("Sub", graph("Sub", ids, last), one)
+        rest = self._rows_of_codes(name, graph("Max", behind, zero), scale)
+        is_frequent = graph("Unsqueeze", graph("Less", behind, zero), graph.integers(1))
+        return graph("Where", is_frequent, frequent, rest)
+
+    def _rows_of_codes(self, name: str, rows: str, scale: str) -> str:
         graph, levels = self.graph, self.tensors[f"{name}.levels"].astype(np.float32)
         byte = np.arange(256)
         pairs = np.stack([levels[byte & 15], levels[byte >> 4]], axis=1)
-        codes = graph("Gather", self.parameter(f"{name}.weight"), ids)
+        codes = graph("Gather", self.parameter(f"{name}.weight"), rows)
         codes = graph("Cast", codes, to=TensorProto.INT32)
         values = graph("Gather", graph.parameter(f"{name}.pairs", pairs), codes)
         groups = self.tensors[f"{name}.group"].shape[1]
-        group = graph("Gather", self.parameter(f"{name}.group"), ids)
-        scale = graph("Gather", self.parameter(f"{name}.scale"), ids)
+        group = graph("Gather", self.parameter(f"{name}.group"), rows)
         scale = graph("Mul", graph("Cast", group, to=TensorProto.FLOAT), scale)
         scale = graph("Unsqueeze", scale, graph.integers(2))
         size = self.tensors[f"{name}.weight"].shape[1] * 2 // groups

@@ -274,9 +274,13 @@ class _Maker:
         if self._shape.embedding_bits == 8:
             self._weight(name, (words, width), (words, 1))
             return
-        codes = self._random.integers(0, 256, (words, width // 2))
+        frequent = max(1, words // 16)
+        values = np.clip(np.rint(self._random.normal(0, 40, (frequent, width))), -127, 127)
+        self._made[f"{name}.frequent"] = values.astype(np.int8)
+        others = words - frequent
+        codes = self._random.integers(0, 256, (others, width // 2))
         self._made[f"{name}.weight"] = codes.astype(np.uint8)
-        groups = self._random.integers(-127, 128, (words, width // 32))
+        groups = self._random.integers(-127, 128, (others, width // 32))
         self._made[f"{name}.group"] = groups.astype(np.int8)
         self._made[f"{name}.levels"] = np.linspace(-127, 112, 16).astype(np.int8)
         scales = self._random.uniform(0.8, 1.25, (words, 1)) / 4000
@@ -310,9 +314,14 @@ class _Maker:
         return np.clip(distances + middle, 0, self._shape.table_rows - 1).astype(np.int32)
 
 
+def _misaligning(size: int) -> tuple[bool, bool]:
+    """Put last what leaves its successors unaligned, to 64 bytes or even to a float's 4."""
+    return size % 64 != 0, size % 4 != 0
+
+
 def weights_parts(tensors: dict[str, Array]) -> tuple[bytes, bytes]:
     """Return the header and the data of model.safetensors."""
-    ordered = sorted(tensors, key=lambda name: (tensors[name].nbytes % 64 != 0, name))
+    ordered = sorted(tensors, key=lambda name: (_misaligning(tensors[name].nbytes), name))
     header, position = {}, 0
     for name in ordered:
         end = position + tensors[name].nbytes

@@ -18,17 +18,17 @@ from tests.export.conftest import _ROBERTA, Make
 from tests.support.batches import batch_of, random_rows
 
 PAIRS = [("how do plants eat", text) for text in ("plants eat light", "steel bridge", "water")]
-WORDS = ("weight", "group", "levels", "scale")
+WORDS = ("frequent", "weight", "group", "levels", "scale")
 
 
 def table(rows: int, width: int, seed: int = 1) -> Any:
     rng = np.random.default_rng(seed)
     spread = rng.lognormal(0, 0.3, (1, width)) * rng.lognormal(0, 0.5, (rows, 1))
     values = (rng.standard_normal((rows, width)) * spread * 0.05).astype(np.float32)
-    values[3] = 0  # the padding's row, often
-    values[4, :32] = 0
-    values[5, 7] = 3.0  # an outlier
-    values[6] = 1e-38
+    values[3] = values[-3] = 0  # the padding's row, often
+    values[-4, :32] = 0
+    values[-5, 7] = 3.0  # an outlier
+    values[-6] = values[6] = 1e-38
     return values
 
 
@@ -39,8 +39,9 @@ def test_the_error_is_that_of_16_levels() -> None:
     parts = quantize_words(values)
     shapes = {name: (part.dtype.name, part.shape) for name, part in parts.items()}
     assert shapes == {
-        "weight": ("uint8", (5000, 48)),
-        "group": ("int8", (5000, 3)),
+        "frequent": ("int8", (312, 96)),
+        "weight": ("uint8", (4688, 48)),
+        "group": ("int8", (4688, 3)),
         "scale": ("float32", (5000, 1)),
         "levels": ("int8", (16,)),
     }
@@ -48,12 +49,14 @@ def test_the_error_is_that_of_16_levels() -> None:
     found = dequantize_words(parts)
     assert found.dtype == np.float32
     assert np.isfinite(found).all()
-    error = np.sqrt(np.mean((found - values) ** 2) / np.mean(values**2))
+    squares = ((found - values) ** 2).sum(1)
+    error = np.sqrt(squares[312:].sum() / np.sum(values[312:] ** 2))
+    assert np.sqrt(squares[:312].sum() / np.sum(values[:312] ** 2)) < 0.01
     # A uniform grid in groups of 32 would be off by 0.104 on normal values.
     assert error < 0.09
-    np.testing.assert_array_equal(found[3], 0)
-    np.testing.assert_array_equal(found[4, :32], 0)
-    assert abs(found[5, 7] - 3) < 0.2
+    np.testing.assert_array_equal(found[[3, -3]], 0)
+    np.testing.assert_array_equal(found[-4, :32], 0)
+    assert abs(found[-5, 7] - 3) < 0.2
 
 
 def test_a_width_that_is_not_whole_groups_is_refused() -> None:
@@ -144,7 +147,7 @@ def test_a_table_of_another_size_is_found(make_checkpoint: Make, tmp_path: Path)
     del manifest["embedding_bits"], manifest["sha256"]
     path.write_text(json.dumps(manifest))
     (conflict,) = weights_conflicts(load_artifact(four))
-    assert "embeddings.word.weight is U8 of 160 x 32, by the manifest I8 of 160 x 64" in conflict
+    assert "embeddings.word.weight is U8 of 150 x 32, by the manifest I8 of 160 x 64" in conflict
 
 
 @pytest.mark.parametrize(

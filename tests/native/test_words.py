@@ -34,17 +34,20 @@ def exact() -> tuple[dict[str, Any], dict[str, Any]]:
     """
     rng = np.random.default_rng(5)
     four = SHAPE.tensors()
-    words, groups = four[f"{NAME}.group"].shape
+    others, groups = four[f"{NAME}.group"].shape
+    words = len(four[f"{NAME}.scale"])
+    assert 0 < words - others < words
     four[f"{NAME}.levels"] = np.array([*range(-15, 15, 2), 15], np.int8)
-    four[f"{NAME}.group"] = rng.choice([-8, -4, -2, -1, 1, 2, 4, 8], (words, groups)).astype(
+    four[f"{NAME}.group"] = rng.choice([-8, -4, -2, -1, 1, 2, 4, 8], (others, groups)).astype(
         np.int8
     )
     four[f"{NAME}.scale"] = np.full((words, 1), 2**-6, np.float32)
     packed = four[f"{NAME}.weight"]
-    codes = np.stack([packed & 15, packed >> 4], axis=-1).reshape(words, groups, -1)
+    codes = np.stack([packed & 15, packed >> 4], axis=-1).reshape(others, groups, -1)
     values = four[f"{NAME}.levels"][codes] * four[f"{NAME}.group"][..., None]
     eight = {name: part for name, part in four.items() if not name.startswith(NAME)}
-    eight[f"{NAME}.weight"] = values.reshape(words, -1).astype(np.int8)
+    rest = values.reshape(others, -1).astype(np.int8)
+    eight[f"{NAME}.weight"] = np.concatenate([four[f"{NAME}.frequent"], rest])
     eight[f"{NAME}.scale"] = four[f"{NAME}.scale"]
     return four, eight
 
@@ -76,7 +79,8 @@ def test_the_table_is_mapped_and_not_copied(library: Library, tmp_path: Path) ->
                 sizes[folder.name, map_weights] = info.weights_bytes
                 assert bool(info.mapped_bytes) == bool(map_weights)
     table = 50_000 * 64
-    four_bits, scales = table // 2 + 50_000 * 2, 50_000 * 4
+    frequent = 50_000 // 16
+    four_bits, scales = frequent * 64 + (50_000 - frequent) * (32 + 2), 50_000 * 4
     assert abs(sizes["four", 0] - sizes["four", 1] - four_bits - scales) < 6000
     assert abs(sizes["eight", 0] - sizes["eight", 1] - table - scales) < 6000
 

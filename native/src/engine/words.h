@@ -10,6 +10,7 @@ namespace edge_rerank::engine {
 
 constexpr int kWordGroup = 32; // features that share a scale, in tables of 4 bits
 constexpr int kWordLevels = 16;
+constexpr int kFrequent = 16; // one in so many words has 8 bits in such a table
 
 class WordTable {
   public:
@@ -23,7 +24,8 @@ class WordTable {
   private:
     ptrdiff_t width_ = 0;
     const float *floats_ = nullptr;
-    const int8_t *bytes_ = nullptr;
+    const int8_t *bytes_ = nullptr; // of all words, or of the frequent ones
+    int32_t byte_words_ = 0;        // which are the first of them
     const float *scales_ = nullptr;
     // 4 bits: a byte holds the codes of two features, the first one in its lower half.
     const uint8_t *codes_ = nullptr;
