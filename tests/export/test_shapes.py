@@ -1,0 +1,105 @@
+"""Published shapes beyond the small ones, with random weights: torch, both engines, all kernels."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edge_rerank import Reranker
+from edge_rerank.native_library import load_library
+from tests.support.quick_artifacts import RandomModel, batch, random_model, random_pairs
+
+_BERT: dict[str, Any] = {
+    "model_type": "bert", "vocab_size": 30_522, "hidden_size": 384, "num_hidden_layers": 12,
+    "num_attention_heads": 12, "intermediate_size": 1536, "max_position_embeddings": 512,
+    "type_vocab_size": 2, "pad_token_id": 0,
+}  # fmt: skip
+_XLM_ROBERTA = _BERT | {
+    "model_type": "xlm-roberta", "vocab_size": 250_002, "max_position_embeddings": 514,
+    "type_vocab_size": 1, "pad_token_id": 1, "layer_norm_eps": 1e-5,
+}  # fmt: skip
+# v2-m3's width, heads and positions, and as many of its 24 layers as a test can wait for.
+_M3 = _XLM_ROBERTA | {
+    "hidden_size": 1024, "num_attention_heads": 16, "intermediate_size": 4096,
+    "num_hidden_layers": 2, "max_position_embeddings": 8194, "vocab_size": 1000,
+}  # fmt: skip
+
+SHAPES = {
+    "MiniLM-L12": _BERT,
+}
+LENGTHS = [4, 17, 64, 130, 333, 512, 33, 90, 201]
+FEW = 3
+"""Pairs that every kernel scores."""
+
+
+@pytest.fixture(scope="module", params=list(SHAPES))
+def model(request: pytest.FixtureRequest) -> RandomModel:
+    return random_model(SHAPES[request.param])
+
+
+def logits(folder: Path, rows: Any, engine: Any, kernel: Any = None) -> Any:
+    with Reranker.load(folder, engine=engine, kernel=kernel, verify=False) as reranker:
+        return reranker._parts()[1].logits(rows)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_a_published_shape(
+    precision: str, model: RandomModel, tokenizer_file: Path, tmp_path: Path
+) -> None:
+    rows = random_pairs(LENGTHS, model.layout.architecture.vocab_size)
+    expected = model.logits(rows)
+    folder = model.write(tmp_path / "model", tokenizer_file, precision=precision)
+    native = logits(folder, batch(rows), "native")
+    for found in (native, logits(folder, batch(rows), "onnxruntime")):
+        if precision == "fp32":
+            np.testing.assert_allclose(found, expected, atol=1e-3)
+        else:
+            # Rounded to the nearest, without calibration. In logits, not in sigma: all pairs have
+            # nearly the same logit by so many layers of random weights.
+            assert np.sqrt(np.mean((found - expected) ** 2)) < 0.1
+    for kernel in load_library().kernels[1:-1]:  # the last is scalar, and slow
+        found = logits(folder, batch(rows[:FEW]), "native", kernel)
+        np.testing.assert_array_equal(found, native[:FEW], kernel)
+
+
+MEMORY = """
+import re, sys
+from pathlib import Path
+from edge_rerank import Reranker
+from tests.support.quick_artifacts import batch, random_pairs
+folder, engine, lengths = sys.argv[1], sys.argv[2], [int(length) for length in sys.argv[3:]]
+with Reranker.load(folder, engine=engine, verify=False) as reranker:
+    found = reranker._parts()[1].logits(batch(random_pairs(lengths, 1000)))
+peak = re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())
+print(int(peak[1]) // 1024, *map(float, found))
+"""
+
+
+def in_a_process(folder: Path, engine: str, lengths: list[int]) -> tuple[int, Any]:
+    """Return the peak memory of a process in MB, and the logits that it computes."""
+    words = [sys.executable, "-c", MEMORY, str(folder), engine, *map(str, lengths)]
+    environment = {**os.environ, "PYTHONPATH": os.getcwd()}
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=True)
+    peak, *found = done.stdout.split()
+    return int(peak), np.array(found, np.float32)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="peak memory is read from /proc")
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_8192_tokens(precision: str, tokenizer_file: Path, tmp_path: Path) -> None:
+    """Of v2-m3's width; no table of all queries and keys is ever in memory."""
+    lengths = [8192, 5, 1500]
+    model = random_model(_M3)
+    expected = model.logits(random_pairs(lengths, 1000))
+    folder = model.write(tmp_path / "model", tokenizer_file, precision=precision)
+    peak, found = in_a_process(folder, "native", lengths)
+    np.testing.assert_allclose(found, expected, atol=1e-3 if precision == "fp32" else 0.3)
+    assert peak < 700
