@@ -138,7 +138,7 @@ SHAPES = {"ettin-17m": (7, 256, 4, 384), "ettin-32m": (10, 384, 6, 576)}
 def test_published_shapes(
     shape: str, make_checkpoint: Make, few_pairs: Path, tmp_path: Path
 ) -> None:
-    """With the published vocabulary's size, up to a thousand tokens."""
+    """With the published vocabulary's size; int8, which takes minutes, of the smaller one."""
     layers, hidden, heads, intermediate = SHAPES[shape]
     changes = {
         "vocab_size": 50368, "hidden_size": hidden, "num_hidden_layers": layers,
@@ -146,9 +146,9 @@ def test_published_shapes(
         "max_position_embeddings": 8192,
     }  # fmt: skip
     folder = make_checkpoint(MODERNBERT | changes)
-    batch = random_batch((*range(4, 40), *WINDOW, 200, 300, 512, 1024), 50368)
+    batch = random_batch((5, 33, *WINDOW, 200, 512), 50368)
     expected = from_torch(folder, batch)
-    for precision in ("fp32", "int8"):
+    for precision in ("fp32", "int8") if shape == "ettin-17m" else ("fp32",):
         options = {"calibration": few_pairs} if precision == "int8" else {}
         artifact = export(
             folder, tmp_path / precision, precision=precision, allow_poor_parity=True, **options
