@@ -7,6 +7,7 @@ the distribution that pip makes of the adapter's folder.
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -81,12 +82,13 @@ def named(frameworks: list[Framework] | tuple[Framework, ...]) -> list[str]:
 @pytest.fixture(scope="session")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with all adapters, as pip installs them."""
-    folder = tmp_path_factory.mktemp("adapters")
+    folder, sources = tmp_path_factory.mktemp("adapters"), tmp_path_factory.mktemp("sources")
     for one in ADAPTERS:
         assert one.adapter is not None
+        source = shutil.copytree(FOLDER / one.adapter, sources / one.adapter)  # pip builds in place
         done = subprocess.run(
             [sys.executable, "-m", "pip", "install", "-q", "--no-index", "--no-deps",
-             "--no-build-isolation", "--target", str(folder), str(FOLDER / one.adapter)],
+             "--no-build-isolation", "--target", str(folder), str(source)],
             capture_output=True, text=True, check=False, env={**os.environ, "PIP_NO_INDEX": "1"},
         )  # fmt: skip
         assert done.returncode == 0, done.stderr[-2000:]
