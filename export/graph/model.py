@@ -116,13 +116,16 @@ def _sum(parts: Parts, values: str, hidden: str, linear: str) -> str:
 
 
 def _mean(parts: Parts, attention: Attention, hidden: str) -> str:
-    """Return the mean of each pair's rows, padding left out."""
+    """Return the mean of each pair's rows, padding left out.
+
+    As a product with the mask: ReduceSum adds up one pair in another order than several, and a
+    score would depend on its company.
+    """
     graph = parts.graph
     weights = graph("Cast", attention.mask, to=TensorProto.FLOAT)
     by_token = graph("Reshape", hidden, attention.by_token)
     axis = graph.integers(1)
-    real = graph("Mul", by_token, graph("Unsqueeze", weights, graph.integers(2)))
-    total = graph("ReduceSum", real, axis, keepdims=0)
+    total = graph("Squeeze", graph("MatMul", graph("Unsqueeze", weights, axis), by_token), axis)
     return graph("Div", total, graph("ReduceSum", weights, axis, keepdims=1))
 
 
