@@ -62,6 +62,11 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="default: auto, the native engine where it can run the model, else onnxruntime",
     )
+    add_kernel_option(parser)
+
+
+def add_kernel_option(parser: argparse.ArgumentParser) -> None:
+    """Add the option that says which kernel of the native engine computes."""
     parser.add_argument(
         "--kernel",
         metavar="NAME",

@@ -10,7 +10,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
-from edge_rerank.cli.common import add_threads_option, path_text, to_json
+from edge_rerank.cli.common import add_kernel_option, add_threads_option, path_text, to_json
 from edge_rerank.cli.failures import EXIT_CODES, EXIT_FAILED, EXIT_OK
 from edge_rerank.cli.parser import seed, whole_number
 from edge_rerank.cli.progress import ProgressLine
@@ -103,11 +103,7 @@ def _add_running_options(parser: argparse.ArgumentParser) -> None:
         choices=ENGINES,
         help="default: auto; if repeated, every model runs with each",
     )
-    parser.add_argument(
-        "--kernel",
-        metavar="NAME",
-        help="kernel of the native engine, such as avx2 (default: the fastest for this CPU)",
-    )
+    add_kernel_option(parser)
     add_threads_option(parser)
     parser.add_argument(
         "--max-length",

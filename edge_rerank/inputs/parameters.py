@@ -15,12 +15,12 @@ SCORES = ("sigmoid", "logits")
 
 def top_k(value: SupportsIndex | None) -> int | None:
     """Check ``top_k``: None, or a whole number from 1."""
-    return None if value is None else _whole(value, "top_k", "a whole number from 1, or None")
+    return None if value is None else whole(value, "top_k", "a whole number from 1, or None")
 
 
 def at_a_time(value: SupportsIndex) -> int:
     """Check ``at_a_time``: a whole number from 1."""
-    return _whole(value, "at_a_time", "a whole number of pairs from 1")
+    return whole(value, "at_a_time", "a whole number of pairs from 1")
 
 
 def max_length(value: SupportsIndex | None, most: int) -> int:
@@ -28,7 +28,7 @@ def max_length(value: SupportsIndex | None, most: int) -> int:
     if value is None:
         return most
     expected = f"a whole number of tokens up to {most}, the most this model takes"
-    length = _whole(value, "max_length", expected)
+    length = whole(value, "max_length", expected)
     if length > most:
         raise InputError(f"max_length is {length}; expected {expected}")
     return length
@@ -64,7 +64,8 @@ def activation(scores: Scores | None, own: str) -> str:
     return "identity" if scores == "logits" else scores
 
 
-def _whole(value: SupportsIndex, name: str, expected: str) -> int:
+def whole(value: SupportsIndex, name: str, expected: str) -> int:
+    """Check a whole number from 1; the InputError says what was ``expected`` of ``name``."""
     try:
         number = operator.index(value)
     except TypeError:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import operator
 from dataclasses import dataclass
 from typing import Literal, SupportsIndex
 
 from edge_rerank.errors import InputError, shown
+from edge_rerank.inputs import parameters
 
 LongDocuments = Literal["truncate", "windows"]
 LONG_DOCUMENTS = ("truncate", "windows")
@@ -72,10 +72,4 @@ def reading(
 
 
 def _count(value: SupportsIndex, name: str, what: str) -> int:
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = 0
-    if number < 1 or isinstance(value, bool):
-        raise InputError(f"{name} is {shown(value)}; expected a whole number of {what} from 1")
-    return number
+    return parameters.whole(value, name, f"a whole number of {what} from 1")

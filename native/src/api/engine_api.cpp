@@ -24,7 +24,6 @@ namespace {
 using namespace edge_rerank;
 using namespace edge_rerank::api;
 
-constexpr int kMostThreads = 256;
 constexpr int kThreadTokens = 512; // in flight for each thread: few enough to stay in the caches
 constexpr int kMostTokens = 1 << 20;
 
@@ -44,21 +43,17 @@ static_assert((kLeastOptions == 24 && kLeastInfo == 112 && kLeastCallOptions == 
               sizeof(void *) != 8);
 
 // Reads what the caller's version of the struct has; the rest is zero.
-edge_rerank_options read_options(const edge_rerank_options *given) {
-    edge_rerank_options options{};
+template <typename Options> Options read(const Options *given, uint32_t least, const char *name) {
+    Options options{};
     if (given) {
-        need_size(given->size, kLeastOptions, "options");
+        need_size(given->size, least, name);
         std::memcpy(&options, given, std::min(size_t(given->size), sizeof options));
     }
     return options;
 }
 
 engine::Limits read_limits(const edge_rerank_call_options *given) {
-    edge_rerank_call_options options{};
-    if (given) {
-        need_size(given->size, kLeastCallOptions, "call_options");
-        std::memcpy(&options, given, std::min(size_t(given->size), sizeof options));
-    }
+    const auto options = read(given, kLeastCallOptions, "call_options");
     engine::Limits limits;
     limits.cancelled = options.cancelled;
     if (in_range(options.timeout_ms, INT32_MAX, 0, "call_options.timeout_ms") > 0) {
@@ -111,7 +106,7 @@ edge_rerank_status edge_rerank_open(const char *folder, const edge_rerank_option
     return guarded([&] {
         need(folder, "folder");
         need(engine, "engine");
-        const edge_rerank_options wanted = read_options(given);
+        const edge_rerank_options wanted = read(given, kLeastOptions, "options");
         engine::Options options{};
         options.access = Access::copied;
         options.threads = in_range(wanted.threads, kMostThreads, 0, "options.threads");

@@ -41,6 +41,8 @@ void need(const void *pointer, const char *name);
 // Raises Error where a struct's size is less than that of its first version.
 void need_size(uint32_t size, uint32_t least, const char *name);
 
+constexpr int kMostThreads = 256; // of an engine, or of a tokenizer's call
+
 // The size that a struct has in the interface's first version, from its last member there: what
 // sizeof says grows, and programs built with an older header are to go on.
 #define FIRST_SIZE(type, last) (offsetof(type, last) + sizeof(type::last))

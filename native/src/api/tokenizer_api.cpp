@@ -12,7 +12,6 @@ namespace {
 using namespace edge_rerank;
 using namespace edge_rerank::api;
 
-constexpr int32_t kMostThreads = 256;
 constexpr int32_t kMostTokens = 1 << 20;
 constexpr uint32_t kLeastInfo = FIRST_SIZE(edge_rerank_tokenizer_info, model);
 static_assert(kLeastInfo == 32 || sizeof(void *) != 8);
