@@ -43,7 +43,7 @@ def document(
         target: The platform of the library; None for a wheel without one.
         package: The folder that the wheel is packed from.
     """
-    components = [*_python(requirements), _model(package), _unicode()]
+    components = [*_python(requirements), *_model(package), _unicode()]
     if target is not None:
         components += _compiled_in(target)
     content: dict[str, Any] = {
@@ -93,18 +93,22 @@ def _python(requirements: Iterable[str]) -> list[Component]:
     return found
 
 
-def _model(package: Path) -> Component:
+def _model(package: Path) -> list[Component]:
     folder = package / _MODEL
+    if not folder.is_dir():  # a source without the model builds all the same
+        return []
     manifest = json.loads((folder / "manifest.json").read_bytes())
     weights = (folder / "model.safetensors").read_bytes()
-    return {
-        "type": "machine-learning-model",
-        "bom-ref": "model-mini",
-        "name": f"edge-rerank-{manifest['name']}",
-        "description": "the built-in model; started from all-MiniLM-L6-v2, Apache-2.0",
-        "licenses": [{"license": {"id": manifest["license"]}}],
-        "hashes": [{"alg": "SHA-256", "content": hashlib.sha256(weights).hexdigest()}],
-    }
+    return [
+        {
+            "type": "machine-learning-model",
+            "bom-ref": "model-mini",
+            "name": f"edge-rerank-{manifest['name']}",
+            "description": "the built-in model; started from all-MiniLM-L6-v2, Apache-2.0",
+            "licenses": [{"license": {"id": manifest["license"]}}],
+            "hashes": [{"alg": "SHA-256", "content": hashlib.sha256(weights).hexdigest()}],
+        }
+    ]
 
 
 def _unicode() -> Component:

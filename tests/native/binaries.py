@@ -28,7 +28,8 @@ class Binary:
     exports: frozenset[str]
     """Names that other programs can link with, without Mach-O's leading underscore."""
     needs: str
-    """Newest glibc that an ELF library needs, oldest macOS of a Mach-O one, empty for PE."""
+    """Newest glibc that an ELF library needs, oldest macOS of a Mach-O one; empty where none is
+    named, as in PE and for musl."""
 
 
 def read(path: Path) -> Binary:
@@ -72,7 +73,7 @@ def _newest_glibc(data: bytes) -> str:
     found = {
         tuple(map(int, version.split(b"."))) for version in re.findall(rb"GLIBC_([\d.]+)\0", data)
     }
-    return ".".join(map(str, max(found)))
+    return ".".join(map(str, max(found, default=())))
 
 
 def _mach(data: bytes) -> Binary:

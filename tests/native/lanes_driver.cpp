@@ -13,6 +13,7 @@
 
 namespace {
 namespace edge_rerank_scalar {
+constexpr bool kUnsignedRows = false;
 #include "kernels/lanes_scalar-inl.h"
 } // namespace edge_rerank_scalar
 namespace edge_rerank_sse41 {

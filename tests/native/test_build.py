@@ -39,14 +39,12 @@ def test_the_library_of_each_platform(
     assert not extra
     assert not declared() - found.exports
     assert path.stat().st_size < 1_500_000
+    if target.name.startswith("musllinux-"):
+        assert not found.needs
     if target.name.startswith("linux-"):
         assert tuple(map(int, found.needs.split("."))) <= (2, 17)
     if target.system == "macos":
         assert found.needs == "11.0"
-
-
-def test_thirteen_functions_are_declared() -> None:
-    assert len(declared()) == 13
 
 
 @pytest.mark.parametrize("name", ["linux-x86_64", "linux-aarch64"])
