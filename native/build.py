@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from native import objects
 from native.targets import TARGETS, Target, host_target
 from native.toolchain import ROOT, BuildError, Toolchain, system, zig
 
@@ -88,15 +89,20 @@ def compile_units(toolchain: Toolchain, sources: Sequence[Unit], scratch: Path) 
 
     def compile_one(unit: Unit, number: int) -> Path:
         output = scratch / f"{number}-{unit.source.stem}.o"
-        run(toolchain.compile(unit.source, output, unit.features))
+        command = toolchain.compile(unit.source, output, unit.features)
+        kept = objects.place(command, unit.source, output) if toolchain.zig else None
+        if kept is None or not objects.fetch(kept, output):
+            said = run(command)
+            if kept is not None and not said:  # a warning is to be said by the next build too
+                objects.keep(output, kept)
         return output
 
     with ThreadPoolExecutor(_JOBS) as pool:
         return list(pool.map(compile_one, sources, range(len(sources))))
 
 
-def run(command: Sequence[str]) -> None:
-    """Run a compiler; its warnings go to standard error, its failure is a BuildError."""
+def run(command: Sequence[str]) -> str:
+    """Run a compiler; return its warnings, which go to standard error; raises BuildError."""
     done = subprocess.run(
         command, env=_environment(), capture_output=True, text=True, errors="replace", check=False
     )
@@ -105,6 +111,7 @@ def run(command: Sequence[str]) -> None:
         raise BuildError(f"{' '.join(command)}\nended with code {done.returncode}:\n{said}")
     if said:
         print(said, file=sys.stderr)
+    return said
 
 
 def _environment() -> dict[str, str]:
