@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
@@ -41,7 +43,9 @@ def check_type(headers: Mapping[str, str]) -> None:
     A page of another site can make a browser send forms and plain text without asking first, so
     this keeps such pages from using a server on the user's own machine.
     """
-    given = headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    # A page can leave the type out as well; its browser names the page's site then.
+    missing = "text/plain" if "origin" in headers else "application/json"
+    given = headers.get("content-type", missing).partition(";")[0].strip().lower()
     if given != "application/json" and not given.endswith("+json"):
         raise UnsupportedMediaError(
             "the body's Content-Type must be application/json; with curl: "
@@ -54,7 +58,8 @@ def check_type(headers: Mapping[str, str]) -> None:
 def parse_object(body: bytes) -> Mapping[str, Any]:
     """Parse strict JSON: UTF-8, no NaN, not nested without end, an object at the top."""
     try:
-        value = json.loads(body.decode("utf-8"), parse_constant=_no_constant)
+        text = body.removeprefix(BOM_UTF8).decode("utf-8")
+        value = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
     except UnicodeDecodeError as error:
         raise MalformedError(f"the body is not UTF-8, from byte {error.start} on") from error
     except json.JSONDecodeError as error:
@@ -63,7 +68,7 @@ def parse_object(body: bytes) -> Mapping[str, Any]:
         ) from error
     except RecursionError as error:
         raise MalformedError("the body is JSON nested too deep") from error
-    except ValueError as error:  # NaN, or an integer of thousands of digits
+    except ValueError as error:  # NaN, or a number that is too large
         raise MalformedError(f"the body is not JSON: {str(error).partition(';')[0]}") from error
     if not isinstance(value, dict):
         raise MalformedError("the body is not a JSON object; expected {...}")
@@ -92,3 +97,11 @@ def _check_size(size: int, most: int) -> None:
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a number in JSON")
+
+
+def _finite(digits: str) -> float:
+    """Refuse what would be infinity, which no answer and no line of the log can hold."""
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError(f"{digits[:20]} is too large a number")
+    return number

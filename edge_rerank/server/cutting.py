@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from edge_rerank.pairs import Pair
 from edge_rerank.server.errors import InvalidError
+from edge_rerank.server.job import CutError
 from edge_rerank.server.shapes.work import Cutting
 from edge_rerank.windows.counting import Counter, largest
 
@@ -23,7 +24,10 @@ class Cutter:
         return cutting.keep_end or any(limit is not None and limit <= most for limit in limits)
 
     def cut(self, pairs: list[Pair], cutting: Cutting) -> list[Pair]:
-        """Return the pairs with texts as they are to be read."""
+        """Return the pairs with texts as they are to be read.
+
+        Raises CutError for an end that is not the whole text where the request forbids that.
+        """
         queries = {query: self._first(query, cutting.query_tokens) for query, _ in pairs}
         shortened = [
             (queries[query], self._first(document, cutting.document_tokens))
@@ -31,10 +35,15 @@ class Cutter:
         ]
         if not cutting.keep_end:
             return shortened
-        return [
+        ends = [
             (query, self._end(query, document, f"text {index}"))
             for index, (query, document) in enumerate(shortened)
         ]
+        if cutting.refuse:
+            for index, (_, end) in enumerate(ends):
+                if len(end) < len(shortened[index][1]):
+                    raise CutError(index)
+        return ends
 
     def _first(self, text: str, tokens: int | None) -> str:
         """Return as much of the beginning as has no more than ``tokens``."""

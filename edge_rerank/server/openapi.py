@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from edge_rerank._version import __version__
-from edge_rerank.server.schemas import Schema, schemas
+from edge_rerank.server.answer_schemas import answer_schemas
+from edge_rerank.server.request_schemas import request_schemas
+from edge_rerank.server.schema import Schema
 from edge_rerank.server.settings import Settings
 
 
@@ -37,7 +39,7 @@ def openapi(settings: Settings) -> Schema:
             "description": "A cross-encoder on a CPU, behind the routes of hosted rerankers.",
         },
         "paths": paths,
-        "components": {"schemas": schemas(settings.limits)},
+        "components": {"schemas": {**request_schemas(settings.limits), **answer_schemas()}},
     }
     if settings.keys:
         bearer = {"type": "http", "scheme": "bearer"}

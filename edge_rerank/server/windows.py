@@ -20,10 +20,6 @@ _ACTIVATION = "sigmoid"
 def reading_of(work: Work, default: Reading) -> Reading:
     """Return how a request's texts are to be read; ``default`` where it does not say."""
     if work.cutting.keep_end:
-        if work.long_documents not in (None, "truncate"):
-            raise InvalidError(
-                "a document's end is to be kept, and windows read all of it; use one"
-            )
         return replace(default, windows=None)
     how = default
     if work.long_documents is not None:
@@ -43,7 +39,7 @@ def plan_all(work: Work, planner: Planner, most: int) -> list[Plan]:
                 f"the documents up to the one at {index} are {windows} windows; {most} is the most "
                 "this server takes; lower `max_chunks_per_doc`, or send fewer documents"
             )
-        if plan.unread and work.cutting.refuse:
+        if plan.unread and not plan.as_limited and work.cutting.refuse:
             raise InvalidError(
                 f"text {index} is not read whole, and the request forbids that; raise "
                 "`max_chunks_per_doc`, shorten it, or allow truncation"

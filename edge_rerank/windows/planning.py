@@ -35,6 +35,8 @@ class Plan:
     """Where each pair's document lies in the whole one, in characters; None without windows."""
     unread: bool
     """A part of the query or of the document is in none of the pairs."""
+    as_limited: bool = False
+    """What is unread lies behind :attr:`Reading.document_max_tokens`, all of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +71,10 @@ class Planner:
         asked = self._query(query)
         if windows is None:
             return Plan(((asked.text, document),), None, asked.cut)
-        spans, unread = self._spans(asked, document, windows)
+        spans, unread, more = self._spans(asked, document, windows)
         pairs = tuple((asked.text, document[start:end]) for start, end in spans)
-        return Plan(pairs, tuple(spans), asked.cut or unread)
+        unread = asked.cut or unread
+        return Plan(pairs, tuple(spans), unread or more, as_limited=more and not unread)
 
     def _fits(self, query: str, document: str) -> bool:
         counter = self._counter
@@ -88,19 +91,19 @@ class Planner:
 
     def _spans(
         self, query: _Query, document: str, windows: Windows
-    ) -> tuple[list[tuple[int, int]], bool]:
-        """Return where the windows lie, and whether a part of the document is in none."""
+    ) -> tuple[list[tuple[int, int]], bool, bool]:
+        """Return where the windows lie, whether there were too many, and more than the limit."""
         if self._fits(query.text, document):
-            return [(0, len(document))], False
+            return [(0, len(document))], False, False
         room = query.room
         while True:
             units = _Taken(self._units(document, room), self._reading.document_max_tokens)
             spans, unread = _packed(units, room, windows)
             if not spans:
-                return [(0, len(document))], False  # all blank
+                return [(0, len(document))], False, False  # all blank
             texts = [document[start:end] for start, end in spans]
             if room == 1 or self._counter.fit(query.text, texts):
-                return spans, unread or units.more
+                return spans, unread, units.more
             room -= max(1, room // 8)
 
     def _units(self, document: str, room: int) -> Iterator[_Unit]:

@@ -183,6 +183,24 @@ def test_truncate_false_refuses_long_texts(server: Running, path: str) -> None:
     assert server.post(path, {**body, "truncate": True}).status == 200
 
 
+def test_truncate_false_refuses_a_text_of_which_the_end_would_be_kept(server: Running) -> None:
+    body = {"query": "q", "texts": ["a", "bridge " * 900], "truncation_direction": "Left"}
+    answer = server.post("/rerank", {**body, "truncate": False})
+    assert answer.status == 422
+    assert "text 1 does not fit" in answer.json["error"]
+    assert server.post("/rerank", {**body, "texts": ["a", "b"], "truncate": False}).status == 200
+    documents = {"query": "q", "documents": body["texts"], "truncation_side": "left"}
+    assert server.post("/rerank", {**documents, "truncation": False}).status == 400
+
+
+def test_halves_of_surrogate_pairs_come_back_as_they_came(server: Running) -> None:
+    documents = [{"text": "a", "\ud800": ["\udfff \u00e9"]}]
+    answer = rank(server, documents=documents, return_documents=True)
+    assert answer["results"][0]["document"] == documents[0]
+    wrong = server.post("/rerank", {"query": "q", "documents": [{}], "rank_fields": ["\ud800"]})
+    assert (wrong.status, wrong.json["code"]) == (400, "INVALID_REQUEST")
+
+
 @pytest.mark.parametrize("path", ["/score", "/v1/score"])
 @pytest.mark.parametrize(
     "names", [("queries", "documents"), ("text_1", "text_2"), ("data_1", "data_2")]

@@ -85,6 +85,9 @@ def test_bad_texts(server: Running, body: Any, status: int, kind: str) -> None:
         (b"{", "not JSON"),
         (b'{"query": NaN}', "NaN"),
         (b'{"query": "\xff"}', "UTF-8"),
+        (b'{"query": Infinity}', "Infinity"),
+        (b'{"query": "q", "documents": [{"text": "a", "n": 1e999}]}', "1e999"),
+        (b'{"top_n": -1e999}', "-1e999"),
         (b"[" * 100_000, "deep"),
         (b'{"a":' * 100_000, "deep"),
         (b"[1]", "object"),
@@ -106,10 +109,18 @@ def test_other_media_types(server: Running) -> None:
         assert "application/json" in answer.json["message"]
     assert server.post("/rerank", b"{}", {"content-encoding": "gzip"}).status == 415
     fine = {"query": "q", "documents": ["a"]}
-    assert (
-        server.post("/rerank", fine, {"content-type": "application/json; charset=utf-8"}).status
-        == 200
-    )
+    for kind in ("application/json; charset=utf-8", "Application/JSON", "application/ld+json"):
+        assert server.post("/rerank", fine, {"content-type": kind}).status == 200
+
+
+def test_no_media_type_will_do_except_from_a_page(server: Running) -> None:
+    """A page of another site can leave the type out without asking first."""
+    body = b'\xef\xbb\xbf{"query": "q", "documents": ["a"], "documents": ["a", "b"]}'
+    head = b"POST /rerank HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: %d\r\n"
+    for more, status in ((b"", b"200"), (b"origin: http://site.test\r\n", b"415")):
+        with server.connect() as link:
+            link.sendall(head % len(body) + more + b"\r\n" + body)
+            assert link.makefile("rb").read().startswith(b"HTTP/1.1 " + status)
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "QUERY", "TRACE"])

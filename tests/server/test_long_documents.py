@@ -95,6 +95,15 @@ def test_max_tokens_per_doc_beyond_the_model(server: Running, direct: Reranker) 
     assert max(one["tokens"] for one in short) < 20
 
 
+@pytest.mark.parametrize("limit", [5, 900])
+def test_a_limit_of_the_request_s_own_is_no_forbidden_cut(server: Running, limit: int) -> None:
+    for how in ({"long_documents": "windows"}, {"max_chunks_per_doc": 99}):
+        rank(server, max_tokens_per_doc=limit, truncation=False, **how)
+    refused = {"query": QUERY, "documents": DOCUMENTS, "max_tokens_per_doc": 900}
+    refused |= {"truncation": False, "max_chunks_per_doc": 2}
+    assert server.post("/rerank", refused).status == 400
+
+
 def test_the_server_s_own_choice(windows: Running, direct: Reranker) -> None:
     ranked = expected(direct, long_documents=Windows(max_windows=3))
     assert found(rank(windows)) == scores(ranked)

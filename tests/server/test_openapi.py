@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,16 +39,66 @@ def test_bounds_are_the_ones_that_were_asked_for() -> None:
             assert server.post("/rerank", {**fine, name: value}).status == 422
 
 
+BODIES: dict[str, tuple[str, dict[str, Any]]] = {
+    "RankRequest/0": ("/rerank", {"query": "q", "documents": ["a"]}),
+    "RankRequest/1": ("/rerank", {"query": "q", "texts": ["a"]}),
+    "ScoreRequest": ("/score", {"queries": "q", "documents": "a"}),
+    "PredictRequest": ("/predict", {"inputs": ["q", "a"]}),
+}
+FLAGS: list[Any] = [True, False, None, "true", "false", "True", "False"]
+NO_FLAGS: list[Any] = [0, 1, -1.6e80, "TRUE", "yes", "", [], {}]
+NO_WORDS: list[Any] = ["LEFT", "Truncate", "", 1, True, [None]]
+
+
+def properties(server: Running, name: str) -> dict[str, Any]:
+    schema, _, place = name.partition("/")
+    found = server.get("/openapi.json").json["components"]["schemas"][schema]
+    fields: dict[str, Any] = (found["anyOf"][int(place)] if place else found)["properties"]
+    return fields
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_flags_and_words_are_read_as_described_whatever_else_is_asked(
+    server: Running, name: str
+) -> None:
+    path, body = BODIES[name]
+    fields = properties(server, name)
+    flags = [one for one, schema in fields.items() if "true" in str(schema)]
+    words = {one: schema["enum"] for one, schema in fields.items() if "enum" in schema}
+    assert flags
+    for flag in flags:
+        for value in FLAGS:
+            assert server.post(path, {**body, flag: value}).status == 200, (flag, value)
+        for value in NO_FLAGS:
+            for others in (True, False):  # one flag may decide what another would
+                wrong = {**body, **dict.fromkeys(flags, others), flag: value}
+                assert server.post(path, wrong).status in (400, 422), (flag, value)
+    for word, options in words.items():
+        for value in options:
+            assert server.post(path, {**body, word: value}).status == 200, (word, value)
+        for value in NO_WORDS:
+            assert server.post(path, {**body, word: value}).status in (400, 422), (word, value)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"threshold": "0.1"}, {"max_spans": -1}, {"threshold": True}, {"max_spans": 1.5}]
+)
+def test_spans_that_are_off_are_read_as_well(server: Running, wrong: dict[str, Any]) -> None:
+    body = {"query": "q", "documents": ["a"], "relevant_spans": {"mode": "disabled", **wrong}}
+    assert server.post("/rerank", body).status == 400
+
+
 @pytest.mark.slow
 def test_schemathesis_finds_nothing(tmp_path: Path) -> None:
     python = environment("schemathesis>=4.32,<5")
-    # Small bounds, so that it goes to them and beyond in every request, and not to megabytes.
-    bounds = ("--max-documents", "20", "--max-query", "200", "--max-document", "300")
-    with serving(*bounds, "--max-body-mb", "0.1", "--no-log") as server:
+    # Small bounds, so that it goes to them and beyond in every request, and not to megabytes; and
+    # any text fits whole, since no schema can say which texts do not.
+    bounds = ("--max-documents", "20", "--max-query", "100", "--max-document", "150")
+    with serving(*bounds, "--max-body-mb", "1", "--no-log") as server:
         done = subprocess.run(
             [
                 str(python.with_name("schemathesis")), "run", f"{server.address}/openapi.json",
-                "--checks", "all", "--max-examples", "100", "--seed", "1", "--no-color",
+                "--checks", "all", "--max-examples", "60", "--seed", "1", "--no-color",
             ],
             cwd=tmp_path, capture_output=True, text=True, check=False, timeout=900,
         )  # fmt: skip

@@ -13,7 +13,11 @@ from edge_rerank.server.errors import RequestError, UnauthorizedError
 
 def json_bytes(value: object) -> bytes:
     """Return JSON in UTF-8, without spaces."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    try:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:
+        # Half of a surrogate pair, in what a client gets back as it sent it: escaped, as it came.
+        return json.dumps(value, separators=(",", ":")).encode()
 
 
 def json_response(value: object, status: int = 200) -> Response:

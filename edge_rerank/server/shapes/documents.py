@@ -13,6 +13,7 @@ from edge_rerank.server.shapes.work import Cutting, Outcome, Spans, Work
 from edge_rerank.windows.options import LONG_DOCUMENTS, LongDocuments, Windows
 
 API_VERSION = "2"
+SPAN_MODES = ("enabled", "disabled")
 _TEXT = ("text",)
 _THRESHOLD = 0.1
 """Least score of a span, as Cohere has it."""
@@ -30,6 +31,7 @@ def parse(body: Mapping[str, Any], limits: Limits) -> Work:
         for index, document in enumerate(documents)
     ]
     spans = _spans(body)
+    cutting = _cutting(body)
     returned = fields.flag(body, "return_documents", False)
     return Work(
         pairs=[(query, text) for text in texts],
@@ -38,8 +40,8 @@ def parse(body: Mapping[str, Any], limits: Limits) -> Work:
         top_n=fields.count_or_all(body, "top_n"),
         details=fields.flag(body, "return_details", False),
         documents=documents if returned else None,
-        cutting=_cutting(body),
-        long_documents=_long_documents(body, spans),
+        cutting=cutting,
+        long_documents=_long_documents(body, spans, cutting.keep_end),
         spans=spans,
     )
 
@@ -120,7 +122,11 @@ def _written(value: object) -> str:
 
 def _raw(body: Mapping[str, Any]) -> bool:
     """Read infinity's and vLLM's ways to ask for logits."""
-    return fields.flag(body, "raw_scores", False) or not fields.flag(body, "use_activation", True)
+    raw, activated = (
+        fields.flag(body, "raw_scores", False),
+        fields.flag(body, "use_activation", True),
+    )
+    return raw or not activated
 
 
 def _spans(body: Mapping[str, Any]) -> Spans | None:
@@ -130,22 +136,26 @@ def _spans(body: Mapping[str, Any]) -> Spans | None:
         return None
     if not isinstance(value, dict):
         raise InvalidError("`relevant_spans` must be an object, or null")
-    if fields.choice(value, "mode", ("enabled", "disabled")) == "disabled":
-        return None
+    mode = fields.choice(value, "mode", SPAN_MODES)
     threshold = value.get("threshold", _THRESHOLD)
     if threshold is None:
         threshold = _THRESHOLD
     if isinstance(threshold, bool) or not isinstance(threshold, (int, float)):
         raise InvalidError("`threshold` of `relevant_spans` must be a number, or null")
-    return Spans(threshold, fields.count_or_all(value, "max_spans"))
+    found = Spans(threshold, fields.count_or_all(value, "max_spans"))
+    return None if mode == "disabled" else found
 
 
-def _long_documents(body: Mapping[str, Any], spans: Spans | None) -> LongDocuments | Windows | None:
+def _long_documents(
+    body: Mapping[str, Any], spans: Spans | None, keep_end: bool
+) -> LongDocuments | Windows | None:
     """Read Cohere's ``max_chunks_per_doc``, and our own ``long_documents``."""
     chosen = fields.choice(body, "long_documents", LONG_DOCUMENTS)
     chunks = fields.whole(body, "max_chunks_per_doc", least=1)
     if chosen == "truncate" and spans is not None:
         raise InvalidError("`relevant_spans` needs windows; leave out `long_documents`: truncate")
+    if keep_end and (chosen == "windows" or (chunks or 1) > 1 or spans is not None):
+        raise InvalidError("a document's end is to be kept, and windows read all of it; use one")
     if chosen == "truncate" or (chunks == 1 and spans is None):
         return "truncate"
     if chunks is not None:
@@ -155,7 +165,6 @@ def _long_documents(body: Mapping[str, Any], spans: Spans | None) -> LongDocumen
 
 def _cutting(body: Mapping[str, Any]) -> Cutting:
     """Read Cohere's, Jina's and vLLM's words for what becomes of long texts."""
-    side = fields.choice(body, "truncation_side", ("left", "right"))
     limit = fields.whole(body, "truncate_prompt_tokens", least=-1)
     if limit is not None and limit > 0:
         raise InvalidError(
@@ -165,7 +174,7 @@ def _cutting(body: Mapping[str, Any]) -> Cutting:
     jinas = fields.whole(body, "max_doc_length", least=1)
     return Cutting(
         refuse=not fields.flag(body, "truncation", True),
-        keep_end=side == "left",
+        keep_end=fields.keeps_end(body, "truncation_side"),
         query_tokens=fields.count_or_all(body, "max_tokens_per_query"),
         document_tokens=document_tokens or jinas,
     )

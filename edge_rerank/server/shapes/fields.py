@@ -10,7 +10,10 @@ from edge_rerank.pairs import check_text
 from edge_rerank.server.errors import EmptyError, InvalidError
 from edge_rerank.server.settings import Limits
 
-_FLAGS = {"true": True, "false": False}
+FLAG_WORDS = {"true": True, "True": True, "false": False, "False": False}
+"""Strings that some clients send in place of true and false."""
+SIDES = ("left", "right", "Left", "Right")
+"""The sides of a text, as vLLM and as text-embeddings-inference write them."""
 
 
 def flag(body: Mapping[str, Any], name: str, default: bool) -> bool:
@@ -19,7 +22,7 @@ def flag(body: Mapping[str, Any], name: str, default: bool) -> bool:
     if value is None:
         return default
     if isinstance(value, str):
-        value = _FLAGS.get(value.lower())
+        value = FLAG_WORDS.get(value)
     if not isinstance(value, bool):
         raise InvalidError(f"`{name}` must be true or false")
     return value
@@ -43,13 +46,18 @@ def count_or_all(body: Mapping[str, Any], name: str) -> int | None:
 
 
 def choice(body: Mapping[str, Any], name: str, options: Sequence[str]) -> str | None:
-    """Read one of some words, in upper or lower case; null is None."""
+    """Read one of some words; null is None."""
     value = body.get(name)
     if value is None:
         return None
-    if not isinstance(value, str) or value.lower() not in options:
+    if not isinstance(value, str) or value not in options:
         raise InvalidError(f"`{name}` must be one of {', '.join(options)}, or null")
-    return value.lower()
+    return value
+
+
+def keeps_end(body: Mapping[str, Any], name: str) -> bool:
+    """Read the side on which a text that is too long is cut; says whether that is the left one."""
+    return choice(body, name, SIDES) in ("left", "Left")
 
 
 def name_of_model(body: Mapping[str, Any]) -> str | None:

@@ -47,8 +47,7 @@ def error(error: RequestError, request_id: str) -> tuple[int, Mapping[str, Any]]
 
 def cutting(body: Mapping[str, Any]) -> Cutting:
     """Read what becomes of long texts, as ``/predict`` has it too."""
-    direction = fields.choice(body, "truncation_direction", ("left", "right"))
     return Cutting(
         refuse=not fields.flag(body, "truncate", True),
-        keep_end=direction == "left",
+        keep_end=fields.keeps_end(body, "truncation_direction"),
     )
