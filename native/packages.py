@@ -16,6 +16,7 @@ FOLDERS: Mapping[str, str] = {
     "edge_rerank_bench": "bench",
     "edge_rerank_export": "export",
     "edge_rerank_training": "training",
+    "edge_rerank_tuning": "tuning",
 }
 _LEFT_OUT = frozenset({"edge_rerank/_native", "bench/results"})  # built anew; a record of runs
 _CACHES = frozenset({"__pycache__"})

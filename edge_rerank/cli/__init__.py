@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 from edge_rerank import __version__
-from edge_rerank.cli import bench, bundle, compare, export, info, rank, score, serve, verify
+from edge_rerank.cli import bench, bundle, compare, export, info, rank, score, serve, tune, verify
 from edge_rerank.cli.failures import EXIT_CODES, EXIT_USAGE, in_options, report
 from edge_rerank.cli.parser import CommandParser, as_utf8
 from edge_rerank.cli.signals import ended_by_signals
@@ -21,12 +21,14 @@ from edge_rerank.cli.streams import (
 )
 from edge_rerank.warning import tell_warnings_to
 
+_OF_EXTRAS = ("export", "tune")
 _EPILOG = f"""\
 examples:
   edge-rerank rank "how do plants eat?" "Photosynthesis ..." "Steel bridges ..."
   edge-rerank rank "how do plants eat?" --file passages.txt --top-k 3
   edge-rerank score --input pairs.jsonl --output scored.jsonl
   edge-rerank export ./my-checkpoint --output ./my-model
+  edge-rerank tune ./my-checkpoint --train train.jsonl --validate more.jsonl --output ./tuned
   edge-rerank info ./my-model
   edge-rerank verify ./my-model
   edge-rerank bench ./my-model
@@ -56,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stack.enter_context(standard_streams())
             stack.enter_context(ended_by_signals())
             tell_warnings_to(lambda warning: say(f"edge-rerank: {in_options(warning)}"))
-            if sys.argv[1:2] != ["export"]:
+            if sys.argv[1:2] not in ([name] for name in _OF_EXTRAS):
                 # NumPy's threads, which the other commands do not need: where one cannot be made,
                 # OpenBLAS sends its own process an interrupt.
                 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -92,8 +94,7 @@ def _flush() -> None:
 
 
 def _parsed(words: list[str]) -> argparse.Namespace:
-    exporting = words[:1] == ["export"]
-    parser, commands = build_parser(exporting=exporting)
+    parser, commands = build_parser(words[0] if words[:1] else "")
     if words and words[0] in commands:
         return commands[words[0]].parse_command(words[1:])
     later = next((word for word in words if word in commands), None)
@@ -102,10 +103,11 @@ def _parsed(words: list[str]) -> argparse.Namespace:
     return parser.parse_args(words)
 
 
-def build_parser(*, exporting: bool = True) -> tuple[CommandParser, dict[str, CommandParser]]:
-    """Make the parser, and those of the commands; the exporter's options for ``exporting`` alone.
+def build_parser(command: str | None = None) -> tuple[CommandParser, dict[str, CommandParser]]:
+    """Make the parser, and those of the commands; None has the options of all of them.
 
-    They take an import that the other commands can do without.
+    Where ``command`` is another one, those of extras are left out: they take an import that the
+    other commands can do without.
     """
     parser = CommandParser(
         prog="edge-rerank",
@@ -116,7 +118,8 @@ def build_parser(*, exporting: bool = True) -> tuple[CommandParser, dict[str, Co
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     rank.add_command(commands)
     score.add_command(commands)
-    export.add_command(commands, with_options=exporting)
+    export.add_command(commands, with_options=command in (None, "export"))
+    tune.add_command(commands, with_options=command in (None, "tune"))
     info.add_command(commands)
     verify.add_command(commands)
     bench.add_command(commands)

@@ -22,6 +22,7 @@ from edge_rerank.reading.lines import open_lines
 from edge_rerank.reading.objects import Number
 
 _WHOLE = re.compile("-?[0-9]+")
+_CORPUS = "corpus.jsonl"
 _QRELS = ("qrels.tsv", "qrels/test.tsv")
 _NAMES = ("score", "relevance", "grade", "label")  # of the last column
 _LAYOUT = "a collection has corpus.jsonl, queries.jsonl and qrels.tsv (the BEIR layout)"
@@ -44,8 +45,8 @@ def read_collection(folder: str | os.PathLike[str]) -> Collection:
     """Read a collection; raises InputError that names the file, the line and the remedy."""
     root = Path(folder)
     corpus, queries, qrels = _paths(root)
-    documents = dict(_texts(corpus, title=True))
-    asked = dict(_texts(queries, title=False))
+    documents = dict(read_texts(corpus, title=True))
+    asked = dict(read_texts(queries, title=False))
     judgements = _judgements(qrels)
     chosen = {
         query: grades
@@ -66,8 +67,13 @@ def read_collection(folder: str | os.PathLike[str]) -> Collection:
     )
 
 
+def corpus_file(root: Path) -> Path:
+    """Return where a collection's documents are, or would be."""
+    return _path(root, _CORPUS)
+
+
 def _paths(root: Path) -> tuple[Path, Path, Path]:
-    paths = tuple(_path(root, *names) for names in (("corpus.jsonl",), ("queries.jsonl",), _QRELS))
+    paths = tuple(_path(root, *names) for names in ((_CORPUS,), ("queries.jsonl",), _QRELS))
     missing = [path.name for path in paths if not path.is_file()]
     if missing:
         raise InputError(f"{root}: has no {' and no '.join(missing)}; {_LAYOUT}")
@@ -80,8 +86,8 @@ def _path(root: Path, *names: str) -> Path:
     return next((path for path in paths if path.is_file()), paths[0])
 
 
-def _texts(path: Path, *, title: bool) -> Iterator[tuple[str, str]]:
-    """Return (id, text) of each line; ids must differ."""
+def read_texts(path: Path, *, title: bool) -> Iterator[tuple[str, str]]:
+    """Yield (id, text) of each line, with its title in front if wanted; ids must differ."""
     seen: set[str] = set()
     with open_entries(str(path), JSONL) as entries:
         for entry in entries:

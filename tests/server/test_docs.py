@@ -139,7 +139,7 @@ def test_python(
 def test_the_page_names_every_option_that_it_needs() -> None:
     from edge_rerank.cli import build_parser
 
-    _, commands = build_parser(exporting=False)
+    _, commands = build_parser("")
     known = commands["serve"].format_help()
     for option in re.findall(r"`(--[a-z-]+)", PAGE):
         assert option in known

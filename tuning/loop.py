@@ -1,0 +1,204 @@
+"""The training loop: evaluated on the way, stopped early, saved so that it can always go on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from .encoding import Encoded, chunks
+from .interrupts import Wish
+from .lists import Drawn, Draws
+from .progress import Evaluation, Progress, Told
+from .state import StateFile
+from .validation import Validation
+
+if TYPE_CHECKING:
+    from edge_rerank.tokenizing.choose import PairTokenizer
+
+    from .losses import Loss
+    from .model import TunedModel
+
+_WARM_UP = 0.1
+_DECAY = 0.01
+_LONGEST_GRADIENT = 1.0
+_VALIDATION_SHARE = 1.5
+"""An evaluation costs a third of training on as many pairs: it may take a fifth of the time."""
+_MODEL, _FIRST, _SECOND, _BEST = "model", "first", "second", "best"  # kinds of tensors in the state
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a run trains."""
+
+    epochs: int
+    rate: float
+    patience: int
+    """Evaluations without a better one after which it ends."""
+    seed: int
+    save_seconds: float
+
+
+class Training:
+    """One run, from the checkpoint or from a state to the best weights."""
+
+    def __init__(
+        self,
+        model: TunedModel,
+        tokenizer: PairTokenizer,
+        draws: Draws,
+        validation: Validation,
+        loss: Loss,
+        recipe: Recipe,
+        state_file: StateFile,
+        told: Told,
+    ) -> None:
+        """Begin at the checkpoint, or where the state is."""
+        self._model, self._tokenizer, self._draws = model, tokenizer, draws
+        self._validation, self._loss, self._recipe = validation, loss, recipe
+        self._file, self._told = state_file, told
+        self._weights = model.trained()
+        self._optimizer = torch.optim.AdamW(
+            _groups(self._weights.values()), lr=recipe.rate, weight_decay=_DECAY, fused=True
+        )
+        self.progress = Progress()
+        self.best: dict[str, Tensor] = {}
+        self.steps = draws.steps * recipe.epochs
+        share = validation.pairs * _VALIDATION_SHARE
+        wanted = max(draws.steps / 2, share / (draws.pairs / draws.steps))
+        self.every = max(1, round(min(draws.steps, wanted)))
+        self._load()
+
+    def run(self, wish: Wish) -> None:
+        """Train to the end; where a signal comes, save and raise what it asks for."""
+        saved = time.monotonic()
+        while not self.progress.done:
+            if self._is_due() and not self._evaluate(wish):
+                self._save()
+                wish.fulfil()
+            if self._is_over():
+                self.progress.done = True
+                self._save()
+                return
+            if wish or time.monotonic() - saved > self._recipe.save_seconds:
+                self._save()
+                wish.fulfil()
+                saved = time.monotonic()
+            self._step()
+
+    def _is_due(self) -> bool:
+        step = self.progress.step
+        due = step % self.every == 0 or step == self.steps
+        return due and not self.progress.evaluated
+
+    def _is_over(self) -> bool:
+        progress = self.progress
+        return progress.step >= self.steps or progress.stale() >= self._recipe.patience
+
+    def _evaluate(self, wish: Wish) -> bool:
+        """Evaluate and remember the weights if they are the best; False where a signal came."""
+        progress = self.progress
+        total = self._validation.pairs
+        ndcg = self._validation.ndcg(
+            self._model, wish, lambda done: self._told.show("validation pairs", done, total)
+        )
+        if ndcg is None:
+            return False
+        losses = progress.losses
+        loss = sum(losses) / len(losses) if losses else None
+        progress.evaluations.append(Evaluation(progress.step, ndcg, loss))
+        progress.losses = []
+        if progress.best.step == progress.step:
+            self.best = {name: weight.detach().clone() for name, weight in self._weights.items()}
+        about = "as it is" if loss is None else f"loss {loss:.4f}"
+        self._told.say(
+            f"step {progress.step:,} of {self.steps:,}: {about}, validation nDCG@10 {ndcg:.4f}"
+            f" (best {progress.best.ndcg:.4f})"
+        )
+        return True
+
+    def _step(self) -> None:
+        started, progress = time.monotonic(), self.progress
+        done = progress.step / self.steps
+        for group in self._optimizer.param_groups:
+            group["lr"] = self._recipe.rate * min((done + 1 / self.steps) / _WARM_UP, 1 - done)
+        # Each step has random numbers of its own, so that nothing of them need be saved.
+        torch.manual_seed(self._recipe.seed * 1_000_003 + progress.step)
+        self._model.module.train()
+        drawn = self._draws.at(progress.step)
+        pairs = [(one.query, text) for one in drawn for text in one.passages]
+        encoded = Encoded(self._tokenizer, pairs, self._model.padding)
+        total = 0.0
+        for lists, places in chunks(encoded.lengths, [len(one.passages) for one in drawn]):
+            chosen = [drawn[place] for place in lists]
+            loss = self._losses(encoded, places, chosen).sum() / len(drawn)
+            torch.autograd.backward(loss)
+            total += loss.item()
+        torch.nn.utils.clip_grad_norm_(self._weights.values(), _LONGEST_GRADIENT)
+        self._optimizer.step()
+        self._optimizer.zero_grad()
+        progress.step += 1
+        progress.pairs += len(pairs)
+        progress.losses.append(total)
+        progress.seconds += time.monotonic() - started
+        self._told.show("pairs", progress.pairs, self._recipe.epochs * self._draws.pairs)
+
+    def _losses(self, encoded: Encoded, places: range, drawn: list[Drawn]) -> Tensor:
+        """Return the loss of each list."""
+        parts, order = [], []
+        for batch in encoded.even(places):
+            parts.append(self._model.logits(batch))
+            order += [place - places.start for place in batch.places]
+        flat = torch.cat(parts)[torch.tensor(order).argsort()]
+        size = max(len(one.passages) for one in drawn)
+        mask = torch.tensor([[at < len(one.passages) for at in range(size)] for one in drawn])
+        logits = torch.zeros(mask.shape).masked_scatter(mask, flat)
+        grades = torch.zeros(mask.shape).masked_scatter(
+            mask, torch.tensor([grade for one in drawn for grade in one.grades])
+        )
+        return self._loss(logits, grades, mask)
+
+    def _save(self) -> None:
+        moments = self._optimizer.state
+        tensors = {f"{_MODEL}.{name}": weight.detach() for name, weight in self._weights.items()}
+        for name, weight in self._weights.items():
+            if weight in moments:
+                tensors[f"{_FIRST}.{name}"] = moments[weight]["exp_avg"]
+                tensors[f"{_SECOND}.{name}"] = moments[weight]["exp_avg_sq"]
+        tensors |= {f"{_BEST}.{name}": weight for name, weight in self.best.items()}
+        self._file.save(tensors, self.progress)
+
+    def _load(self) -> None:
+        state = self._file.load()
+        if state is None:
+            return
+        self.progress, self.best = state.progress, state.of_kind(_BEST)
+        _copy(state.of_kind(_MODEL), self._weights)
+        first, second = state.of_kind(_FIRST), state.of_kind(_SECOND)
+        for name, weight in self._weights.items():
+            if name in first:
+                self._optimizer.state[weight] = {
+                    "step": torch.tensor(float(self.progress.step)),
+                    "exp_avg": first[name],
+                    "exp_avg_sq": second[name],
+                }
+        self._told.say(f"going on after step {self.progress.step:,} of {self.steps:,}")
+
+
+def _groups(weights: Iterable[Tensor]) -> list[dict[str, Any]]:
+    """Let products and tables decay, and biases and norms not."""
+    wide: list[Tensor] = []
+    narrow: list[Tensor] = []
+    for weight in weights:
+        (wide if weight.dim() > 1 else narrow).append(weight)
+    return [{"params": wide}, {"params": narrow, "weight_decay": 0.0}]
+
+
+def _copy(values: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> None:
+    with torch.no_grad():
+        for name, weight in weights.items():
+            weight.copy_(values[name])

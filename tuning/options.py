@@ -1,0 +1,44 @@
+"""What may be chosen about a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+
+@dataclass(frozen=True, slots=True)
+class TuneOptions:
+    """The command's options; those that decide what comes out are in :meth:`deciding`."""
+
+    checkpoint: str
+    train: str
+    validate: str
+    output: str
+    collection: str | None = None
+    depth: int = 50
+    """Passages of the collection, BM25's best, that a validation query's list is filled up with."""
+    list_size: int = 8
+    """Most passages of a query in a step."""
+    loss: str = "auto"
+    epochs: int = 3
+    rate: float = 3e-5
+    patience: int = 3
+    seed: int = 0
+    precision: str = "auto"
+    threads: int | Literal["auto"] | None = None
+    max_length: int | None = None
+    revision: str | None = None
+    relevant_label: str | None = None
+    prompt: str | None = None
+    activation: str | None = None
+    save_seconds: float = 60.0
+    resume: bool = False
+    allow_not_better: bool = False
+
+    def deciding(self) -> dict[str, Any]:
+        """Return what a run that goes on must have been begun with, by the options' names."""
+        names = (
+            *("depth", "list_size", "loss", "epochs", "rate", "patience", "seed"),
+            *("max_length", "relevant_label", "prompt", "activation"),
+        )
+        return {f"--{name.replace('_', '-')}": getattr(self, name) for name in names}

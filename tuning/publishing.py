@@ -1,0 +1,50 @@
+"""The tuned checkpoint on its way to its place, and the room that a run takes on the disk."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from safetensors import SafetensorError
+from torch import Tensor
+
+from edge_rerank.files import partial_name
+
+from .errors import TuningError
+from .place import Place
+from .saving import write_checkpoint
+
+if TYPE_CHECKING:
+    from edge_rerank_export.checkpoint import Checkpoint
+
+_BYTES = 4  # of a weight in float32
+_COPIES = 4  # of a trained weight in the state: it, two moments, the best; twice when replaced
+_OTHERS = 3  # of all weights: the tuned checkpoint, the exporter's fp32 graph, two artifacts
+
+
+def keep_checkpoint(checkpoint: Checkpoint, tuned: Mapping[str, Tensor], place: Place) -> None:
+    """Put the tuned checkpoint in its place, whole or not at all, unless it is there."""
+    if place.checkpoint.exists():
+        return
+    beside = place.work / partial_name()
+    try:
+        write_checkpoint(checkpoint, tuned, beside)
+        for path in filter(lambda one: one.is_file(), beside.rglob("*")):
+            with path.open("r+b") as stream:
+                os.fsync(stream.fileno())
+        os.rename(beside, place.checkpoint)
+    except SafetensorError as error:  # which is how it tells of a full disk
+        raise TuningError(f"{place.checkpoint}: cannot be written: {error}") from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def room(checkpoint: Checkpoint) -> int:
+    """Estimate the bytes that a run writes at most, beside what lies there already."""
+    shape = checkpoint.architecture
+    words: int = shape.vocab_size * shape.embedding_size
+    size = sum(path.stat().st_size for path in checkpoint.weight_files)
+    trained: int = max(0, size - words * _BYTES)
+    return 2 * _COPIES * trained + _OTHERS * size

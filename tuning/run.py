@@ -1,0 +1,221 @@
+"""A run from end to end: read, export as it is, train, export again, compare, publish."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from edge_rerank._version import __version__
+from edge_rerank.cli.failures import UnfinishedError
+from edge_rerank.errors import EdgeRerankError
+from edge_rerank.evaluation.figures import ModelComparison
+from edge_rerank.machine.threads import resolve_threads
+from edge_rerank.tokenizing.choose import PairTokenizer
+from edge_rerank_export.pipeline import ExportOptions, export_model
+from edge_rerank_export.quiet import quiet
+from edge_rerank_export.source import fetch_checkpoint
+from edge_rerank_export.tokenizer import tokenizer_file
+from edge_rerank_training.precision import chosen_precision
+from edge_rerank_training.train import keep_freed_memory
+
+from .data import Data, read_data
+from .examples import Judged
+from .interrupts import heard
+from .lists import Draws
+from .loop import Recipe, Training
+from .losses import combined, loss_name
+from .model import TunedModel
+from .options import TuneOptions
+from .place import Place
+from .progress import Told
+from .publishing import keep_checkpoint, room
+from .state import StateFile, begun_with
+from .validation import Validation
+from .verdict import NO_STEP, Verdict, compared, verdict_of
+
+if TYPE_CHECKING:
+    from edge_rerank_export.checkpoint import Checkpoint
+
+_NO_ERROR = 1e9  # sigma: the artifact before is there to be compared with, however it came out
+Shown = Callable[[ModelComparison], None]
+
+
+def tune(options: TuneOptions, told: Told, shown: Shown) -> dict[str, Any]:
+    """Return the report; ``shown`` gets the comparison of both models.
+
+    Raises InputError for data and options, CheckpointError for the checkpoint, both before any
+    work, and UnfinishedError where a run ends that --resume can go on with.
+    """
+    data = read_data(options, told.say)
+    place = Place(options.output, resume=options.resume)
+    if (finished := place.finished) is not None:
+        return finished
+    try:
+        report = place.judged or _Run(options, data, place, told).report(shown)
+        place.publish(report)
+        return report
+    except (EdgeRerankError, KeyboardInterrupt, OSError, MemoryError) as error:
+        if not place.begun:
+            raise
+        note = f"what is done lies in {options.output}; the same command with --resume goes on"
+        raise UnfinishedError(error, note) from error
+    finally:
+        place.close()
+
+
+class _Run:
+    def __init__(self, options: TuneOptions, data: Data, place: Place, told: Told) -> None:
+        self._options, self._data, self._place, self._told = options, data, place, told
+        self._checkpoint: Checkpoint = fetch_checkpoint(
+            options.checkpoint, revision=options.revision, relevant_label=options.relevant_label
+        )
+        scoring = self._checkpoint.scoring
+        two = self._checkpoint.layout.relevant is not None
+        self._activation = scoring.activation(options.activation, two_logits=two)
+        prompt = scoring.prompt(options.prompt)
+        threads: int | None = begun_with(place.work, "--threads")
+        self._threads = resolve_threads(options.threads or threads)
+        self._precision = options.precision
+        if self._precision == "auto":
+            self._precision = begun_with(place.work, "--precision") or "auto"
+        torch.set_num_threads(self._threads)
+        place.check_room(room(self._checkpoint))
+        limit = self._checkpoint.max_length
+        self._tokenizer = PairTokenizer(
+            tokenizer_file(self._checkpoint, place.work),
+            max_length=min(options.max_length or limit, limit),
+            threads=self._threads,
+            prompt=prompt,
+        )
+        self._validation = Validation(
+            data.validate, self._tokenizer, self._checkpoint.architecture.pad_token_id, options.seed
+        )
+        self._loss = loss_name(options.loss, data.train.kind)
+
+    def report(self, shown: Shown) -> dict[str, Any]:
+        """Do all the work that is left, and say what came of it."""
+        options, place, told = self._options, self._place, self._told
+        self._export(options.checkpoint, place.before, "before", poor=True)
+        training = self._train()
+        facts = self._facts(training)
+        best = training.progress.best
+        if best.step == 0:
+            return facts | Verdict(NO_STEP, None).to_json() | {"model": None, "comparison": None}
+        keep_checkpoint(self._checkpoint, training.best, place)
+        del training  # its weights and moments: the exporter needs the memory
+        self._export(str(place.checkpoint), place.after, "after", poor=False)
+        total = 2 * self._validation.pairs
+        found = compared(
+            (place.before, place.after),
+            self._validation,
+            self._data.validate.name,
+            self._threads,
+            Told(told.say, lambda what, done, _: told.show(what, done, total)),
+        )
+        shown(found)
+        verdict = verdict_of(found)
+        good = verdict.better or options.allow_not_better
+        model = "model" if good else "model-not-better"
+        comparison = found.to_json()
+        paths = (options.checkpoint, f"{options.output}/{model}")
+        for one, path in zip(comparison["models"], paths, strict=True):
+            one["path"] = path  # the artifacts themselves lie in the unfinished part
+        for stage in comparison["first_stages"]:
+            stage["run"] = None
+        return facts | verdict.to_json() | {"model": model, "comparison": comparison}
+
+    def _export(self, model: str, target: Any, name: str, *, poor: bool) -> None:
+        if target.exists():  # it appeared whole, in a run before this one
+            return
+        options = self._options
+        self._told.say(f"exporting the model {name}")
+        export_model(
+            model,
+            target,
+            ExportOptions(
+                name=self._name() if name == "after" else None,
+                revision=options.revision if name == "before" else None,
+                activation=options.activation,
+                relevant_label=options.relevant_label,
+                prompt=options.prompt,
+                max_length=options.max_length,
+                max_error=_NO_ERROR if poor else ExportOptions().max_error,
+                allow_poor_parity=poor,
+            ),
+            report=lambda line: None,
+        )
+
+    def _name(self) -> str:
+        return f"{self._checkpoint.name.split('/')[-1]}-tuned"
+
+    def _train(self) -> Training:
+        options, data = self._options, self._data
+        keep_freed_memory()
+        self._precision = chosen_precision(self._precision, "cpu")
+        begun = {
+            "checkpoint": self._checkpoint.sha256(),
+            "--train": data.train.sha256(),
+            "--validate": data.validate.sha256(),
+            "--precision": self._precision,
+            "--threads": self._threads,
+            **options.deciding(),
+        }
+        with quiet():
+            model = TunedModel(self._checkpoint, self._precision)
+        training = Training(
+            model,
+            self._tokenizer,
+            Draws(data.train.queries, options.list_size, options.seed),
+            self._validation,
+            combined(self._loss, data.train.highest, absolute=self._activation == "sigmoid"),
+            Recipe(
+                options.epochs, options.rate, options.patience, options.seed, options.save_seconds
+            ),
+            StateFile(self._place.work, begun),
+            self._told,
+        )
+        if not training.progress.done:
+            self._told.say(
+                f"training on {len(data.train.queries):,} queries ({data.train.kind}), loss "
+                f"{self._loss}, products in {self._precision}, {training.steps:,} steps at most; "
+                f"an evaluation every {training.every:,}"
+            )
+            with heard() as wish, quiet():
+                training.run(wish)
+        return training
+
+    def _facts(self, training: Training) -> dict[str, Any]:
+        data, progress, checkpoint = self._data, training.progress, self._checkpoint
+        return {
+            "edge_rerank": __version__,
+            "checkpoint": {
+                "name": checkpoint.name,
+                "revision": checkpoint.revision,
+                "sha256": checkpoint.sha256(),
+            },
+            "train": _about(data.train),
+            "validate": _about(data.validate),
+            "options": self._options.deciding(),
+            "loss": self._loss,
+            "precision": self._precision,
+            "threads": self._threads,
+            "training": {
+                "steps": progress.step,
+                "pairs": progress.pairs,
+                "seconds": progress.seconds,
+                "best_step": progress.best.step,
+                "evaluations": progress.to_json()["evaluations"],
+            },
+        }
+
+
+def _about(judged: Judged) -> dict[str, Any]:
+    return {
+        "file": judged.name,
+        "kind": judged.kind,
+        "sha256": judged.sha256(),
+        "queries": len(judged.queries),
+        "passages": sum(len(query.passages) for query in judged.queries),
+    }
