@@ -16,7 +16,18 @@ from edge_rerank.cli.failures import EXIT_CODES, in_options
 from tests.cli.runs import LINE, run, shell, tiny
 
 DOCUMENTS = ["plants eat light", "steel bridge", "water flow of rivers"]
-COMMANDS = ["rank", "score", "export", "info", "verify", "bench", "compare", "serve", "bundle"]
+COMMANDS = [
+    "rank",
+    "score",
+    "export",
+    "tune",
+    "info",
+    "verify",
+    "bench",
+    "compare",
+    "serve",
+    "bundle",
+]
 
 
 @pytest.fixture

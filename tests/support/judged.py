@@ -1,4 +1,4 @@
-"""Judged queries that a tiny model learns in seconds: what is lit is relevant, what is steel not."""
+"""Judged queries that a tiny model learns in seconds: what is lit is relevant, steel is not."""
 
 from __future__ import annotations
 

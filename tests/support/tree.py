@@ -13,6 +13,7 @@ INSTALLED = {
     "bench": "edge_rerank_bench",
     "export": "edge_rerank_export",
     "training": "edge_rerank_training",
+    "tuning": "edge_rerank_tuning",
 }
 _NOT_INSTALLED = "bench/results/"
 

@@ -1,0 +1,105 @@
+"""Losses, lists, chunks and mined passages, each by itself."""
+
+from __future__ import annotations
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("edge_rerank_tuning")
+
+import numpy as np  # noqa: E402
+
+from edge_rerank_tuning.encoding import MOST_CELLS, chunks  # noqa: E402
+from edge_rerank_tuning.examples import Judged, JudgedQuery  # noqa: E402
+from edge_rerank_tuning.lists import LISTS_PER_STEP, Draws, drawn  # noqa: E402
+from edge_rerank_tuning.losses import LOSSES, combined, loss_name  # noqa: E402
+from edge_rerank_tuning.mining import own_passages, with_mined  # noqa: E402
+
+GRADES = [[2.0, 1.0, 0.0, 0.0], [0.0, 2.0, 0.0, 0.0]]
+MASK = [[True, True, True, True], [True, True, False, False]]
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_loss_falls_towards_the_right_order_and_ignores_padding(name: str) -> None:
+    grades, mask = torch.tensor(GRADES) / 2, torch.tensor(MASK)
+    right = torch.tensor([[4.0, 1.0, -3.0, -3.0], [-3.0, 1.0, 0.0, 0.0]])
+    loss = combined(name, 1.0, absolute=True)
+    assert (loss(right, grades, mask) < loss(-right, grades, mask)).all()
+    padded = right + torch.where(mask, 0.0, 100.0)
+    assert torch.equal(loss(padded, grades, mask), loss(right, grades, mask))
+    logits = torch.zeros(2, 4, requires_grad=True)
+    loss(logits, grades, mask).sum().backward()
+    assert logits.grad is not None
+    assert (logits.grad[1, 2:] == 0).all()
+    assert logits.grad[1, 1] < 0 < logits.grad[1, 0]
+
+
+def test_softmax_and_binary_are_torchs_own() -> None:
+    logits, mask = torch.tensor([[0.3, -1.0, 2.0]]), torch.ones(1, 3, dtype=torch.bool)
+    grades = torch.tensor([[0.0, 0.0, 1.0]])
+    wanted = torch.nn.functional.cross_entropy(logits, torch.tensor([2]))
+    assert torch.allclose(LOSSES["softmax"](logits, grades, mask), wanted)
+    wanted = torch.nn.functional.binary_cross_entropy_with_logits(logits, grades)
+    assert torch.allclose(LOSSES["binary"](logits, grades, mask), wanted)
+
+
+def test_lambda_weights_are_what_a_swap_costs() -> None:
+    # Grades 1 and 0 at the first two ranks, the wrong way round: nDCG 1 / log2(3) in place of 1.
+    logits = torch.tensor([[0.0, 1.0]], requires_grad=True)
+    mask = torch.ones(1, 2, dtype=torch.bool)
+    LOSSES["lambda"](logits, torch.tensor([[1.0, 0.0]]), mask).sum().backward()
+    expected = (1 - 1 / np.log2(3)) / (1 + np.exp(-1.0))
+    assert logits.grad is not None
+    assert logits.grad[0].tolist() == pytest.approx([-expected, expected])
+
+
+def test_the_loss_follows_the_judgements_unless_one_is_asked_for() -> None:
+    names = {kind: loss_name("auto", kind) for kind in ("graded", "pairs", "binary")}
+    assert names == {"graded": "lambda", "pairs": "softmax", "binary": "binary"}
+    assert loss_name("softmax", "graded") == "softmax"
+
+
+def query(relevant: int, others: int, mined: int, text: str = "q") -> JudgedQuery:
+    grades = {f"r{i}": 1.0 for i in range(relevant)} | {f"o{i}": 0.0 for i in range(others)}
+    return JudgedQuery(text, "f:1", grades, tuple(f"m{i}" for i in range(mined)))
+
+
+@pytest.mark.parametrize(
+    ("counts", "expected"),
+    [((1, 2, 0), "roo"), ((9, 1, 0), "rrrrrrro"), ((9, 9, 9), "rrrroooo"), ((2, 3, 9), "rrooommm"),
+     ((0, 9, 0), "oooooooo"), ((9, 0, 0), "rrrrrrrr")],
+)  # fmt: skip
+def test_what_is_drawn(counts: tuple[int, int, int], expected: str) -> None:
+    texts = drawn(query(*counts), 8, np.random.default_rng(0))
+    assert "".join(text[0] for text in texts) == expected
+    assert len(set(texts)) == len(texts)
+
+
+def test_each_epoch_takes_each_query_once_and_draws_anew() -> None:
+    queries = [query(2, 20, 0, f"q{number}") for number in range(LISTS_PER_STEP + 3)]
+    draws = Draws(queries, 8, seed=5)
+    assert (draws.steps, draws.pairs) == (2, len(queries) * 8)
+    epochs = [[*draws.at(start), *draws.at(start + 1)] for start in (0, 2)]
+    assert all({one.query for one in epoch} == {q.text for q in queries} for epoch in epochs)
+    assert epochs[0] != epochs[1]
+    assert Draws(queries, 8, seed=5).at(3) == draws.at(3) != Draws(queries, 8, seed=6).at(3)
+
+
+def test_chunks_hold_whole_lists_and_no_more_than_memory_takes() -> None:
+    long = int((MOST_CELLS / 8) ** 0.5)  # a list of eight of these fills a chunk
+    lengths, sizes = [10] * 4 + [long] * 16 + [10] * 3, [4, 8, 8, 3]
+    found = list(chunks(lengths, sizes))
+    assert [list(lists) for lists, _ in found] == [[0, 1], [2, 3]]
+    assert [place for _, pairs in found for place in pairs] == list(range(len(lengths)))
+    assert [place for lists, _ in found for place in lists] == [0, 1, 2, 3]
+    assert len(list(chunks([10] * 23, sizes))) == 1
+
+
+def test_mined_passages_share_words_and_are_not_judged() -> None:
+    grades = {"plants eat light": 1.0}
+    judged = Judged("f", "pairs", (JudgedQuery("how do plants eat", "f:1", grades),))
+    corpus = ["plants eat light", "plants drink", "steel bridges", "what eats plants", ""]
+    (found,) = with_mined(judged, corpus, 5).queries
+    assert set(found.mined) == {"plants drink", "what eats plants"}
+    assert found.tells
+    assert own_passages(judged, judged) == ["plants eat light"]
