@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+from tests.support.judged import write_judged
 from tests.support.made_collection import write_collection
 
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -33,3 +34,4 @@ def write_inputs(folder: Path) -> None:
     for name, lines in (("corpus.jsonl", texts), ("pairs.jsonl", pairs)):
         (folder / name).write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
     write_collection(folder / "scifact")
+    write_judged(folder, 200, 60)
