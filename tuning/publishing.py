@@ -45,6 +45,6 @@ def room(checkpoint: Checkpoint) -> int:
     """Estimate the bytes that a run writes at most, beside what lies there already."""
     shape = checkpoint.architecture
     words: int = shape.vocab_size * shape.embedding_size
-    size = sum(path.stat().st_size for path in checkpoint.weight_files)
+    size: int = sum(path.stat().st_size for path in checkpoint.weight_files)
     trained: int = max(0, size - words * _BYTES)
     return 2 * _COPIES * trained + _OTHERS * size
