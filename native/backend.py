@@ -11,7 +11,7 @@ from typing import Any
 
 from setuptools import build_meta
 
-from native.settings import needs_compiler
+from native.settings import needs_compiler, refuse_32_bits
 
 COMPILER = "ziglang>=0.17,<0.18"
 
@@ -34,4 +34,5 @@ def get_requires_for_build_editable(config_settings: Mapping[str, Any] | None = 
 
 
 def _compiler() -> list[str]:
+    refuse_32_bits()
     return [COMPILER] if needs_compiler() else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from native.targets import TARGETS, Target, host_target
 
@@ -25,6 +26,19 @@ def target() -> Target | None:
     if name not in TARGETS:
         raise SystemExit(f"{TARGET} is {name!r}; expected one of {', '.join(TARGETS)}")
     return TARGETS[name]
+
+
+def refuse_32_bits() -> None:
+    """End a build by a 32-bit Python, for which nothing would run what is built.
+
+    Asked by the first question of an installer: later, it would fail to find onnxruntime for such
+    a system, and say that alone.
+    """
+    if sys.maxsize < 2**32 and target() is None and wanted() in ("", "1"):
+        raise SystemExit(
+            "this is a 32-bit Python; edge-rerank needs a 64-bit one. Where uname -m says aarch64 "
+            "or x86_64, the system's programs are of 32 bits all the same: install a 64-bit system"
+        )
 
 
 def needs_compiler() -> bool:

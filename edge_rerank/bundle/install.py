@@ -3,7 +3,9 @@
 
 Needs Python and nothing else: no network, no HOME, no pip of the system's. Nothing outside DIR is
 written. The exit code is that of ``edge-rerank verify``: 0 where the scores hold on this machine,
-2 where the kit does not fit it or DIR is taken, 1 for all else.
+2 where the kit does not fit it or DIR is taken, 1 for all else. An installation that was cut off,
+whatever ended it, is begun anew by the same command; DIR has no command edge-rerank before all
+that it needs is there.
 """
 
 from __future__ import annotations
@@ -11,12 +13,20 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 KIT = Path(__file__).resolve().parent
+UNFINISHED = "edge-rerank-unfinished.txt"
+"""Lies in the folder from the first moment until all is installed, and is locked meanwhile."""
+_SAID = "This installation has not come to its end: run the kit's install again.\n"
+_OURS = frozenset(
+    {"bin", "include", "lib", "lib64", "share", "model", "pyvenv.cfg", ".gitignore", UNFINISHED}
+)
 
 
 def main(words: list[str]) -> int:
@@ -29,10 +39,31 @@ def main(words: list[str]) -> int:
     if problem:
         print(f"install: {problem}", file=sys.stderr)
         return 2
-    failed = install(folder)
-    if failed:
-        print(f"install: {failed}", file=sys.stderr)
+    try:
+        return fill(folder)
+    except OSError as error:
+        print(f"install: {error}", file=sys.stderr)
         return 1
+
+
+def fill(folder: Path) -> int:
+    """Install into a folder that is new, or was begun by an earlier run; return the exit code."""
+    folder.mkdir(parents=True, exist_ok=True)
+    mark = folder / UNFINISHED
+    with mark.open("r+" if mark.exists() else "x", encoding="utf-8") as held:
+        if not lock(held.fileno()) or not mark.exists():  # the other one has just ended
+            print(f"install: another installation into {folder} is running", file=sys.stderr)
+            return 2
+        held.write(_SAID)
+        held.flush()
+        clear(folder)
+        failed = install(folder, held.fileno())
+        if failed:
+            print(f"install: {failed}", file=sys.stderr)
+            return 1
+        if sys.platform != "win32":  # which removes no open file
+            mark.unlink()
+    mark.unlink(missing_ok=True)
     return verify(folder)
 
 
@@ -49,9 +80,45 @@ def misfit() -> str | None:
 
 def taken(folder: Path) -> str | None:
     """Return why the folder cannot be filled; None where it can."""
-    if folder.is_dir() and not any(folder.iterdir()):
+    if not os.path.lexists(folder):
         return None
-    return f"{folder} exists; name a new folder" if os.path.lexists(folder) else None
+    names = {path.name for path in folder.iterdir()} if folder.is_dir() else {"a file"}
+    if UNFINISHED not in names:
+        return f"{folder} exists; name a new folder" if names else None
+    others = sorted(name for name in names if name.lower() not in _OURS | {"scripts"})
+    if others:
+        return (
+            f"an installation into {folder} was cut off, and {others[0]} is not of its making; "
+            "move that away, or name a new folder"
+        )
+    return None
+
+
+def lock(file: int) -> bool:
+    """Lock an open file until this process and those that it starts have ended."""
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def clear(folder: Path) -> None:
+    """Remove what an earlier installation left, all but the mark."""
+    for path in folder.iterdir():
+        if path.name == UNFINISHED:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def damage() -> str | None:
@@ -67,29 +134,45 @@ def damage() -> str | None:
     return None
 
 
-def install(folder: Path) -> str | None:
-    """Make the environment and fill it; return what went wrong, or None."""
-    wheels = KIT / "wheels"
-    pip = next(wheels.glob("pip-*.whl"))
-    others = [str(path) for path in sorted(wheels.glob("*.whl")) if path != pip]
+def install(folder: Path, held: int) -> str | None:
+    """Make the environment and fill it; return what went wrong, or None.
+
+    Our own wheel comes last, and with it the command. ``held`` is an open file that the programs
+    which are run here keep locked, should this one end before them.
+    """
     venv = [sys.executable, "-I", "-m", "venv", "--without-pip", str(folder)]
-    if subprocess.run(venv, check=False).returncode != 0:
+    if run(venv, held) != 0:
         return f"no environment could be made in {folder}"
+    wheels = sorted((KIT / "wheels").glob("*.whl"))
+    own = [path for path in wheels if path.name.startswith("edge_rerank-")]
+    others = [path for path in wheels if path not in own and not path.name.startswith("pip-")]
+    failed = pip_install(folder, others, held)
+    model = KIT / "model"
+    if model.is_dir() and not failed:
+        target = folder / "model"
+        target.mkdir()
+        for path in sorted(model.iterdir()):
+            (target / path.name).write_bytes(path.read_bytes())
+    return failed or pip_install(folder, own, held)
+
+
+def pip_install(folder: Path, wheels: Sequence[Path], held: int) -> str | None:
+    """Install wheels with the kit's pip; return what went wrong, or None."""
+    pip = next((KIT / "wheels").glob("pip-*.whl"))
     with tempfile.TemporaryDirectory(prefix="edge-rerank-") as home:
         clean = {key: text for key, text in os.environ.items() if not key.startswith("PIP_")}
         clean.update(HOME=home, PYTHONPATH=str(pip), PYTHONDONTWRITEBYTECODE="1")
         command = [str(program(folder, "python")), "-m", "pip", "install", "--quiet"]
         offline = ["--no-index", "--no-deps", "--no-cache-dir", "--disable-pip-version-check"]
-        done = subprocess.run([*command, *offline, *others], env=clean, check=False)
-    if done.returncode != 0:
-        return "pip could not install the kit's wheels; is it the right platform's?"
-    model = KIT / "model"
-    if model.is_dir():
-        target = folder / "model"
-        target.mkdir()
-        for path in sorted(model.iterdir()):
-            (target / path.name).write_bytes(path.read_bytes())
+        if run([*command, *offline, *map(str, wheels)], held, clean) != 0:
+            return "pip could not install the kit's wheels; is it the right platform's?"
     return None
+
+
+def run(command: Sequence[str], held: int, variables: dict[str, str] | None = None) -> int:
+    """Run a program that keeps ``held`` open; return its exit code."""
+    inherited = () if os.name == "nt" else (held,)
+    return subprocess.run(command, env=variables, pass_fds=inherited, check=False).returncode
 
 
 def verify(folder: Path) -> int:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_rerank.artifact.folder import load_artifact
+from edge_rerank.bundle.bill import Component, bill_of_materials
 from edge_rerank.bundle.platforms import check_platform, check_python
 from edge_rerank.bundle.wheels import check_wheel, download, pack_own_wheel
 from edge_rerank.errors import EdgeRerankError
@@ -119,17 +120,12 @@ def _describe(kit: Path, own: Path, platform: str, python: str, names: Sequence[
     (kit / "README.txt").write_text(_README.format(**words), "utf-8")
     shutil.copyfile(_INSTALLER, kit / "install")
     (kit / "kit.json").write_text(json.dumps(words, indent=1) + "\n", "utf-8")
-    bill: dict[str, Any] = {
-        "bomFormat": "CycloneDX",
-        "specVersion": "1.6",
-        "version": 1,
-        "metadata": {"component": {"type": "application", "name": _FOLDER, "version": version}},
-        "components": [_component(kit / "wheels" / name) for name in names],
-    }
-    (kit / "sbom.cdx.json").write_text(json.dumps(bill, indent=1) + "\n", "utf-8")
+    itself: Component = {"type": "application", "name": _FOLDER, "version": version}
+    parts = [_component(kit / "wheels" / name) for name in names]
+    (kit / "sbom.cdx.json").write_bytes(bill_of_materials(itself, parts))
 
 
-def _component(wheel: Path) -> dict[str, Any]:
+def _component(wheel: Path) -> Component:
     name, version = wheel.name.split("-")[:2]
     return {
         "type": "library",

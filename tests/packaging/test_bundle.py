@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
+import time
 import zipfile
 from pathlib import Path
 
@@ -73,6 +77,61 @@ def test_it_installs_without_a_network_and_verifies(kit: Path, tmp_path: Path) -
     assert "1" in ranked.stdout
 
 
+UNFINISHED = "edge-rerank-unfinished.txt"
+# What is there when an installation is killed, in the order in which it comes.
+POINTS = (UNFINISHED, "bin/python", "lib/*/site-packages/numpy", "model/tokenizer.json")
+COMMAND = "bin/edge-rerank"
+
+
+def kill_at(kit: Path, folder: Path, point: str, *, group: bool) -> None:
+    """Start an installation and kill it, or its group, when ``point`` has appeared anew."""
+
+    def seen() -> set[int]:  # the time of a change tells a file from one of an earlier run
+        return {path.lstat().st_ctime_ns for path in folder.glob(point)}
+
+    before = seen() if point != UNFINISHED else set()
+    process = subprocess.Popen(
+        [sys.executable, "-I", str(kit / "install"), str(folder)],
+        cwd="/", env={}, start_new_session=True, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    end = time.monotonic() + 60
+    while not seen() - before:
+        assert process.poll() is None, f"it ended before {point} was there"
+        assert time.monotonic() < end
+        time.sleep(0.002)
+    (os.killpg if group else os.kill)(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def test_an_installation_that_is_killed_is_begun_anew(kit: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "here"
+    for point in POINTS:
+        kill_at(kit, folder, point, group=True)
+        assert (folder / UNFINISHED).read_text().startswith("This installation has not")
+        assert not (folder / COMMAND).exists(), point
+    (folder / "letter.txt").touch()
+    kept = run_installer(kit, folder)
+    assert (kept.returncode, "letter.txt is not of its making" in kept.stderr) == (2, True)
+    (folder / "letter.txt").unlink()
+    done = run_installer(kit, folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "holds: " in done.stdout
+    assert not (folder / UNFINISHED).exists()
+    assert "name a new folder" in run_installer(kit, folder).stderr  # a whole one stays as it is
+
+
+def test_no_installation_begins_beside_what_another_left_running(kit: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "here"
+    kill_at(kit, folder, "lib/*/site-packages/numpy", group=False)  # pip goes on
+    again = run_installer(kit, folder)
+    assert again.returncode == 2
+    assert "another installation into" in again.stderr
+    end = time.monotonic() + 60
+    while run_installer(kit, folder).returncode == 2:
+        assert time.monotonic() < end
+    assert (folder / COMMAND).exists()
+
+
 def test_our_wheel_is_what_was_installed(kit: Path, wheel: Path) -> None:
     (packed,) = (kit / "wheels").glob("edge_rerank-*.whl")
     assert packed.name == wheel.name
@@ -100,6 +159,17 @@ def test_the_checksums_hold_and_are_signed(kit: Path, key: Path, tmp_path: Path)
     with (kit / "SHA256SUMS").open() as stream:
         done = subprocess.run(check, stdin=stream, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_bill_names_every_wheel(kit: Path) -> None:
+    bill = json.loads((kit / "sbom.cdx.json").read_text("utf-8"))
+    assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.6")
+    wheels = {hashlib.sha256(path.read_bytes()).hexdigest() for path in kit.glob("wheels/*.whl")}
+    assert {part["hashes"][0]["content"] for part in bill["components"]} == wheels
+    parts = {part["bom-ref"] for part in bill["components"]}
+    assert {"edge_rerank", "numpy", "pip"} <= parts
+    assert bill["dependencies"][0] == {"ref": "edge-rerank-kit", "dependsOn": sorted(parts)}
+    assert bill["serialNumber"].startswith("urn:uuid:")
 
 
 def test_what_does_not_fit_is_refused(kit: Path, tmp_path: Path) -> None:

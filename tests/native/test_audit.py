@@ -1,0 +1,57 @@
+"""The wheels for Linux, judged by auditwheel, which package indexes and their users go by."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import venv
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from native.targets import TARGETS
+from tests.native.conftest import missing
+
+pytestmark = [
+    pytest.mark.build,
+    pytest.mark.skipif(sys.platform != "linux", reason="auditwheel runs on Linux"),
+]
+LINUX = [name for name, target in TARGETS.items() if target.system == "linux"]
+
+
+@pytest.fixture(scope="module")
+def auditwheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Install auditwheel into an environment of its own; return the program."""
+    folder = tmp_path_factory.mktemp("auditwheel") / "venv"
+    venv.create(folder, with_pip=False)
+    pip = [sys.executable, "-m", "pip", "--python", str(folder / "bin" / "python"), "install"]
+    done = subprocess.run(
+        [*pip, "-q", "auditwheel>=6.1", "packaging"], capture_output=True, text=True, check=False
+    )
+    if "No matching distribution" in done.stderr:
+        missing("auditwheel cannot be had here")
+    assert done.returncode == 0, done.stderr
+    return folder / "bin" / "auditwheel"
+
+
+@pytest.mark.parametrize("name", LINUX)
+def test_the_tag_is_what_the_library_allows(
+    auditwheel: Path, wheels: Mapping[str, Path], name: str
+) -> None:
+    assert audited(auditwheel, wheels[name]) == TARGETS[name].platform_tag.split(".")[0]
+
+
+def audited(auditwheel: Path, wheel: Path) -> str:
+    """Return the oldest platform that a wheel fits."""
+    path = os.pathsep.join([str(auditwheel.parent), os.environ["PATH"]])
+    done = subprocess.run(
+        [str(auditwheel), "show", str(wheel)],
+        env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    words = " ".join(done.stdout.split())
+    _, found, rest = words.partition("is consistent with the following platform tag: ")
+    assert found, words
+    return rest.split('"')[1]
