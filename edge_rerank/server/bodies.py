@@ -45,13 +45,13 @@ def check_type(headers: Mapping[str, str]) -> None:
     """
     # A page can leave the type out as well; its browser names the page's site then.
     missing = "text/plain" if "origin" in headers else "application/json"
-    given = headers.get("content-type", missing).partition(";")[0].strip().lower()
+    given = (headers.get("content-type") or missing).partition(";")[0].strip().lower()
     if given != "application/json" and not given.endswith("+json"):
         raise UnsupportedMediaError(
             "the body's Content-Type must be application/json; with curl: "
             "-H 'Content-Type: application/json'"
         )
-    if headers.get("content-encoding", "identity").strip().lower() != "identity":
+    if headers.get("content-encoding", "").strip().lower() not in ("", "identity"):
         raise UnsupportedMediaError("the body is compressed; send it without Content-Encoding")
 
 

@@ -1,7 +1,7 @@
 """Connections with bounds: uvicorn's, and what it leaves open to clients who never finish.
 
 A head that does not arrive, an answer that is not read, and one connection too many each end the
-connection; and what is no HTTP is answered in JSON, as everything else.
+connection; and what is not HTTP is answered in JSON, like everything else.
 """
 
 from __future__ import annotations
@@ -58,10 +58,9 @@ class Connection(H11Protocol):
             self._head.cancel()
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is no HTTP in JSON, and close."""
-        self.transport.write(
-            _answer(b"400 Bad Request", "MALFORMED_REQUEST", "this is no HTTP/1.1")
-        )
+        """Answer what is not HTTP in JSON, and close."""
+        message = "this is not an HTTP/1.1 request"
+        self.transport.write(_answer(b"400 Bad Request", "MALFORMED_REQUEST", message))
         self.transport.close()
 
     def _busy(self) -> bool:

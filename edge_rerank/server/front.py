@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterable
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -17,6 +18,7 @@ from edge_rerank.server.shapes import either
 from edge_rerank.server.tracing import Tracing
 
 _DISCARD_SECONDS = 10.0
+_ABSOLUTE = re.compile(r"^https?://[^/]*", re.IGNORECASE)
 
 
 class Front:
@@ -50,7 +52,8 @@ class Front:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        path = scope["path"]
+        path = plain_path(scope["path"])
+        scope["path"] = path
         seen = Observation(
             request_id=request_id(headers.get("x-request-id")),
             method=scope["method"],
@@ -67,6 +70,18 @@ class Front:
             finally:
                 span.end(exchange.status)
                 self._log.request(seen, exchange.status)
+
+
+def plain_path(path: str) -> str:
+    """Return a path as the routes have it.
+
+    Clients join addresses that end with a slash and paths that begin with one, and a request's
+    target may be the whole address (RFC 9112, 3.2.2).
+    """
+    if path == "*":  # of OPTIONS
+        return path
+    named = _ABSOLUTE.sub("", path, count=1) if "://" in path else path
+    return "/" + "/".join(part for part in named.split("/") if part)
 
 
 class _Exchange:

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -90,9 +90,11 @@ class Running:
 
 
 @contextmanager
-def serving(*options: str, environment: Mapping[str, str] | None = None) -> Iterator[Running]:
-    """Start a server at any free port, and end it by SIGTERM."""
-    command = [sys.executable, "-m", "edge_rerank", "serve", "--port", "0", *options]
+def serving(
+    *options: str, environment: Mapping[str, str] | None = None, under: Sequence[str] = ()
+) -> Iterator[Running]:
+    """Start a server at any free port, by the command ``under`` if given, and end it by SIGTERM."""
+    command = [*under, sys.executable, "-m", "edge_rerank", "serve", "--port", "0", *options]
     process = subprocess.Popen(
         command,
         stderr=subprocess.PIPE,

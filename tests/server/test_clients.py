@@ -43,7 +43,9 @@ def first() -> Path:
 
 @pytest.fixture(scope="module")
 def langchain() -> Path:
-    return environment("langchain-cohere>=0.6,<0.7", "langchain-community>=0.4,<0.5")
+    return environment(
+        "langchain-cohere>=0.6,<0.7", "langchain-community>=0.4,<0.5", "infinity-client>=0.0.78,<1",
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -206,6 +208,22 @@ import langchain_community.document_compressors.jina_rerank as jina
 jina.JINA_API_URL = url + "/v1/rerank"
 reranker = jina.JinaRerank(jina_api_key="k" * 9, model="any", top_n=None)
 show((r["index"], r["relevance_score"]) for r in reranker.rerank(documents, query))
+""",
+    "infinity": """
+from infinity_client.client import Client
+from langchain_community.document_compressors.infinity_rerank import InfinityRerank
+reranker = InfinityRerank(client=Client(base_url=url), model="any")
+show((r["index"], r["relevance_score"]) for r in reranker.rerank(documents, query))
+""",
+    "infinity alone": """
+from infinity_client.api.default import rerank
+from infinity_client.client import AuthenticatedClient
+from infinity_client.models import RerankInput
+body = RerankInput(query, documents, return_documents=True, raw_scores=False, model="any", top_n=3)
+answer = rerank.sync(client=AuthenticatedClient(base_url=url + "/v1", token="k" * 9), body=body)
+assert answer.model == "any" and answer.usage.total_tokens > 0
+assert [r.document["text"] for r in answer.results] == [documents[r.index] for r in answer.results]
+show((r.index, r.relevance_score) for r in answer.results)
 """,
 }
 

@@ -117,7 +117,13 @@ def test_no_media_type_will_do_except_from_a_page(server: Running) -> None:
     """A page of another site can leave the type out without asking first."""
     body = b'\xef\xbb\xbf{"query": "q", "documents": ["a"], "documents": ["a", "b"]}'
     head = b"POST /rerank HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: %d\r\n"
-    for more, status in ((b"", b"200"), (b"origin: http://site.test\r\n", b"415")):
+    heads = {
+        b"": b"200",
+        b"content-type: \r\ncontent-encoding: \r\n": b"200",
+        b"origin: http://site.test\r\n": b"415",
+        b"origin: null\r\ncontent-type: \r\n": b"415",
+    }
+    for more, status in heads.items():
         with server.connect() as link:
             link.sendall(head % len(body) + more + b"\r\n" + body)
             assert link.makefile("rb").read().startswith(b"HTTP/1.1 " + status)
@@ -129,6 +135,29 @@ def test_other_methods(server: Running, method: str) -> None:
     assert answer.status == 405
     assert answer.headers["allow"] == "POST"
     assert answer.json["code"] == "METHOD_NOT_ALLOWED"
+
+
+PATHS = ["/rerank/", "//rerank", "/v1//rerank", "/v1/rerank/", "/%72erank", "/rerank?a=/b/"]
+
+
+@pytest.mark.parametrize("path", [*PATHS, "http://localhost:8080/v1/rerank", "HTTP://x/rerank/"])
+def test_addresses_joined_with_slashes_and_written_out(server: Running, path: str) -> None:
+    body = {"query": "q", "documents": ["a"]}
+    assert server.post(path, body).status == 200
+    assert server.get(path).status == 405
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "//", "/health/", "http://x", "http://x/", "http://x/health", "/ping//"]
+)
+def test_other_ways_to_write_what_monitors_ask(server: Running, path: str) -> None:
+    assert server.get(path).json == {"status": "ok"}
+    assert server.send("HEAD", path).status == 200
+
+
+@pytest.mark.parametrize("path", ["/v1/../health", "/healthy", "/x/http://x/health", "*"])
+def test_unknown_paths_stay_unknown(server: Running, path: str) -> None:
+    assert server.send("OPTIONS", path).status == 404
 
 
 def test_unknown_paths(server: Running) -> None:

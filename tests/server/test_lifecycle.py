@@ -142,27 +142,37 @@ def test_a_port_that_is_taken() -> None:
 @pytest.mark.skipif(sys.platform != "linux" or os.getuid() != 0, reason="needs root on Linux")
 def test_on_a_read_only_system_without_home_as_anybody() -> None:
     """In namespaces: everything is read-only, and the user has no name and no rights."""
-    inner = 'mount -o remount,ro,bind / && exec unshare --user --map-user=54321 "$@"'
+    inner = 'mount -o remount,ro,bind / && exec unshare --user --map-user=54321 env -u HOME "$@"'
     command = ["unshare", "--mount", "sh", "-c", inner, "sh"]
     try:
-        possible = (
-            subprocess.run([*command, "true"], capture_output=True, check=False).returncode == 0
-        )
+        tried = subprocess.run([*command, "touch", "/new"], capture_output=True, check=False)
     except FileNotFoundError:
-        possible = False
-    if not possible:
         pytest.skip("no namespaces can be made here")
-    environment = {name: value for name, value in os.environ.items() if name != "HOME"}
-    process = subprocess.Popen(
-        [*command, sys.executable, "-m", "edge_rerank", "serve", "--port", "0"],
-        stderr=subprocess.PIPE, text=True, env=environment, cwd="/",
-    )  # fmt: skip
-    assert process.stderr is not None
-    try:
-        assert "serving" in process.stderr.readline()
-    finally:
-        process.terminate()
-        assert process.wait(20) == 0
+    if b"Read-only" not in tried.stderr:
+        pytest.skip(f"no namespaces can be made here: {tried.stderr.decode()[-200:]}")
+    with serving(under=command) as server:
+        answer = server.post("/rerank", {"query": "q", "texts": ["a", "b"], "truncate": False})
+        assert answer.status == 200
+        assert [server.get(path).status for path in ("/", "/info", "/docs")] == [200] * 3
+        server.process.terminate()
+        assert server.process.wait(20) == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc says what the work was")
+def test_it_is_ready_in_half_a_second() -> None:
+    """As the clock says in one of five starts; or as its own work says, where others take turns."""
+    times: list[float] = []
+    work: list[int] = []
+    while len(times) < 5 and min(times, default=1.0) > 0.5:
+        begun = time.monotonic()
+        with serving() as server:
+            assert server.get("/health").status == 200
+            times.append(time.monotonic() - begun)
+            stat = Path(f"/proc/{server.process.pid}/stat").read_text("ascii")
+            work.append(sum(map(int, stat.rpartition(")")[2].split()[11:13])))
+    seconds = min(work) / os.sysconf("SC_CLK_TCK")
+    print(f"ready after {min(times):.2f} s, the best of {len(times)}, with {seconds:.2f} s of work")
+    assert min(times) <= 0.5 or seconds <= 0.4
 
 
 def test_the_command_starts_without_the_servers_libraries() -> None:

@@ -47,6 +47,12 @@ def test_without_a_key_nothing_is_scored(guarded: Running, path: str, value: str
     assert "key" in answer.json["message"]
 
 
+@pytest.mark.parametrize("path", ["//rerank", "/rerank/", "http://x/rerank", "/health/../rerank"])
+def test_no_way_to_write_a_path_goes_past_the_key(guarded: Running, path: str) -> None:
+    assert guarded.post(path, BODY).status == 401
+    assert guarded.get("/info/").status == 401
+
+
 def test_monitors_need_no_key(guarded: Running) -> None:
     assert [guarded.get(path).status for path in OPEN] == [200] * len(OPEN)
     assert [guarded.get(path).status for path in CLOSED] == [401] * len(CLOSED)

@@ -47,11 +47,14 @@ def parse(body: Mapping[str, Any], limits: Limits) -> Work:
 
 
 def answer(work: Work, outcome: Outcome) -> dict[str, Any]:
-    """Return the answer; see Shape."""
+    """Return the answer; see Shape.
+
+    Without ``object``, which is optional everywhere: Jina says "list" and infinity "rerank", and
+    infinity's own client fails at anything else.
+    """
     tokens = outcome.tokens
     return {
         "id": outcome.request_id,
-        "object": "list",
         "model": outcome.model,
         "results": [_result(index, work, outcome) for index in outcome.order(work)],
         "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
