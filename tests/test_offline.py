@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import http.client
+import json
+import socket
 import sys
+import time
+from importlib.util import find_spec
 
 import pytest
 
@@ -28,6 +33,7 @@ RUNS = {
     for name, words in COMMANDS.items()
     for engine in ("native", "onnxruntime")
 }
+SERVERS = {f"serve {engine}": engine for engine in ("native", "onnxruntime")}
 # What a command must not mind: a home that takes no file, not even from root, and none at all.
 HOMES = {"read-only": "/proc", "missing": "/nonexistent"}
 
@@ -39,6 +45,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Seen]:
     if reason is not None:
         missing(reason)
     running = {}
+    ports: dict[str, int] = {}
 
     def start(name: str, *words: str, **variables: str) -> None:
         folder = tmp_path_factory.mktemp("run")
@@ -53,27 +60,68 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Seen]:
     if has_exporter():
         checkpoint = write_tiny_checkpoint(tmp_path_factory.mktemp("checkpoint") / "tiny")
         start("export", "export", str(checkpoint), "--output", "model", "--allow-poor-parity")
-    return {name: watched.end() for name, watched in running.items()}
+    if has_server():
+        for name, engine in SERVERS.items():
+            ports[name] = free_port()
+            start(name, "serve", "--port", str(ports[name]), "--engine", engine)
+    try:
+        for port in ports.values():
+            ask(port)
+        ended = {name: watched.end() for name, watched in running.items() if name not in ports}
+        for port in ports.values():  # servers have run for as long as all others
+            ask(port)
+    finally:
+        for name in ports:
+            running[name].terminate()
+    return ended | {name: running[name].end() for name in ports}
+
+
+def has_server() -> bool:
+    return find_spec("uvicorn") is not None and find_spec("starlette") is not None
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return int(listening.getsockname()[1])
+
+
+def ask(port: int) -> None:
+    """Ask a server for scores, its pages and its description, as soon as it is there."""
+    deadline = time.monotonic() + 120
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+            break
+        except ConnectionRefusedError:
+            assert time.monotonic() < deadline, "the server does not start"
+            time.sleep(0.1)
+    link = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+    body = json.dumps({"query": QUERY, "documents": TEXTS, "max_chunks_per_doc": 2})
+    link.request("POST", "/v2/rerank", body, {"content-type": "application/json"})
+    assert len(json.load(link.getresponse())["results"]) == len(TEXTS)
+    for path in ("/", "/docs", "/info", "/openapi.json", "/metrics"):
+        link.request("GET", path, headers={"accept": "text/html"})
+        answer = link.getresponse()
+        assert (answer.status, bool(answer.read())) == (200, True)
+    link.close()
 
 
 def has_exporter() -> bool:
-    from importlib.util import find_spec
-
     return find_spec("torch") is not None and find_spec("optimum") is not None
 
 
-@pytest.mark.parametrize("name", [*RUNS, *HOMES, "export"])
+@pytest.mark.parametrize("name", [*RUNS, *SERVERS, *HOMES, "export"])
 def test_no_host_is_turned_to(seen: dict[str, Seen], name: str) -> None:
     if name not in seen:
-        pytest.skip("the exporter is not installed")
+        pytest.skip("what it needs is not installed")
     assert seen[name].code == 0, seen[name].err
     assert not seen[name].outward
 
 
-@pytest.mark.parametrize("name", [*RUNS, "export"])
+@pytest.mark.parametrize("name", [*RUNS, *SERVERS, "export"])
 def test_nothing_is_left_in_the_home(seen: dict[str, Seen], name: str) -> None:
     if name not in seen:
-        pytest.skip("the exporter is not installed")
+        pytest.skip("what it needs is not installed")
     assert not seen[name].left
 
 

@@ -5,8 +5,10 @@ Python's socket module is the wrong place to look: a library in C++ does not pas
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -56,6 +58,12 @@ class Watched:
             env={"PATH": "/usr/bin:/bin", "HOME": str(self._home), **variables},
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
+
+    def terminate(self) -> None:
+        """Send SIGTERM to the command, not to what watches it."""
+        pid = self._process.pid
+        (child,) = Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()
+        os.kill(int(child), signal.SIGTERM)
 
     def end(self) -> Seen:
         """Wait for its end."""
