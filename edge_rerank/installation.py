@@ -10,8 +10,11 @@ import os
 import re
 import shlex
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from edge_rerank.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from importlib.metadata import Distribution
@@ -20,6 +23,17 @@ _NAME = "edge-rerank"
 _REQUIREMENT = re.compile(r"^(?P<what>[^;]+?)\s*(?:;(?P<marker>.*))?$")
 _EXTRA = re.compile(r"""extra\s*==\s*["']([^"']+)["']""")
 _OWN = re.compile(r"^edge[-_.]rerank\[(.+?)\]")
+
+
+def extra_library(name: str, extra: str, what: str) -> Any:
+    """Import a library of an extra; raises MissingExtraError, which says how to install it."""
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise MissingExtraError(
+            f"{what} needs {name.partition('.')[0]}, which cannot be imported ({error}); install "
+            f"the extra with: {install_command(extra)}"
+        ) from error
 
 
 def install_command(extra: str) -> str:

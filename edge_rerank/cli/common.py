@@ -26,8 +26,10 @@ def add_model_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", metavar="DIR", help="model folder (default: the built-in model)")
 
 
-def add_loading_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say how the model runs."""
+def add_loading_options(
+    parser: argparse.ArgumentParser, *, more_engines: Sequence[str] = ()
+) -> None:
+    """Add the options that say how the model runs; ``more_engines`` are a command's own."""
     add_threads_option(parser)
     parser.add_argument(
         "--max-length",
@@ -41,7 +43,7 @@ def add_loading_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--skip-self-check", action="store_true", help="do not score two probe pairs at the start"
     )
-    add_engine_options(parser)
+    add_engine_options(parser, more_engines)
 
 
 def add_threads_option(parser: argparse.ArgumentParser) -> None:
@@ -54,11 +56,11 @@ def add_threads_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_engine_options(parser: argparse.ArgumentParser) -> None:
+def add_engine_options(parser: argparse.ArgumentParser, more: Sequence[str] = ()) -> None:
     """Add the options that say what computes."""
     parser.add_argument(
         "--engine",
-        choices=ENGINES,
+        choices=[*ENGINES, *more],
         default="auto",
         help="default: auto, the native engine where it can run the model, else onnxruntime",
     )

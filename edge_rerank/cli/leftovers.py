@@ -36,9 +36,7 @@ def find_leftover(path: Path) -> Leftover | None:
 
     Of several the one with the most lines is taken. Raises InputError where a run is at work.
     """
-    pattern = re.compile(re.escape(_stem(path.name)) + r"\.[0-9a-f]{8}\.partial")
-    with os.scandir(path.parent) as entries:
-        found = [Path(entry.path) for entry in entries if pattern.fullmatch(entry.name)]
+    found = _partials(path)
     free = [beside for beside in found if _is_free(beside)]
     if found and not free:
         raise InputError(f"{found[0]}: another run is writing it; wait for it, or end it")
@@ -46,6 +44,16 @@ def find_leftover(path: Path) -> Leftover | None:
     if best is not None and best.lines:
         return best
     return whole_lines(path) if path.exists() else best
+
+
+def remove_dead(path: Path) -> None:
+    """Remove the partial files of runs that are at work no more, where nothing goes on after them.
+
+    That is a Parquet file's case: it is of no use to anybody without its end.
+    """
+    for beside in _partials(path):
+        if _is_free(beside):
+            beside.unlink(missing_ok=True)
 
 
 def whole_lines(path: Path) -> Leftover:
@@ -79,6 +87,12 @@ def lock(number: int) -> bool:
     except OSError:  # a network file system without locks
         return True
     return True
+
+
+def _partials(path: Path) -> list[Path]:
+    pattern = re.compile(re.escape(_stem(path.name)) + r"\.[0-9a-f]{8}\.partial")
+    with os.scandir(path.parent) as entries:
+        return [Path(entry.path) for entry in entries if pattern.fullmatch(entry.name)]
 
 
 def _is_free(path: Path) -> bool:

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping
-from contextlib import closing
-from typing import TYPE_CHECKING, Any
+import os
+from contextlib import ExitStack, closing
+from typing import Any
 
-from edge_rerank.cli.common import add_loading_options, add_model_option, open_reranker
-from edge_rerank.cli.failures import EXIT_CODES, EXIT_OK, UnfinishedError
+from edge_rerank.cli.common import add_loading_options, add_model_option, model_of
+from edge_rerank.cli.failures import EXIT_CODES, EXIT_OK
 from edge_rerank.cli.long_documents import add_long_document_options, long_document_arguments
 from edge_rerank.cli.parser import whole_number
+from edge_rerank.cli.parts.job import Job, Loading
 from edge_rerank.cli.progress import ProgressLine
-from edge_rerank.cli.scoring import ON_ERROR, Line, Members, Scorer, lines_of
-from edge_rerank.cli.streams import say
+from edge_rerank.cli.scoring import ON_ERROR, Members
 from edge_rerank.errors import InputError
-from edge_rerank.reading.entries import FORMATS, open_entries
-from edge_rerank.reranker import AT_A_TIME
+from edge_rerank.reading.entries import AUTO, FORMATS, PARQUET, form_of, open_entries
+from edge_rerank.reranker import AT_A_TIME, Reranker
 
-if TYPE_CHECKING:
-    from edge_rerank.cli.output import Output
+_CLUSTERS = ("ray", "dask")
 
 _EPILOG = f"""\
 Each line in is an object with "query" and "document", both strings; what else it holds, such as
@@ -27,7 +26,11 @@ an id, is passed through as it is written. Each line out is the same object with
 tokens and truncated added, in the same order; with --long-documents windows also windows, how
 many were read, and window, where the best of them lies: [first character, the one behind its
 last]. Memory does not grow with the number of lines. A JSON array of objects (.json) and a table
-(.csv, .tsv) are read too, and so are files compressed with gzip, bz2 or xz.
+(.csv, .tsv) are read too, and so are files compressed with gzip, bz2 or xz, and Parquet.
+
+A folder is read file by file into a folder of the same names: Parquet becomes Parquet with the
+scores as columns, all else JSON Lines. A part is whole or not there; --resume keeps those that
+are. --cluster ray or dask scores them on many processes, of this machine or of a cluster.
 
 A file named by --output appears when all of it is written. A run that ends early, even by a kill
 or a full disk, keeps its finished lines in FILE.RANDOM.partial; the same command with --resume
@@ -39,6 +42,7 @@ examples:
   edge-rerank score --input pairs.jsonl --output scored.jsonl
   edge-rerank score pairs.csv.gz --output scored.jsonl --on-error skip --resume
   generate-pairs | edge-rerank score > scored.jsonl
+  edge-rerank score pairs/ --output scored/ --cluster ray --resume
   edge-rerank score a.jsonl --model A | edge-rerank score --model B --score-field b
 
 {EXIT_CODES}
@@ -53,9 +57,13 @@ def add_command(commands: Any) -> None:
         description="Score query-document pairs, JSON Lines in and out, in constant memory.",
         epilog=_EPILOG,
     )
-    parser.add_argument("file", nargs="?", metavar="FILE", help="default: standard input")
+    parser.add_argument(
+        "file", nargs="?", metavar="FILE", help="or a folder of them (default: standard input)"
+    )
     parser.add_argument("--input", metavar="FILE", help="the same, as an option")
-    parser.add_argument("--output", default="-", metavar="FILE", help="default: standard output")
+    parser.add_argument(
+        "--output", default="-", metavar="FILE", help="or a folder (default: standard output)"
+    )
     parser.add_argument(
         "--format",
         choices=[form for form in FORMATS if form != "text"],
@@ -82,7 +90,9 @@ def add_command(commands: Any) -> None:
         "of null and an error; the bad lines are counted at the end",
     )
     parser.add_argument(
-        "--resume", action="store_true", help="go on after the lines that an earlier run finished"
+        "--resume",
+        action="store_true",
+        help="go on after the lines, or the parts, that an earlier run finished",
     )
     parser.add_argument(
         "--at-a-time",
@@ -91,33 +101,140 @@ def add_command(commands: Any) -> None:
         metavar="N",
         help="pairs read before their scores are written (default: %(default)s)",
     )
+    _add_cluster_options(parser)
     add_long_document_options(parser)
     add_model_option(parser)
-    add_loading_options(parser)
+    add_loading_options(parser, more_engines=_CLUSTERS)
     parser.set_defaults(run=run, texts=("query_field", "text_field", "score_field"))
 
 
-def run(options: argparse.Namespace) -> int:
-    """Score line by line."""
-    from edge_rerank.cli.output import open_output, same_file  # other commands start sooner without
+def _add_cluster_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--cluster",
+        choices=_CLUSTERS,
+        help="score a folder's parts on its workers (--engine ray and dask mean the same)",
+    )
+    parser.add_argument(
+        "--cluster-address",
+        metavar="ADDRESS",
+        help="of a cluster that is there (default: RAY_ADDRESS or DASK_SCHEDULER_ADDRESS, or "
+        "workers on this machine, which end with the run)",
+    )
+    parser.add_argument(
+        "--workers",
+        type=whole_number,
+        metavar="N",
+        help="on this machine (default: one for each core)",
+    )
 
+
+def run(options: argparse.Namespace) -> int:
+    """Score line by line, or part by part."""
     name = _input_name(options)
-    how = long_document_arguments(options)
-    windows = options.long_documents == "windows"
-    members = Members.named(options.score_field, windows=windows)
-    with open_entries(name, options.format) as entries:
+    cluster = _cluster(options)
+    job = _job(options, cluster)
+    if name != "-" and os.path.isdir(name):
+        _score_folder(options, job, name, cluster)
+    elif cluster is not None:
+        raise InputError(f"{name}: is no folder, and --cluster {cluster} spreads a folder's files")
+    elif form_of(options.output) == PARQUET:
+        _score_parquet(options, job, name)
+    else:
+        _score_stream(options, job, name)
+    return EXIT_OK
+
+
+def _score_folder(options: argparse.Namespace, job: Job, name: str, cluster: str | None) -> None:
+    from edge_rerank.cli.parts.run import Cluster, score_folder  # other runs start sooner without
+
+    spread, output = None, options.output
+    if cluster is not None:  # whose workers have working folders of their own
+        spread = Cluster(cluster, options.cluster_address, options.workers)
+        name, output = os.path.abspath(name), output if output == "-" else os.path.abspath(output)
+    score_folder(job, name, output, options.format, resume=options.resume, cluster=spread)
+
+
+def _score_parquet(options: argparse.Namespace, job: Job, name: str) -> None:
+    from edge_rerank.cli.parts.plan import Part
+    from edge_rerank.cli.parts.run import score_parts
+
+    form = form_of(name) if options.format == AUTO else options.format
+    if form != PARQUET:
+        raise InputError(
+            f"{options.output}: Parquet is written of Parquet alone, and {name} is none; name the "
+            "output .jsonl"
+        )
+    if os.path.exists(options.output) and os.path.samefile(name, options.output):
+        raise InputError(f"{name}: is the output as well; name another file")
+    part = Part(name, PARQUET, os.path.realpath(options.output))
+    score_parts(job, [part], options.output, None)
+
+
+def _score_stream(options: argparse.Namespace, job: Job, name: str) -> None:
+    from edge_rerank.cli.output import open_output, same_file
+    from edge_rerank.cli.parts.lines import write_lines
+
+    with ExitStack() as stack:
+        entries = stack.enter_context(open_entries(name, options.format))
         if same_file(options.output, entries.source.identity()):
             raise InputError(f"{entries.source.name}: is the output as well; name another file")
-        lines = lines_of(
-            entries, query_field=options.query_field, text_field=options.text_field, members=members
-        )
         output = open_output(options.output, resume=options.resume)
-        try:
-            _score_all(options, how, lines, members, output, entries.source.share)
-            output.publish()
-        except BaseException as error:
-            raise UnfinishedError(error, output.stop()) from error
-    return EXIT_OK
+        first = output.lines
+
+        def opened() -> Reranker:
+            return stack.enter_context(job.loading.open())
+
+        bar = stack.enter_context(closing(ProgressLine("pairs", share=entries.source.share)))
+        counts = write_lines(
+            job, entries, output, opened, lambda count: bar.show(output.lines - first)
+        )
+        counts.check(options.on_error, scored=output.lines)
+
+
+def _cluster(options: argparse.Namespace) -> str | None:
+    """Return what is to spread the work; None where it is done here."""
+    named: str | None = options.cluster
+    if options.engine in _CLUSTERS:
+        if named not in (None, options.engine):
+            raise InputError(f"--engine {options.engine} and --cluster {named} name two; use one")
+        named = options.engine
+    if named is None:
+        for option, value in (
+            ("--cluster-address", options.cluster_address),
+            ("--workers", options.workers),
+        ):
+            if value is not None:
+                raise InputError(f"{option} says something of a cluster; add --cluster ray or dask")
+    elif options.threads == "auto":
+        raise InputError("--threads auto: workers of a cluster have a number; expected one")
+    return named
+
+
+def _job(options: argparse.Namespace, cluster: str | None) -> Job:
+    windows = options.long_documents == "windows"
+    model, threads = model_of(options), options.threads
+    if cluster is not None:  # whose workers have working folders of their own, and a core each
+        model = None if model is None else os.path.abspath(model)
+        threads = 1 if threads is None else threads
+    return Job(
+        loading=Loading(
+            model=model,
+            threads=threads,
+            max_length=options.max_length,
+            engine="auto" if options.engine in _CLUSTERS else options.engine,
+            kernel=options.kernel,
+            verify=not options.skip_verify,
+            self_check=not options.skip_self_check,
+        ),
+        members=Members.named(options.score_field, windows=windows),
+        query_field=options.query_field,
+        text_field=options.text_field,
+        logits=options.logits,
+        on_error=options.on_error,
+        at_a_time=options.at_a_time,
+        resume=options.resume,
+        **long_document_arguments(options),
+    )
 
 
 def _input_name(options: argparse.Namespace) -> str:
@@ -127,27 +244,3 @@ def _input_name(options: argparse.Namespace) -> str:
     if name == "":
         raise InputError("the input's name is empty; is the shell variable set?")
     return "-" if name is None else str(name)
-
-
-def _score_all(
-    options: argparse.Namespace,
-    how: Mapping[str, Any],
-    lines: Iterator[Line],
-    members: Members,
-    output: Output,
-    share: Any,
-) -> None:
-    with open_reranker(options) as reranker, closing(ProgressLine("pairs", share=share)) as bar:
-        scorer = Scorer(
-            reranker, members, logits=options.logits, on_error=options.on_error, how=how
-        )
-        if output.leftover is not None:
-            from edge_rerank.cli.resuming import after_leftover
-
-            say(f"edge-rerank: going on after line {output.lines:,} of {output.leftover.path}")
-            lines = after_leftover(lines, output.leftover, scorer)
-        first = output.lines
-        for batch in scorer.batches(lines, options.at_a_time):
-            output.write(batch)
-            bar.show(output.lines - first)
-    scorer.check_result(scored=output.lines)

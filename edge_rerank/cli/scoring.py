@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 from edge_rerank.cli.common import with_members
 from edge_rerank.cli.failures import in_options
@@ -17,6 +17,7 @@ from edge_rerank.reading.objects import Record, text_under
 from edge_rerank.reranker import Reranker
 from edge_rerank.results import ScoredPair
 
+T = TypeVar("T", covariant=True)
 STOP, SKIP, NULL = ON_ERROR = ("stop", "skip", "null")
 _MOST_CHARACTERS = 8 << 20
 """Of the lines that are held at a time: fewer than ``at_a_time`` where they are long."""
@@ -80,7 +81,7 @@ class ClashError(InputError):
     """A field of the input would be replaced: not the line's fault, but the options'."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Line:
     """One line of the input: its object, its pair, or what is wrong with it."""
 
@@ -111,13 +112,75 @@ def lines_of(
         yield Line(entry.place, len(entry.text), record, pair, problem)
 
 
-class Scorer:
-    """Turns lines into lines with scores, and counts those that cannot be scored."""
+class Form(Protocol[T]):
+    """What scored lines become."""
+
+    def scored(self, line: Line, pair: ScoredPair) -> T:
+        """Return what a line with its score becomes."""
+
+    def failed(self, line: Line, problem: InputError) -> T:
+        """Return what a line becomes that could not be scored."""
+
+
+@dataclass(frozen=True, slots=True)
+class JsonLines:
+    """Lines of JSON: each object as it was written, with more members at its end."""
+
+    members: Members
+
+    def scored(self, line: Line, pair: ScoredPair) -> str:
+        """Return the line with what its pair was found to be."""
+        assert line.record is not None
+        try:
+            text = with_members(line.record.source, self.members.of(pair))
+        except ValueError as error:
+            raise EngineError(f"{line.place}: the model's logit is {pair.logit}") from error
+        return f"{text}\n"
+
+    def failed(self, line: Line, problem: InputError) -> str:
+        """Return the line with the reason in place of a score."""
+        record = line.record
+        if record is not None and self.members.error in record:
+            raise ClashError(
+                f"{line.place}: has the field {self.members.error!r} already, which is where the "
+                "reason would go; name the added fields otherwise with --score-field NAME"
+            ) from problem
+        source = "{}" if record is None else record.source
+        return with_members(source, self.members.of_error(in_options(str(problem)))) + "\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many lines were scored and how many could not be, and the first reason."""
+
+    good: int = 0
+    bad: int = 0
+    first: str = ""
+
+    def __add__(self, other: Counts) -> Counts:
+        """Count those of two runs."""
+        first = self.first or other.first
+        return Counts(self.good + other.good, self.bad + other.bad, first)
+
+    def check(self, on_error: str, *, scored: int) -> None:
+        """Say how many lines were bad; raises InputError where not one was good."""
+        if not self.bad:
+            return
+        done = "written with a score of null" if on_error == NULL else "left out"
+        told = f"{self.bad:,} of {self.bad + self.good:,} lines could not be scored and were"
+        message = f"{told} {done}; the first: {self.first}"
+        if not self.good and scored <= self.bad:
+            raise InputError(message)
+        say(f"edge-rerank: {message}")
+
+
+class Scorer(Generic[T]):
+    """Turns lines into what is written of them, and counts those that cannot be scored."""
 
     def __init__(
         self,
         reranker: Reranker,
-        members: Members,
+        form: Form[T],
         *,
         logits: bool,
         on_error: str,
@@ -127,13 +190,12 @@ class Scorer:
 
         ``how`` are the arguments of :meth:`Reranker.score` that say how long texts are read.
         """
-        self.members, self.on_error = members, on_error
+        self.on_error, self.counts = on_error, Counts()
+        self._form = form
         self._reranker = reranker
         self._how: Mapping[str, Any] = {"scores": "logits" if logits else None, **how}
-        self._bad, self._good = 0, 0
-        self._first: InputError | None = None
 
-    def batches(self, lines: Iterator[Line], at_a_time: int) -> Iterator[list[str]]:
+    def batches(self, lines: Iterator[Line], at_a_time: int) -> Iterator[list[T]]:
         """Yield the finished lines, ``at_a_time`` of them, or fewer where they are long.
 
         Where ``on_error`` is to stop, the problem of a bad line is raised after those before it,
@@ -165,40 +227,32 @@ class Scorer:
         """Score one line."""
         return next(self._reranker.score([line.pair], **self._how))
 
-    def check_result(self, *, scored: int) -> None:
-        """Say how many lines were bad; raises InputError where not one was good."""
-        if self._first is None:
-            return
-        done = "written with a score of null" if self.on_error == NULL else "left out"
-        told = f"{self._bad:,} of {self._bad + self._good:,} lines could not be scored and were"
-        message = f"{told} {done}; the first: {self._first}"
-        if not self._good and scored <= self._bad:
-            raise InputError(message)
-        say(f"edge-rerank: {message}")
-
-    def _finished(self, batch: Sequence[Line]) -> Iterator[list[str]]:
-        """Yield the texts of a batch; raises over a line only after those before it."""
+    def _finished(self, batch: Sequence[Line]) -> Iterator[list[T]]:
+        """Yield what a batch becomes; raises over a line only after those before it."""
         results = iter(self._results([line for line in batch if line.problem is None]))
-        finished: list[str] = []
+        finished: list[T] = []
         problem: EdgeRerankError | None = None
         for line in batch:
             try:
-                text = self._text(line, line.problem or next(results))
+                made = self._made_of(line, line.problem or next(results))
             except EdgeRerankError as error:
                 problem = error
                 break
-            finished += [] if text is None else [text]
+            finished += [] if made is None else [made]
         yield finished
         if problem is not None:
             raise problem
 
-    def _text(self, line: Line, result: ScoredPair | EdgeRerankError) -> str | None:
+    def _made_of(self, line: Line, result: ScoredPair | EdgeRerankError) -> T | None:
         """Return what is written for a line; raises what ends the run there."""
         if isinstance(result, ScoredPair):
-            return self._scored(line, result)
-        if isinstance(result, InputError) and self.on_error != STOP:
-            return self._failed(line, result)
-        raise result
+            made = self._form.scored(line, result)
+            self.counts += Counts(good=1)
+            return made
+        if not isinstance(result, InputError) or self.on_error == STOP:
+            raise result
+        self.counts += Counts(bad=1, first=str(result))
+        return None if self.on_error == SKIP else self._form.failed(line, result)
 
     def _results(self, lines: Sequence[Line]) -> list[ScoredPair | EdgeRerankError]:
         """Score lines; one that the model cannot take is at fault, and not its neighbours.
@@ -218,26 +272,3 @@ class Scorer:
             except EdgeRerankError as error:
                 return [*results, error]
         return results
-
-    def _scored(self, line: Line, pair: ScoredPair) -> str:
-        assert line.record is not None
-        try:
-            text = with_members(line.record.source, self.members.of(pair))
-        except ValueError as error:
-            raise EngineError(f"{line.place}: the model's logit is {pair.logit}") from error
-        self._good += 1
-        return f"{text}\n"
-
-    def _failed(self, line: Line, problem: InputError) -> str | None:
-        self._bad += 1
-        self._first = self._first or problem
-        if self.on_error == SKIP:
-            return None
-        record = line.record
-        if record is not None and self.members.error in record:
-            raise ClashError(
-                f"{line.place}: has the field {self.members.error!r} already, which is where the "
-                "reason would go; name the added fields otherwise with --score-field NAME"
-            ) from problem
-        source = "{}" if record is None else record.source
-        return with_members(source, self.members.of_error(in_options(str(problem)))) + "\n"

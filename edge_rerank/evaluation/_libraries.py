@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Any
 
-from edge_rerank.errors import MissingExtraError
-from edge_rerank.installation import install_command
+from edge_rerank.installation import extra_library
 
 _NEEDED = ("scipy",)
 
 
 def library(name: str) -> Any:
     """Import a library of the extra; raises MissingExtraError, which says how to install it."""
-    try:
-        return import_module(name)
-    except ImportError as error:
-        raise MissingExtraError(
-            f"evaluating on a collection needs {name.partition('.')[0]}, which cannot be imported "
-            f"({error}); install the extra with: {install_command('evaluation')}"
-        ) from error
+    return extra_library(name, "evaluation", "evaluating on a collection")
 
 
 def check_libraries() -> None:

@@ -1,4 +1,4 @@
-"""Files of texts in whichever form they come: lines, JSON Lines, a JSON array, a table."""
+"""Files of texts in whichever form they come: lines, JSON Lines, a JSON array, a table, Parquet."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ from edge_rerank.reading.objects import (
 from edge_rerank.reading.source import Source, open_source
 
 AUTO, TEXT, JSONL, JSON, CSV, TSV = "auto", "text", "jsonl", "json", "csv", "tsv"
-FORMATS = (AUTO, TEXT, JSONL, JSON, CSV, TSV)
+PARQUET = "parquet"
+FORMATS = (AUTO, TEXT, JSONL, JSON, CSV, TSV, PARQUET)
 _BY_NAME = {
     ".jsonl": JSONL,
     ".ndjson": JSONL,
@@ -31,6 +32,8 @@ _BY_NAME = {
     ".json": JSON,
     ".csv": CSV,
     ".tsv": TSV,
+    ".parquet": PARQUET,
+    ".pq": PARQUET,
 }
 _COMPRESSED = (".gz", ".bz2", ".xz")
 _ONE_A_LINE = "expected one object a line, or an array of objects"
@@ -87,7 +90,11 @@ class Entries:
 
     def begin(self) -> None:
         """Look at how the content begins; raises InputError for what is no text."""
-        if self._items is None:
+        if self._items is not None:
+            return
+        if self.form == PARQUET or (self.form == AUTO and self.source.begins_with(b"PAR1")):
+            self.form, self._items = PARQUET, _parquet(self.source)
+        else:
             reading = Reading(self.source.open(), self.source.name, self._fallback)
             self.form, self._items = _READERS[self.form](reading)
 
@@ -111,13 +118,14 @@ def open_entries(name: str, form: str = AUTO, *, fallback: str = JSONL) -> Itera
     from a pipe or a terminal.
     """
     with open_source(name) as source:
-        entries = Entries(source, _form_of(name) if form == AUTO else form, fallback)
+        entries = Entries(source, form_of(name) if form == AUTO else form, fallback)
         if source.identity() is not None:
             entries.begin()
         yield entries
 
 
-def _form_of(name: str) -> str:
+def form_of(name: str) -> str:
+    """Return the form that a file's name tells, or AUTO."""
     path = PurePath(name.lower())
     if path.suffix in _COMPRESSED:
         path = path.with_suffix("")
@@ -236,6 +244,16 @@ def _rows(source: Reading, separator: str | None = None) -> Iterator[Entry]:
             yield Entry(place, "", row)
         else:
             yield Entry(place, json.dumps(row, ensure_ascii=False))
+
+
+def _parquet(source: Source) -> Iterator[Entry]:
+    from edge_rerank.reading.parquet import open_parquet, parquet_rows  # and pyarrow
+
+    rows = parquet_rows(open_parquet(source.raw, source.name), source.name)
+    return (
+        Entry(place, "", row) if isinstance(row, InputError) else Entry(place, row)
+        for place, row in rows
+    )
 
 
 def _all_lines(source: Reading) -> Iterator[Entry]:

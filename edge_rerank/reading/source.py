@@ -25,7 +25,7 @@ _FOREIGN = {
     b"\xfe\xff": f"{_UTF16}UTF-16 -t UTF-8",
     b"\x28\xb5\x2f\xfd": "compressed with zstd; decompress it first, with: zstd -d",
     b"PK\x03\x04": "a zip archive (or an .xlsx or .docx file); export its texts as CSV or JSON",
-    b"PAR1": "a Parquet file; write its texts as JSON Lines first",
+    b"PAR1": "a Parquet file, and read as another form; its own is parquet",
     b"%PDF": "a PDF file; extract its text first",
     b"SQLite format 3": "an SQLite database; write its texts as JSON Lines first",
 }
@@ -46,6 +46,10 @@ class Source:
         Raises InputError for what is of a kind that holds no plain text.
         """
         return _opened(self.raw, self.name)
+
+    def begins_with(self, magic: bytes) -> bool:
+        """Whether a plain file begins with these bytes; what is awaited is left alone."""
+        return self.identity() is not None and _head(_buffered(self.raw)).startswith(magic)
 
     def share(self) -> float | None:
         """Return how much of a plain file has been read, 0 to 1; None for a pipe or a terminal."""

@@ -17,7 +17,7 @@ import pytest
 
 from edge_rerank import EdgeRerankError, EngineError, InputError, Reranker, TokenizerError
 from edge_rerank.cli import main
-from edge_rerank.cli.scoring import Line, Members, Scorer
+from edge_rerank.cli.scoring import JsonLines, Line, Members, Scorer
 from edge_rerank.reading.objects import Record
 from edge_rerank.results import ScoredPair
 from tests.cli.runs import COMMAND, LINE, ids, partials, run, shell, tiny, write_pairs
@@ -363,7 +363,7 @@ def test_a_pair_that_the_model_cannot_take(
     written: list[str] = []
     with Reranker.load(artifact_path) as reranker:
         failing: Any = Failing(reranker, 3, kind)
-        scorer = Scorer(failing, members, logits=False, on_error=on_error, how={})
+        scorer = Scorer(failing, JsonLines(members), logits=False, on_error=on_error, how={})
         with nullcontext() if raised is None else pytest.raises(EdgeRerankError, match=raised):
             for batch in scorer.batches(iter(lines), 5):
                 written += batch
