@@ -11,7 +11,7 @@ import os
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 from weakref import WeakValueDictionary
 
 from edge_rerank.asynchronous import AsyncReranker
@@ -103,6 +103,31 @@ class SharedModel:
                 found = _opened[key] = _Opened(reranker, AsyncReranker(reranker))
         self.__dict__.update(_held=found, _process=os.getpid())
         return found
+
+
+class Asking(Protocol):
+    """A component whose fields say which model it wants; they may be set anew at any time."""
+
+    model: str | None
+    threads: int | None
+    max_length: int | None
+    long_documents: LongDocuments | Windows
+    query_max_tokens: int | None
+
+
+def asked_of(
+    component: Asking, held: SharedModel | None = None, *, scores: Scores | None = None
+) -> SharedModel:
+    """Return the model that a component's fields ask for: the one that it holds, if it is that."""
+    asked = SharedModel(
+        component.model,
+        threads=component.threads,
+        max_length=component.max_length,
+        scores=scores,
+        long_documents=component.long_documents,
+        query_max_tokens=component.query_max_tokens,
+    )
+    return held if held is not None and asked == held else asked
 
 
 def best(

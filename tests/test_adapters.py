@@ -11,12 +11,13 @@ import sys
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from edge_rerank import InputError, Reranker, Windows
-from edge_rerank.adapters import SharedModel, best
+from edge_rerank.adapters import SharedModel, asked_of, best
 
 QUERY = "how do plants eat"
 TEXTS = ["steel bridge", "plants eat light", "the water flows"]
@@ -64,6 +65,22 @@ def test_nothing_is_opened_before_it_is_needed() -> None:
         SharedModel(long_documents="x")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="scores is 'x'"):
         SharedModel(scores="x")  # type: ignore[arg-type]
+
+
+def test_a_component_s_fields_are_asked_for() -> None:
+    fields: dict[str, Any] = {
+        "model": "m", "threads": 1, "max_length": 9, "long_documents": "windows",
+        "query_max_tokens": 3,
+    }  # fmt: skip
+    component = SimpleNamespace(**fields)
+    asked = asked_of(component, scores="logits")
+    assert asked == SharedModel("m", 1, 9, "logits", "windows", 3)
+    assert asked_of(component, asked, scores="logits") is asked
+    component.threads = 2
+    assert asked_of(component, asked, scores="logits").threads == 2
+    component.query_max_tokens = 0
+    with pytest.raises(InputError, match="query_max_tokens is 0"):
+        asked_of(component, asked)
 
 
 def test_the_best(artifact_path: Path) -> None:

@@ -79,14 +79,13 @@ def check_scores(
         return  # the model could not take it, and may now
     found = scorer.score(line)
     now = (found.logit, found.score, float(found.tokens))
-    if not all(
-        value is not None and abs(value - other) <= near
-        for value, other, near in zip(then, now, (_NEAR, _NEAR, 0.0), strict=True)
-    ):
-        raise InputError(
-            f"{where}: has the logit {then[0]!r}, and this model gives {found.logit:.6g}: it was "
-            f"scored by another model, or with other options; {again}"
-        )
+    names = ("logit", "score", "number of tokens")
+    for name, value, other, near in zip(names, then, now, (_NEAR, _NEAR, 0.0), strict=True):
+        if value is None or abs(value - other) > near:
+            raise InputError(
+                f"{where}: has the {name} {value!r}, and this model gives {other:.6g}: it was "
+                f"scored by another model, or with other options; {again}"
+            )
 
 
 def _number(value: object) -> float | None:

@@ -297,6 +297,7 @@ def test_a_finished_part_of_something_else_is_not_kept(
     assert (code, files(output)) == (2, before)
     assert " again, or name another --output" in said
     assert f"remove it to score {source}/" in said
+    assert "parts are finished" not in said
 
 
 def test_folders_that_cannot_be(artifact_path: Path, tmp_path: Path, capsys: Any) -> None:

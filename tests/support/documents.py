@@ -33,5 +33,9 @@ def write_inputs(folder: Path) -> None:
     pairs = [{"query": QUERY, "document": text} for text in PASSAGES]
     for name, lines in (("corpus.jsonl", texts), ("pairs.jsonl", pairs)):
         (folder / name).write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+    (folder / "pairs").mkdir(exist_ok=True)
+    (folder / "pairs" / "part.jsonl").write_text(
+        (folder / "pairs.jsonl").read_text("utf-8"), "utf-8"
+    )
     write_collection(folder / "scifact")
     write_judged(folder, 200, 60)

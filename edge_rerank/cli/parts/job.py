@@ -79,7 +79,7 @@ class Outcome:
     rows: int = 0
     """Of the file that is there now."""
     kept: bool = False
-    """An earlier run had finished it."""
+    """An earlier run had finished it, or something else is there."""
     error: BaseException | None = None
     """What ended it; its file is not there then."""
     note: str = ""
@@ -100,7 +100,7 @@ def score_part(job: Job, part: Part, reranker: Reranker, advance: Advance) -> Ou
             raise
         return Outcome(part, error=error.cause, note=error.note)
     except (EdgeRerankError, OSError, MemoryError) as error:
-        return Outcome(part, error=error)
+        return Outcome(part, error=error, kept=job.resume and os.path.exists(part.output))
 
 
 def score_part_on_worker(job: Job, part: Part) -> Outcome:

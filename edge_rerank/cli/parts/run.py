@@ -43,13 +43,15 @@ def score_parts(job: Job, parts: Sequence[Part], output: str, cluster: Cluster |
 
         check_tables(job, parts)
     finished: list[Outcome] = []
+    failed: Outcome | None = None
     with closing(ProgressLine("pairs", share=lambda: len(finished) / len(parts))) as bar:
         advance = _Counting(bar)
         try:
             with closing(_outcomes(job, parts, cluster, advance)) as outcomes:
                 for outcome in outcomes:
                     if outcome.error is not None:
-                        raise UnfinishedError(_named(outcome), outcome.note)
+                        failed = outcome
+                        break
                     finished.append(outcome)
                     if outcome.kept or cluster is not None:
                         advance(outcome.rows)
@@ -59,6 +61,10 @@ def score_parts(job: Job, parts: Sequence[Part], output: str, cluster: Cluster |
             ) from error
         except BaseException as error:
             raise UnfinishedError(error, _note("", finished, parts, output)) from error
+    if failed is not None:
+        wrong = failed.kept  # nothing was being done, and the same command would not help
+        note = failed.note if wrong else _note(failed.note, finished, parts, output)
+        raise UnfinishedError(_named(failed), note) from failed.error
     kept = sum(outcome.kept for outcome in finished)
     if kept:
         say(f"edge-rerank: {kept:,} of {len(parts):,} parts were finished already")

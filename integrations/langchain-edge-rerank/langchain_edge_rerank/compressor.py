@@ -11,7 +11,7 @@ from langchain_core.documents import BaseDocumentCompressor, Document
 from pydantic import ConfigDict, Field, PrivateAttr
 
 from edge_rerank import RankedDocument, Windows
-from edge_rerank.adapters import SharedModel, best
+from edge_rerank.adapters import SharedModel, asked_of, best
 
 
 class EdgeRerank(BaseDocumentCompressor):
@@ -39,7 +39,7 @@ class EdgeRerank(BaseDocumentCompressor):
     def model_post_init(self, context: Any, /) -> None:
         """Refuse settings that are out of range now, and not at the first query."""
         super().model_post_init(context)
-        self._shared = self._asked()
+        self._shared = asked_of(self)
 
     def compress_documents(
         self, documents: Sequence[Document], query: str, callbacks: Callbacks | None = None
@@ -69,16 +69,5 @@ class EdgeRerank(BaseDocumentCompressor):
 
     def _model(self) -> SharedModel:
         """Return the model that the fields ask for: they may have been set anew."""
-        asked = self._asked()
-        if asked != self._shared:
-            self._shared = asked
+        self._shared = asked_of(self, self._shared)
         return self._shared
-
-    def _asked(self) -> SharedModel:
-        return SharedModel(
-            self.model,
-            threads=self.threads,
-            max_length=self.max_length,
-            long_documents=self.long_documents,
-            query_max_tokens=self.query_max_tokens,
-        )

@@ -14,7 +14,7 @@ from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import MetadataMode, NodeWithScore, QueryBundle
 
 from edge_rerank import RankedDocument, Windows
-from edge_rerank.adapters import SharedModel, best
+from edge_rerank.adapters import SharedModel, asked_of, best
 
 _dispatcher = get_dispatcher(__name__)
 
@@ -45,7 +45,7 @@ class EdgeRerank(BaseNodePostprocessor):
     def model_post_init(self, context: Any, /) -> None:
         """Refuse settings that are out of range now, and not at the first query."""
         super().model_post_init(context)
-        self._shared = self._asked()
+        self._shared = asked_of(self)
 
     @classmethod
     def class_name(cls) -> str:
@@ -112,19 +112,8 @@ class EdgeRerank(BaseNodePostprocessor):
 
     def _model(self) -> SharedModel:
         """Return the model that the fields ask for: they may have been set anew."""
-        asked = self._asked()
-        if asked != self._shared:
-            self._shared = asked
+        self._shared = asked_of(self, self._shared)
         return self._shared
-
-    def _asked(self) -> SharedModel:
-        return SharedModel(
-            self.model,
-            threads=self.threads,
-            max_length=self.max_length,
-            long_documents=self.long_documents,
-            query_max_tokens=self.query_max_tokens,
-        )
 
 
 def _texts(nodes: Sequence[NodeWithScore]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from haystack import Document, component, default_from_dict, default_to_dict
 
 from edge_rerank import RankedDocument
-from edge_rerank.adapters import SharedModel, best
+from edge_rerank.adapters import asked_of, best
 
 
 @component
@@ -63,14 +63,7 @@ class EdgeRerankRanker:
         self.max_length = max_length
         self.long_documents = long_documents
         self.query_max_tokens = query_max_tokens
-        self._shared = SharedModel(
-            model,
-            threads=threads,
-            max_length=max_length,
-            scores="sigmoid" if scale_score else "logits",
-            long_documents=long_documents,
-            query_max_tokens=query_max_tokens,
-        )
+        self._shared = asked_of(self, scores="sigmoid" if scale_score else "logits")
 
     def warm_up(self) -> None:
         """Open the model; a second call does nothing."""
