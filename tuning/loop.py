@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from .encoding import Encoded, chunks
+from .errors import TuningError
 from .interrupts import Wish
 from .lists import Drawn, Draws
+from .optimizer import adamw, restore, snapshot
 from .progress import Evaluation, Progress, Told
 from .state import StateFile
 from .validation import Validation
@@ -24,11 +26,9 @@ if TYPE_CHECKING:
     from .model import TunedModel
 
 _WARM_UP = 0.1
-_DECAY = 0.01
 _LONGEST_GRADIENT = 1.0
 _VALIDATION_SHARE = 1.5
 """An evaluation costs a third of training on as many pairs: it may take a fifth of the time."""
-_MODEL, _FIRST, _SECOND, _BEST = "model", "first", "second", "best"  # kinds of tensors in the state
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +62,7 @@ class Training:
         self._validation, self._loss, self._recipe = validation, loss, recipe
         self._file, self._told = state_file, told
         self._weights = model.trained()
-        self._optimizer = torch.optim.AdamW(
-            _groups(self._weights.values()), lr=recipe.rate, weight_decay=_DECAY, fused=True
-        )
+        self._optimizer = adamw(self._weights.values(), recipe.rate)
         self.progress = Progress()
         self.best: dict[str, Tensor] = {}
         self.steps = draws.steps * recipe.epochs
@@ -132,12 +130,12 @@ class Training:
         drawn = self._draws.at(progress.step)
         pairs = [(one.query, text) for one in drawn for text in one.passages]
         encoded = Encoded(self._tokenizer, pairs, self._model.padding)
-        total = 0.0
-        for lists, places in chunks(encoded.lengths, [len(one.passages) for one in drawn]):
-            chosen = [drawn[place] for place in lists]
-            loss = self._losses(encoded, places, chosen).sum() / len(drawn)
-            torch.autograd.backward(loss)
-            total += loss.item()
+        total = self._gradients(encoded, drawn)
+        if not math.isfinite(total):
+            raise TuningError(
+                f"the loss of step {progress.step + 1:,} is {total}: the --rate of "
+                f"{self._recipe.rate:g} is too high for this model; begin again with a lower one"
+            )
         torch.nn.utils.clip_grad_norm_(self._weights.values(), _LONGEST_GRADIENT)
         self._optimizer.step()
         self._optimizer.zero_grad()
@@ -146,6 +144,19 @@ class Training:
         progress.losses.append(total)
         progress.seconds += time.monotonic() - started
         self._told.show("pairs", progress.pairs, self._recipe.epochs * self._draws.pairs)
+
+    def _gradients(self, encoded: Encoded, drawn: list[Drawn]) -> float:
+        """Add up the gradients of a step; return its loss."""
+        total = 0.0
+        for lists, places in chunks(encoded.lengths, [len(one.passages) for one in drawn]):
+            loss = self._losses(encoded, places, [drawn[place] for place in lists])
+            mean = loss.sum() / len(drawn)
+            try:
+                torch.autograd.backward(mean)
+            except RuntimeError as error:
+                raise _without_memory(error, encoded) from error
+            total += mean.item()
+        return total
 
     def _losses(self, encoded: Encoded, places: range, drawn: list[Drawn]) -> Tensor:
         """Return the loss of each list."""
@@ -163,42 +174,22 @@ class Training:
         return self._loss(logits, grades, mask)
 
     def _save(self) -> None:
-        moments = self._optimizer.state
-        tensors = {f"{_MODEL}.{name}": weight.detach() for name, weight in self._weights.items()}
-        for name, weight in self._weights.items():
-            if weight in moments:
-                tensors[f"{_FIRST}.{name}"] = moments[weight]["exp_avg"]
-                tensors[f"{_SECOND}.{name}"] = moments[weight]["exp_avg_sq"]
-        tensors |= {f"{_BEST}.{name}": weight for name, weight in self.best.items()}
-        self._file.save(tensors, self.progress)
+        self._file.save(snapshot(self._weights, self._optimizer, self.best), self.progress)
 
     def _load(self) -> None:
         state = self._file.load()
         if state is None:
             return
-        self.progress, self.best = state.progress, state.of_kind(_BEST)
-        _copy(state.of_kind(_MODEL), self._weights)
-        first, second = state.of_kind(_FIRST), state.of_kind(_SECOND)
-        for name, weight in self._weights.items():
-            if name in first:
-                self._optimizer.state[weight] = {
-                    "step": torch.tensor(float(self.progress.step)),
-                    "exp_avg": first[name],
-                    "exp_avg_sq": second[name],
-                }
+        self.progress = state.progress
+        self.best = restore(state, self._weights, self._optimizer)
         self._told.say(f"going on after step {self.progress.step:,} of {self.steps:,}")
 
 
-def _groups(weights: Iterable[Tensor]) -> list[dict[str, Any]]:
-    """Let products and tables decay, and biases and norms not."""
-    wide: list[Tensor] = []
-    narrow: list[Tensor] = []
-    for weight in weights:
-        (wide if weight.dim() > 1 else narrow).append(weight)
-    return [{"params": wide}, {"params": narrow, "weight_decay": 0.0}]
-
-
-def _copy(values: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> None:
-    with torch.no_grad():
-        for name, weight in weights.items():
-            weight.copy_(values[name])
+def _without_memory(error: RuntimeError, encoded: Encoded) -> Exception:
+    """Return what to say where torch has no more memory; or else its own error."""
+    if "alloc" not in str(error):
+        return error
+    return TuningError(
+        f"memory does not suffice for a query with passages of {max(encoded.lengths):,} tokens; "
+        "use fewer passages (--list-size), or shorter ones (--max-length)"
+    )

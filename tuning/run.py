@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from edge_rerank._version import __version__
 from edge_rerank.cli.failures import UnfinishedError
 from edge_rerank.errors import EdgeRerankError
 from edge_rerank.evaluation.figures import ModelComparison
@@ -21,7 +20,6 @@ from edge_rerank_training.precision import chosen_precision
 from edge_rerank_training.train import keep_freed_memory
 
 from .data import Data, read_data
-from .examples import Judged
 from .interrupts import heard
 from .lists import Draws
 from .loop import Recipe, Training
@@ -29,8 +27,9 @@ from .losses import combined, loss_name
 from .model import TunedModel
 from .options import TuneOptions
 from .place import Place
-from .progress import Told
+from .progress import Progress, Told
 from .publishing import keep_checkpoint, room
+from .report import check_finished, facts_of, training_facts
 from .state import StateFile, begun_with
 from .validation import Validation
 from .verdict import NO_STEP, Verdict, compared, verdict_of
@@ -51,6 +50,7 @@ def tune(options: TuneOptions, told: Told, shown: Shown) -> dict[str, Any]:
     data = read_data(options, told.say)
     place = Place(options.output, resume=options.resume)
     if (finished := place.finished) is not None:
+        check_finished(finished, options, data)
         return finished
     try:
         report = place.judged or _Run(options, data, place, told).report(shown)
@@ -99,7 +99,7 @@ class _Run:
         options, place, told = self._options, self._place, self._told
         self._export(options.checkpoint, place.before, "before", poor=True)
         training = self._train()
-        facts = self._facts(training)
+        facts = self._facts(training.progress)
         best = training.progress.best
         if best.step == 0:
             return facts | Verdict(NO_STEP, None).to_json() | {"model": None, "comparison": None}
@@ -186,36 +186,11 @@ class _Run:
                 training.run(wish)
         return training
 
-    def _facts(self, training: Training) -> dict[str, Any]:
-        data, progress, checkpoint = self._data, training.progress, self._checkpoint
+    def _facts(self, progress: Progress) -> dict[str, Any]:
         return {
-            "edge_rerank": __version__,
-            "checkpoint": {
-                "name": checkpoint.name,
-                "revision": checkpoint.revision,
-                "sha256": checkpoint.sha256(),
-            },
-            "train": _about(data.train),
-            "validate": _about(data.validate),
-            "options": self._options.deciding(),
+            **facts_of(self._checkpoint, self._data, self._options),
             "loss": self._loss,
             "precision": self._precision,
             "threads": self._threads,
-            "training": {
-                "steps": progress.step,
-                "pairs": progress.pairs,
-                "seconds": progress.seconds,
-                "best_step": progress.best.step,
-                "evaluations": progress.to_json()["evaluations"],
-            },
+            "training": training_facts(progress),
         }
-
-
-def _about(judged: Judged) -> dict[str, Any]:
-    return {
-        "file": judged.name,
-        "kind": judged.kind,
-        "sha256": judged.sha256(),
-        "queries": len(judged.queries),
-        "passages": sum(len(query.passages) for query in judged.queries),
-    }

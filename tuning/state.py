@@ -42,6 +42,14 @@ class State:
         }
 
 
+def differing(then: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
+    """Say in which option two runs differ; None where they do not."""
+    for name, value in now.items():
+        if then.get(name) != value:
+            return f"another {name}, {then.get(name)!r}, and this is {value!r}"
+    return None
+
+
 def begun_with(folder: Path, name: str) -> Any:
     """Return what the state in a folder was begun with, by an option's name; None without one."""
     try:
@@ -90,9 +98,6 @@ class StateFile:
         return State(tensors, Progress.of_json(text["progress"]), text["begun"])
 
     def _check(self, then: Mapping[str, Any]) -> None:
-        for name, now in self._begun.items():
-            if then.get(name) != now:
-                raise InputError(
-                    f"{self.path}: was begun with another {name}, {then.get(name)!r}, and this is "
-                    f"{now!r}; {_AGAIN}"
-                )
+        other = differing(then, self._begun)
+        if other is not None:
+            raise InputError(f"{self.path}: was begun with {other}; {_AGAIN}")

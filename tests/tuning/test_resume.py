@@ -125,6 +125,14 @@ def test_it_ends_early_after_evaluations_without_a_better_one(
     assert (training.progress.best.step, training.progress.done) == (training.every, True)
 
 
+def test_a_rate_that_breaks_the_model_is_told(begin: Begin, tmp_path: Path) -> None:
+    training = begin(tmp_path / "run")
+    with torch.no_grad():
+        next(iter(training._model.trained().values())).fill_(float("nan"))
+    with pytest.raises(TuningError, match=r"the loss of step 1 is nan: the --rate of 0.001"):
+        finish(training)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_lets_the_step_finish(begin: Begin, number: int, tmp_path: Path) -> None:
     training = begin(tmp_path / "run")

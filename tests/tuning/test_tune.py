@@ -45,6 +45,7 @@ def test_a_better_model_its_checkpoint_and_its_report(
     capsys.readouterr()
     code, same = tune(make_checkpoint(), "--resume")  # it is finished
     assert (code, same) == (0, report)
+    assert tune(make_checkpoint(), "--resume", "--seed", "3") == (2, {})
 
 
 def test_a_model_that_learned_the_wrong_thing_is_not_handed_over(
