@@ -50,6 +50,9 @@ def write_checkpoint(checkpoint: Checkpoint, tuned: Mapping[str, Tensor], folder
     tensors = {name: value.contiguous() for name, value in weights.items()}
     save_file(tensors, str(folder / _WEIGHTS), metadata={"format": "pt"})
     _write_settings(checkpoint, folder)
+    for path in folder.rglob("*.safetensors"):
+        # Which safetensors writes for its owner alone, whatever the umask allows.
+        shutil.copymode(folder / "config.json", path)
 
 
 def _put_one_back(

@@ -58,6 +58,8 @@ def test_the_written_checkpoint_is_what_was_trained(
     assert (moved - expected).abs().max() > 1e-2
     trained = {key: value.detach() for key, value in model.trained().items()}
     write_checkpoint(checkpoint, trained, tmp_path / "tuned")
+    files = [path for path in (tmp_path / "tuned").rglob("*") if path.is_file()]
+    assert len({path.stat().st_mode for path in files}) == 1  # the umask's
     again = open_checkpoint(tmp_path / "tuned", relevant_label=label)
     found = torch.tensor(TorchReference(again).logits(tokenizer.encode(PROBES)))
     assert torch.allclose(found, moved, atol=2e-4)

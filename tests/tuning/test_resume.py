@@ -187,7 +187,7 @@ def ended(words: list[str], folder: Path, number: int) -> tuple[int, str]:
     state = folder / "broken" / "unfinished" / "state.safetensors"
     before = state.stat().st_mtime_ns if state.exists() else 0
     process = subprocess.Popen([sys.executable, "-m", "edge_rerank", *words], stderr=-1, text=True)
-    for _ in range(1200):
+    for _ in range(6000):
         if state.exists() and state.stat().st_mtime_ns > before:
             break
         assert process.poll() is None, process.communicate()
@@ -198,5 +198,5 @@ def ended(words: list[str], folder: Path, number: int) -> tuple[int, str]:
 
 def run(words: list[str]) -> int:
     return subprocess.run(
-        [sys.executable, "-m", "edge_rerank", *words], capture_output=True, timeout=120, check=False
+        [sys.executable, "-m", "edge_rerank", *words], capture_output=True, timeout=400, check=False
     ).returncode
