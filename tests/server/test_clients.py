@@ -147,16 +147,22 @@ show((len(answer.results), 1) for answer in answers)
 LITELLM = """
 import litellm
 for provider in ("hosted_vllm", "jina_ai", "cohere", "infinity", "huggingface"):
-    answer = litellm.rerank(model=provider + "/m", query=query, documents=documents, top_n=3,
-                            api_base=url, api_key="k" * 9, return_documents=False)
-    show((r["index"], r["relevance_score"]) for r in answer.results)
+    for returned in (False, True):  # it asks for documents unless told not to
+        if returned and provider == "infinity":
+            continue  # takes them as strings alone
+        answer = litellm.rerank(model=provider + "/m", query=query, documents=documents, top_n=3,
+                                api_base=url, api_key="k" * 9, return_documents=returned)
+        assert all(("document" in r) == returned for r in answer.results)
+        assert all(r.get("document", {}).get("text", documents[r["index"]])
+                   == documents[r["index"]] for r in answer.results)
+        show((r["index"], r["relevance_score"]) for r in answer.results)
 """
 
 
 def test_litellm_with_five_providers(server: Running, first: Path, expected: Any) -> None:
     printed = run(first, HEAD + LITELLM, server.address, LITELLM_LOCAL_MODEL_COST_MAP="True")
     lines = [line for line in printed.splitlines() if line.startswith("FOUND ")]
-    assert [json.loads(line.removeprefix("FOUND ")) for line in lines] == [expected] * 5
+    assert [json.loads(line.removeprefix("FOUND ")) for line in lines] == [expected] * 9
 
 
 HAYSTACK = {

@@ -71,6 +71,28 @@ def test_dify(server: Running) -> None:
         assert 0 <= result["score"] <= 1
 
 
+@pytest.mark.parametrize(
+    ("base", "fields"),
+    [
+        ("/v1", {"top_n": len(DOCUMENTS)}),
+        ("/v1", {"top_n": None, "return_documents": True}),
+        ("/v1", {"top_n": None, "return_documents": False}),
+        ("/v1", {"top_n": 2, "max_chunks_per_doc": None, "return_documents": True}),
+    ],
+    ids=["OpenAI-API-compatible", "its SDK", "Jina", "Xinference"],
+)
+def test_dify_s_other_providers(server: Running, base: str, fields: dict[str, Any]) -> None:
+    """As they ask and read: the text beside each score where they asked for it."""
+    assert f"the endpoint `{PLACE}/v1`" in " ".join(PAGE.split())
+    body = {"model": "edge-rerank", "query": QUERY, "documents": DOCUMENTS, **fields}
+    results = server.post(f"{base}/rerank", body, bearer("any")).json["results"]
+    assert len(results) == (fields["top_n"] or len(DOCUMENTS))
+    for one in results:
+        assert 0 <= one["relevance_score"] <= 1
+        if fields.get("return_documents"):
+            assert one["document"]["text"] == DOCUMENTS[one["index"]]
+
+
 @pytest.mark.parametrize("returned", [{}, {"return_documents": "true", "return_len": "true"}])
 def test_ragflow(server: Running, returned: dict[str, str]) -> None:
     """As rag/llm/rerank_model.py asks: base, then /rerank; Xinference's flags are strings."""
