@@ -24,6 +24,7 @@ from .collection import beir_collection, held_out_collections
 from .errors import TrainingError
 from .evaluate import evaluate
 from .everyday import everyday_questions
+from .faq import faq_collections
 from .mining import mine_once
 from .paraphrase import paraphrases
 from .passages import Passage
@@ -200,6 +201,7 @@ def evaluate_model(options: argparse.Namespace) -> None:
         passages, queries, of_passages, of_queries, options.queries, options.seed
     )
     others = [paraphrases(options.work, options.seed, PARAPHRASES, say), everyday_questions(say)]
+    others += faq_collections(options.work, say)
     others += [beir_collection(folder, say) for folder in options.beir]
     if options.artifact:
         scorer: Scorer = ArtifactScorer(options.artifact, options.threads)
