@@ -78,6 +78,27 @@ def test_passages_are_ranked_with_the_keyboard_alone(browser: Browser, tmp_path:
 
 @pytest.mark.slow
 @needs_browser
+def test_windows_mark_the_part_that_counts(browser: Browser) -> None:
+    long = "\U0001f331 steel. " * 400 + "Plants eat light and make sugar. " + "Bridges rust. " * 400
+    fill(browser, "how do plants eat?", ["Steel.", long])
+    browser.run("document.getElementById('windows').click()")
+    try:
+        browser.run("document.getElementById('rank').click()")
+        browser.wait("document.querySelectorAll('#list mark').length === 1")
+        assert "Plants eat light" in browser.run("document.querySelector('#list mark').textContent")
+        shown = browser.run("document.querySelector('#list .text:has(mark)').textContent")
+        assert shown == long.strip()
+        assert "windows is marked" in browser.run(
+            "document.querySelector('#list .mark').textContent"
+        )
+        top = "document.querySelector('#list .text:has(mark)').scrollTop"
+        assert browser.run(top) > 0
+    finally:
+        browser.run("document.getElementById('windows').click()")
+
+
+@pytest.mark.slow
+@needs_browser
 def test_screen_readers_find_every_part_by_its_name(browser: Browser) -> None:
     nodes: list[Any] = browser.call("Accessibility.getFullAXTree")["nodes"]
     found = {
