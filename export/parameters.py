@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 Weights = Mapping[str, "NDArray[np.float32]"]
 Tensors = dict[str, "NDArray[Any]"]
+Value = TypeVar("Value")
 
 _LINEARS = (
     *("attention.query", "attention.key", "attention.value", "attention.output"),
@@ -67,7 +68,7 @@ def collect_parameters(weights: Weights, layout: Layout, max_length: int) -> Ten
     Raises CheckpointError naming the first weight that is missing or of another shape than the
     configuration asks for.
     """
-    reader = _Reader(weights, layout)
+    reader = _Reader(renamed(weights, layout), layout)
     tensors = reader.embeddings()
     for layer in range(layout.architecture.layers):
         tensors |= reader.layer(layer)
@@ -78,7 +79,21 @@ def collect_parameters(weights: Weights, layout: Layout, max_length: int) -> Ten
     if relative := layout.architecture.positions.relative:
         tensors |= reader.relative_tables()
         tensors["relative.bucket"] = relative_buckets(relative, max_length)
+    if layout.architecture.segments:
+        tensors |= reader.cosine()
     return tensors | reader.head()
+
+
+def renamed(weights: Mapping[str, Value], layout: Layout) -> dict[str, Value]:
+    """Return weights, or tensors of torch, under the names that the layout goes by."""
+
+    def name_of(key: str) -> str:
+        for old, new in layout.renamed.items():
+            if key.startswith(old):
+                return new + key.removeprefix(old)
+        return key
+
+    return {name_of(key): value for key, value in weights.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +114,10 @@ class _Reader:
         if architecture.positions.absolute:
             tensors["embeddings.position.weight"] = self.positions()
         if architecture.token_types:
-            types = self.take(f"{names.types}.weight", architecture.token_types, width)
+            rows = self.layout.types_alike or architecture.token_types
+            types = self.take(f"{names.types}.weight", rows, width)
+            if self.layout.types_alike:
+                types = np.repeat(types[:1], architecture.token_types, 0)
             tensors["embeddings.type.weight"] = types
         if architecture.embedding_size != architecture.hidden_size:
             tensors["embeddings.projection.weight"] = self.take(
@@ -172,6 +190,10 @@ class _Reader:
                     tensors[f"layers.{layer}.relative.{kind}.weight"] = rows @ weight + bias
         return tensors
 
+    def cosine(self) -> Tensors:
+        """Read what a model has beside its head that compares two texts."""
+        return {"cosine.scale": self.take("scale").reshape(1)}
+
     def head(self) -> Tensors:
         hidden, names = self.layout.architecture.hidden_size, self.layout.names
         if self.layout.architecture.head.kind == "steps":
@@ -187,6 +209,8 @@ class _Reader:
         weight = self.take(f"{names.classifier}.weight", outputs, inputs)
         biased = "classifier" not in names.unbiased
         bias = self.bias(names.classifier, outputs, biased=biased)
+        if self.layout.architecture.segments:
+            bias = bias + self.take("bias")
         if relevant is not None:
             weight, bias = difference(weight, relevant), difference(bias, relevant)
         return {"classifier.weight": weight, "classifier.bias": bias}
@@ -228,11 +252,18 @@ class _Reader:
 
     def take(self, key: str, *shape: int) -> NDArray[np.float32]:
         if key not in self.weights:
-            raise CheckpointError(why_missing(key, self.weights, self.layout.names))
+            raise CheckpointError(why_missing(self.stored(key), self.weights, self.layout.names))
         found = self.weights[key]
         if found.shape != shape:
             raise CheckpointError(
-                f"the weight {key} has the shape {list(found.shape)}, "
+                f"the weight {self.stored(key)} has the shape {list(found.shape)}, "
                 f"but config.json asks for {list(shape)}"
             )
         return found
+
+    def stored(self, key: str) -> str:
+        """Return the name that a weight has in the checkpoint."""
+        for old, new in self.layout.renamed.items():
+            if key.startswith(new):
+                return old + key.removeprefix(new)
+        return key

@@ -11,6 +11,7 @@ from .checkpoint import Checkpoint
 from .errors import CheckpointError, ExportError
 from .quiet import quiet
 from .two_logits import make_one
+from .weights import read_weights
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,34 +29,9 @@ class TorchReference:
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         """Load the model; raises CheckpointError when transformers cannot."""
-        import transformers
-
         layout = checkpoint.layout
-        try:
-            with quiet():
-                model, found = getattr(transformers, layout.model_class).from_pretrained(
-                    checkpoint.folder,
-                    local_files_only=True,
-                    use_safetensors=True,
-                    torch_dtype="float32",
-                    output_loading_info=True,
-                    **layout.settings,
-                )
-        except (OSError, ValueError, RuntimeError, KeyError) as error:
-            raise CheckpointError(
-                f"{checkpoint.folder}: transformers cannot load it: {error}"
-            ) from error
-        unread = ("pooler.",) if layout.modules else ()  # the modules stand in for it
-        if missing := sorted(key for key in found["missing_keys"] if not key.startswith(unread)):
-            raise CheckpointError(
-                f"{checkpoint.folder}: transformers does not find the weight {missing[0]}, and "
-                "would take random numbers"
-            )
-        if layout.modules:
-            from .modules_reference import ModulesModel
-
-            model = ModulesModel(model, layout, layout.modules)
-        self.model: Any = model
+        segments = layout.architecture.segments is not None
+        self.model: Any = _segment_model(checkpoint) if segments else _of_transformers(checkpoint)
         self.model.eval()
         self._names = layout.names
         if layout.relevant is not None:
@@ -103,6 +79,55 @@ class TorchReference:
                 export(self.model, kind(self.model.config), path, opset=_OPSET)
         except Exception as error:  # whatever the tracer raises, the user needs to know where
             raise ExportError(f"Optimum cannot export the fp32 graph: {error}") from error
+
+
+def _of_transformers(checkpoint: Checkpoint) -> Any:
+    """Load one of transformers' models, with the modules behind it where the head has such."""
+    import transformers
+
+    layout = checkpoint.layout
+    try:
+        with quiet():
+            model, found = getattr(transformers, layout.model_class).from_pretrained(
+                checkpoint.folder,
+                local_files_only=True,
+                use_safetensors=True,
+                torch_dtype="float32",
+                output_loading_info=True,
+                **layout.settings,
+            )
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        raise CheckpointError(
+            f"{checkpoint.folder}: transformers cannot load it: {error}"
+        ) from error
+    unread = ("pooler.",) if layout.modules else ()  # the modules stand in for it
+    if missing := sorted(key for key in found["missing_keys"] if not key.startswith(unread)):
+        raise CheckpointError(
+            f"{checkpoint.folder}: transformers does not find the weight {missing[0]}, and "
+            "would take random numbers"
+        )
+    if layout.modules:
+        from .modules_reference import ModulesModel
+
+        model = ModulesModel(model, layout, layout.modules)
+    return model
+
+
+def _segment_model(checkpoint: Checkpoint) -> Any:
+    """Load a model that transformers has no class for."""
+    import torch
+
+    from .parameters import renamed
+    from .segments_reference import SegmentModel
+
+    weights = renamed(read_weights(checkpoint.weight_files), checkpoint.layout)
+    model = SegmentModel(checkpoint.config, checkpoint.layout)
+    tensors = {name: torch.from_numpy(weight) for name, weight in weights.items()}
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise CheckpointError(f"{checkpoint.folder}: torch cannot load it: {error}") from error
+    return model
 
 
 class OnnxReference:

@@ -14,7 +14,7 @@ from torch import Tensor
 from edge_rerank.artifact.architecture import Architecture
 from edge_rerank.pairs import TokenizedBatch
 
-from .padding import padded_batches
+from .padding import PaddedBatch, padded_batches
 from .reference import TorchReference
 
 
@@ -43,12 +43,12 @@ Statistics = dict[str, InputStatistics]
 def input_name(product: str, architecture: Architecture) -> str:
     """Name the input that a product reads; products that share one share its statistics.
 
-    Query, key and value read the same rows, except in the last layer, where the head reads first
-    tokens and queries are computed for them alone.
+    Query, key and value read the same rows, except in a last layer whose head reads first tokens,
+    where queries are computed for them alone, and in layers across a pair's texts.
     """
     if product.endswith((".key", ".value")):
-        last = product.startswith(f"layers.{architecture.layer_of_first_tokens}.")
-        return product.rsplit(".", 1)[0] + (".key" if last else ".query")
+        apart = architecture.has_other_queries(int(product.split(".", 2)[1]))
+        return product.rsplit(".", 1)[0] + (".key" if apart else ".query")
     return product
 
 
@@ -60,8 +60,9 @@ class _Place:
     """As ``input_name`` calls it."""
     product: str
     """The product, an nn.Linear there, that reads it and nothing else."""
-    first_tokens: bool = False
-    """Whether the engines compute it for the first token of each pair alone."""
+    rows: str = "all"
+    """For which tokens the engines compute it: ``all``, the ``first`` of each pair, or those of one
+    of its texts, ``query`` or ``passage``."""
 
 
 def collect_statistics(
@@ -74,7 +75,7 @@ def collect_statistics(
     watch = _Watch(architecture)
     with watch.over(reference):
         for batch in padded_batches(pairs):
-            watch.mask = batch.mask
+            watch.batch = batch
             reference.run(batch)
     return watch.found
 
@@ -84,8 +85,8 @@ class _Watch:
 
     def __init__(self, architecture: Architecture) -> None:
         self.found: Statistics = {}
-        self.mask = torch.empty(0)
-        """Which tokens of the batch that runs are real, ``[pairs, length]``."""
+        self.batch: PaddedBatch
+        """The one that runs."""
         self._places = list(_places(architecture))
 
     @contextmanager
@@ -99,12 +100,16 @@ class _Watch:
             yield
 
     def _see(self, place: _Place, module: Any, inputs: tuple[Tensor, ...]) -> None:
-        values = inputs[0][:, 0] if place.first_tokens else inputs[0][self.mask]
+        values = inputs[0][:, 0] if place.rows == "first" else inputs[0][self._mask(place.rows)]
         if place.name not in self.found:
             size = values.shape[1]
             empty = InputStatistics(torch.zeros(size), torch.zeros(size, size))
             self.found[place.name] = empty
         self.found[place.name].add(values)
+
+    def _mask(self, rows: str) -> Tensor:
+        batch = self.batch
+        return batch.mask if rows == "all" else batch.mask & (batch.types == (rows == "passage"))
 
 
 def _places(architecture: Architecture) -> Iterator[_Place]:
@@ -114,10 +119,24 @@ def _places(architecture: Architecture) -> Iterator[_Place]:
     relative-position embeddings through the other two as well.
     """
     for layer in range(architecture.layers):
-        name, last = f"layers.{layer}", layer == architecture.layer_of_first_tokens
+        name = f"layers.{layer}"
+        keys, queries = _rows(architecture, layer)
         value = f"{name}.attention.value"
-        if last:
-            yield _Place(f"{name}.attention.key", value)
-        yield _Place(f"{name}.attention.query", value, last)
+        if architecture.has_other_queries(layer):
+            yield _Place(f"{name}.attention.key", value, keys)
+        yield _Place(f"{name}.attention.query", _seen_at(architecture, layer), queries)
         for part in ("attention.output", "ffn.up", "ffn.down"):
-            yield _Place(f"{name}.{part}", f"{name}.{part}", last)
+            yield _Place(f"{name}.{part}", f"{name}.{part}", queries)
+
+
+def _rows(architecture: Architecture, layer: int) -> tuple[str, str]:
+    """Say for which rows a layer computes keys and values, and for which all else."""
+    if layer >= architecture.encoding_layers:
+        return "passage", "query"
+    return "all", "first" if layer == architecture.layer_of_first_tokens else "all"
+
+
+def _seen_at(architecture: Architecture, layer: int) -> str:
+    """Name the product at which the queries' input is seen: not the value's in layers across."""
+    across = layer >= architecture.encoding_layers
+    return f"layers.{layer}.attention.{'query' if across else 'value'}"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge_rerank.errors import TokenizerError
+from edge_rerank.tokenizing.choose import PairTokenizer
 from edge_rerank.tokenizing.vocabulary import read_vocabulary, token_beyond
 
 from .errors import CheckpointError, ExportError
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 _FILE, _SENTENCEPIECE, _SETTINGS = "tokenizer.json", "spm.model", "tokenizer_config.json"
 FILES = (_FILE, _SENTENCEPIECE, _SETTINGS, "added_tokens.json", "special_tokens_map.json")
 """All that a tokenizer may consist of."""
+_SOME_LENGTH = 64
+"""More than the shortest pair has."""
 
 
 def check_tokenizer_files(folder: Path) -> None:
@@ -47,9 +50,23 @@ def tokenizer_file(checkpoint: Checkpoint, scratch: Path) -> Path:
                 "resized to it (model.resize_token_embeddings)"
             )
         _check_settings(checkpoint, read_vocabulary(path))
+        if checkpoint.architecture.segments:
+            _check_template(path)
     except TokenizerError as error:
         raise CheckpointError(str(error)) from error
     return path
+
+
+def _check_template(path: Path) -> None:
+    """Raise CheckpointError unless both texts of a pair are set in the same special tokens."""
+    pair = PairTokenizer(path, max_length=_SOME_LENGTH).encode([("a", "a")])
+    ids, first = pair.ids.tolist(), int(pair.first_segments[0])
+    if ids[:first] != ids[first:]:
+        raise CheckpointError(
+            f"{path}: the pair template does not set both texts in the same special tokens, with "
+            "types 0 and 1; the model reads them apart, and needs one such as "
+            "[CLS] $A [SEP] [CLS]:1 $B:1 [SEP]:1"
+        )
 
 
 def _converted(folder: Path, scratch: Path) -> Path:

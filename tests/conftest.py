@@ -68,7 +68,11 @@ def expected_logit(ids: Sequence[int]) -> float:
     return float(np.mean(token_weights()[list(ids)].astype(np.float64) * (1 + 0.1 * position)))
 
 
-def word_tokenizer() -> Any:
+TOGETHER, APART = "[CLS] $A [SEP] $B:1 [SEP]:1", "[CLS] $A [SEP] [CLS]:1 $B:1 [SEP]:1"
+"""Templates of a pair: BERT's, and that of models which read its texts apart."""
+
+
+def word_tokenizer(pair: str = TOGETHER) -> Any:
     """Make a WordPiece tokenizer of whole words, letters and digits, with a BERT-like template."""
     library: Any = import_module("tokenizers")
     letters = [chr(code) for code in range(ord("a"), ord("z") + 1)] + list("0123456789.,?!")
@@ -82,7 +86,7 @@ def word_tokenizer() -> Any:
     tokenizer.add_special_tokens(["[PAD]", "[CLS]", "[SEP]", "[UNK]"])
     tokenizer.post_processor = library.processors.TemplateProcessing(
         single="[CLS] $A [SEP]",
-        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+        pair=pair,
         special_tokens=[("[CLS]", 1), ("[SEP]", 2)],
     )
     # Real files carry such left-overs; they must make no difference.

@@ -8,7 +8,7 @@ from typing import Any
 
 from edge_rerank.artifact.fields import Fields
 
-FAMILIES = ("deberta-v2", "bert", "roberta", "xlm-roberta", "modernbert")
+FAMILIES = ("deberta-v2", "bert", "roberta", "xlm-roberta", "modernbert", "segment-bert")
 TERMS = ("c2p", "p2c")
 # Far beyond any model, and as the native engine has them.
 MOST_LAYERS, MOST_WIDTH, MOST_POSITIONS, MOST_WORDS = 1024, 1 << 15, 1 << 20, 1 << 28
@@ -88,6 +88,29 @@ class LocalAttention:
         """Read the object, of a model of so many layers; raises ManifestError."""
         numbers = fields.integers("layers", least=0, most=layers - 1)
         return cls(fields.integer("reach", least=1, most=MOST_POSITIONS), numbers)
+
+
+@dataclass(frozen=True, slots=True)
+class Segments:
+    """The two texts of a pair are read apart, each with positions of its own, and then compared.
+
+    A multiple of the cosine of their means is added to what the head gives.
+    """
+
+    crossing: int
+    """How many of the layers, the last ones, look across: in them, the rows of the first text look
+    at those of the second, which stay as the layers before have left them. The head reads what
+    these layers give: the first text's rows alone."""
+    norm_epsilon: float
+    """Of the norms in those layers."""
+
+    @classmethod
+    def parse(cls, fields: Fields, layers: int) -> Segments:
+        """Read the object, of a model of so many layers; raises ManifestError."""
+        return cls(
+            crossing=fields.integer("crossing", least=1, most=layers - 1),
+            norm_epsilon=fields.number("norm_epsilon", least=1e-30, most=1),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +224,22 @@ class Architecture:
     feed_forward: FeedForward
     head: Head
     local_attention: LocalAttention | None = None
+    segments: Segments | None = None
+
+    @property
+    def encoding_layers(self) -> int:
+        """How many layers there are before those that look across, if any do."""
+        return self.layers - (self.segments.crossing if self.segments else 0)
+
+    def epsilon_of(self, layer: int) -> float:
+        """That of the norms in a layer."""
+        if self.segments and layer >= self.encoding_layers:
+            return self.segments.norm_epsilon
+        return self.norm_epsilon
+
+    def has_other_queries(self, layer: int) -> bool:
+        """Whether the queries of a layer are of other rows than its keys and values."""
+        return layer == self.layer_of_first_tokens or layer >= self.encoding_layers
 
     @property
     def layer_of_first_tokens(self) -> int | None:
@@ -234,6 +273,7 @@ class Architecture:
     def parse(cls, fields: Fields) -> Architecture:
         """Read the ``architecture`` object of format 2; raises ManifestError."""
         sizes, local = common_sizes(fields), fields.later_child("local_attention")
+        segments = fields.later_child("segments")
         return cls(
             family=fields.choice("family", FAMILIES),
             **sizes,
@@ -245,6 +285,7 @@ class Architecture:
             feed_forward=FeedForward.parse(fields.child("feed_forward")),
             head=Head.parse(fields.child("head"), sizes["hidden_size"]),
             local_attention=None if local is None else LocalAttention.parse(local, sizes["layers"]),
+            segments=None if segments is None else Segments.parse(segments, sizes["layers"]),
         )
 
 

@@ -94,6 +94,18 @@ def _roberta(architecture: Architecture, config: Mapping[str, Any]) -> _Members:
     }
 
 
+def _segment_bert(architecture: Architecture, config: Mapping[str, Any]) -> _Members:
+    """All tokens have the first type of its table, of whatever size that is."""
+    encoding = architecture.encoding_layers
+    return {
+        "num_hidden_layers": encoding,
+        "correction_layers": architecture.layers - encoding,
+        "correction_norm_eps": architecture.epsilon_of(encoding),
+        "max_position_embeddings": architecture.positions.absolute,
+        "position_embedding_type": "absolute",
+    }
+
+
 def _modernbert(architecture: Architecture, config: Mapping[str, Any]) -> _Members:
     """Newer files say in ``layer_types`` and ``rope_parameters`` what older ones say in numbers."""
     local, rotary = architecture.local_attention, architecture.positions.rotary
@@ -128,6 +140,7 @@ _OF_FAMILY: Mapping[str, Callable[[Architecture, Mapping[str, Any]], _Members]] 
     "roberta": _roberta,
     "xlm-roberta": _roberta,
     "modernbert": _modernbert,
+    "segment-bert": _segment_bert,
 }
 
 

@@ -46,6 +46,7 @@ def parse_architecture(fields: Fields) -> Architecture:
             relative=relative if fields.flag("relative_attention") and terms else None,
         ),
         local_attention=None,
+        segments=None,
         feed_forward=FeedForward("plain", fields.text("hidden_act")),
         head=Head.dense(sizes["hidden_size"], fields.text("pooler_hidden_act")),
     )

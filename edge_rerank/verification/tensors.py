@@ -75,6 +75,8 @@ def _expected(manifest: Manifest) -> _Shapes:
             shapes["rotary.local.frequencies"] = ("F32", model.head_size // 2)
     if model.head.kind == "steps":
         shapes |= _of_steps(model, kind)
+    if model.segments:
+        shapes["cosine.scale"] = ("F32", 1)
     return shapes
 
 

@@ -15,8 +15,12 @@ from .deberta_v2 import DEBERTA_V2
 from .family import Family, Layout
 from .modernbert import MODERNBERT
 from .roberta import ROBERTA, XLM_ROBERTA
+from .segment_bert import SEGMENT_BERT
 
-FAMILIES: tuple[Family, ...] = (DEBERTA_V2, BERT, ROBERTA, XLM_ROBERTA, MODERNBERT)
+FAMILIES: tuple[Family, ...] = (
+    *(DEBERTA_V2, BERT, ROBERTA, XLM_ROBERTA, MODERNBERT),
+    SEGMENT_BERT,
+)
 
 _ONE_LOGIT = Config({"num_labels": 1}, FILE)
 
@@ -40,11 +44,16 @@ def read_layout(
     """
     config = Config(members, where)
     family = _family(config, encoder=modules is not None)
-    relevant = relevant_output(config if modules is None else _ONE_LOGIT, relevant_label)
+    one_logit = family.own_head or modules is not None
+    relevant = relevant_output(_ONE_LOGIT if one_logit else config, relevant_label)
     if config.members.get("quantization_config"):
         raise CheckpointError(
             f"{where}: has a quantization_config: the checkpoint is quantised already; export the "
             "one that it was made from"
+        )
+    if family.own_head and modules is not None:
+        raise CheckpointError(
+            f"{where}: model_type is {family.name!r}, which has a head of its own; remove {FILE}"
         )
     layout = family.read(config)
     if modules is not None:

@@ -80,6 +80,12 @@ class Layout:
     """Which of a head's two outputs means relevant; None for a head of one output."""
     one_type: bool = False
     """Whether all tokens are of one type, whose row is added to the positions at export."""
+    types_alike: int = 0
+    """Rows of the checkpoint's table of types, where all tokens have the first of them and the
+    architecture's types tell a pair's texts apart and nothing else; 0: the table is used as it is.
+    """
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    """Beginnings of weights' names in the checkpoint, and what ``names`` has in their place."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Members of the configuration that transformers is to take instead of the file's own, which
     may say the same in the words of another release."""
@@ -101,3 +107,5 @@ class Family:
     """The class of transformers that its cross-encoders have."""
     read: Callable[[Config], Layout]
     """Describes a checkpoint; raises CheckpointError for a configuration that is not known."""
+    own_head: bool = False
+    """Whether its head always gives one logit, and is described by the family alone."""

@@ -17,12 +17,16 @@ from onnx import TensorProto
 
 from .local import LocalBlocks
 from .parts import Parts
+from .texts import Texts
 
 
 class Attention:
     """Makes the attention of every layer; what depends on the length alone is made once."""
 
-    def __init__(self, parts: Parts, ids: str, mask: str, max_length: int) -> None:
+    def __init__(
+        self, parts: Parts, ids: str, mask: str, max_length: int, texts: Texts | None = None
+    ) -> None:
+        """``texts`` are those of each pair, where tokens look at their own text alone."""
         self.parts = parts
         self.graph = parts.graph
         architecture = parts.architecture
@@ -52,6 +56,7 @@ class Attention:
             column = g("Unsqueeze", g("Mul", absent, g.scalar(1e9)), g.integers(2, 3))
             self.mask_of_keys = g("Expand", column, self.by_mask)
             self.angles = {local: self._angles(max_length, local=local) for local in (False, True)}
+        self.texts = texts
         if local := architecture.local_attention:
             self.blocks = LocalBlocks(g, local.reach, architecture.heads, self.mask, self.length)
 
@@ -64,8 +69,28 @@ class Attention:
             return self._attend_near(query, key, value)
         if not self.terms and self.parts.architecture.positions.rotary:
             return self._attend_far(query, key, value)
+        if self.texts:
+            query, key, value = (
+                self.graph("Reshape", one, self.by_token) for one in (query, key, value)
+            )
+            return self._heads_together(query, key, value, "", self.texts.bias)
         bias = self._relative_bias(query, key, layer)
         return self._attend(self.graph("Reshape", query, self.by_token), key, value, bias)
+
+    def across(self, rows: str, hidden: str, layer: int) -> str:
+        """Return what the first text's rows find in the second text: ``[tokens, features]``.
+
+        ``rows`` are matrices of as many tokens a pair as the batch's longest first text has, and
+        ``hidden`` those of all tokens.
+        """
+        assert self.texts
+        g, size = self.graph, self.parts.architecture.hidden_size
+        query, key, value = self._project(rows, hidden, layer)
+        query = g("Reshape", query, self.texts.by_first)
+        key, value = (g("Reshape", one, self.by_token) for one in (key, value))
+        context = self._heads_together(query, key, value, self.texts.second, "")
+        by_first = g("Reshape", context, self.texts.by_first)
+        return g("Reshape", g("Mul", by_first, self.texts.has_second), g.integers(-1, size))
 
     def of_first_tokens(self, first: str, hidden: str, layer: int) -> str:
         """Return the context of each pair's first token alone, ``[batch, features]``.

@@ -11,6 +11,7 @@ from ..parameters import Tensors
 from .attention import Attention
 from .builder import GraphBuilder
 from .parts import Parts
+from .texts import Texts
 
 IDS, MASK, TYPES, LOGITS = "input_ids", "attention_mask", "token_type_ids", "logits"
 
@@ -25,16 +26,22 @@ def build_model(tensors: Tensors, architecture: Architecture, max_length: int) -
     """
     graph = GraphBuilder()
     parts = Parts(graph, tensors, architecture)
-    attention = Attention(parts, IDS, MASK, max_length)
+    texts = None
+    if architecture.segments:
+        texts = Texts(graph, MASK, TYPES, architecture.heads, architecture.hidden_size)
+    attention = Attention(parts, IDS, MASK, max_length, texts)
     hidden = _embeddings(parts, attention)
     layer_of = _layer_before if architecture.norm == "before" else _layer_after
-    for layer in range(architecture.layers):
+    for layer in range(architecture.encoding_layers):
         hidden = layer_of(parts, attention, hidden, layer)
     if architecture.norm == "before":
         hidden = parts.norm(hidden, "final_norm")
-    if architecture.head.pooling == "mean":
-        hidden = _mean(parts, attention, hidden)
-    _head(parts, hidden)
+    if texts:
+        _compare(parts, attention, texts, hidden)
+    elif architecture.head.pooling == "mean":
+        _head(parts, _mean(parts, attention, hidden), LOGITS)
+    else:
+        _head(parts, hidden, LOGITS)
     names = [IDS, MASK] + ([TYPES] if architecture.token_types else [])
     shape = ["batch", "sequence"]
     inputs = [helper.make_tensor_value_info(name, TensorProto.INT64, shape) for name in names]
@@ -49,7 +56,10 @@ def _embeddings(parts: Parts, attention: Attention) -> str:
     if architecture.token_types:
         types = parts.rows("embeddings.type", graph("Reshape", TYPES, vector))
         hidden = graph("Add", hidden, types)
-    if architecture.positions.absolute:
+    if attention.texts:
+        places = graph("Reshape", attention.texts.positions, vector)
+        hidden = graph("Add", hidden, parts.rows("embeddings.position", places))
+    elif architecture.positions.absolute:
         positions = graph(
             "Slice",
             parts.parameter("embeddings.position.weight"),
@@ -69,12 +79,15 @@ def _embeddings(parts: Parts, attention: Attention) -> str:
 
 
 def _layer_after(parts: Parts, attention: Attention, hidden: str, layer: int) -> str:
-    name = f"layers.{layer}"
-    context, hidden = _context(parts, attention, hidden, hidden, layer)
+    return _finish_after(parts, *_context(parts, attention, hidden, hidden, layer), layer)
+
+
+def _finish_after(parts: Parts, context: str, hidden: str, layer: int) -> str:
+    name, epsilon = f"layers.{layer}", parts.architecture.epsilon_of(layer)
     hidden = _sum(parts, context, hidden, f"{name}.attention.output")
-    hidden = parts.norm(hidden, f"{name}.attention.norm")
+    hidden = parts.norm(hidden, f"{name}.attention.norm", epsilon)
     inner = _sum(parts, _inner(parts, hidden, name), hidden, f"{name}.ffn.down")
-    return parts.norm(inner, f"{name}.ffn.norm")
+    return parts.norm(inner, f"{name}.ffn.norm", epsilon)
 
 
 def _layer_before(parts: Parts, attention: Attention, hidden: str, layer: int) -> str:
@@ -129,7 +142,20 @@ def _mean(parts: Parts, attention: Attention, hidden: str) -> str:
     return graph("Div", total, graph("ReduceSum", weights, axis, keepdims=1))
 
 
-def _head(parts: Parts, values: str) -> None:
+def _compare(parts: Parts, attention: Attention, texts: Texts, hidden: str) -> None:
+    """Add what the layers across find to the cosine of the two texts."""
+    graph, architecture = parts.graph, parts.architecture
+    by_token = graph("Reshape", hidden, attention.by_token)
+    rows = texts.first_rows(by_token)
+    for layer in range(architecture.encoding_layers, architecture.layers):
+        rows = _finish_after(parts, attention.across(rows, hidden, layer), rows, layer)
+    correction = _head(parts, texts.mean_of_first(rows), f"correction_{LOGITS}")
+    cosine = graph("Mul", texts.cosine(by_token), parts.parameter("cosine.scale"))
+    graph("Add", cosine, correction, name=LOGITS)
+
+
+def _head(parts: Parts, values: str, output: str) -> str:
+    """Make the head, and call what it gives ``output``."""
     head = parts.architecture.head
     for number, step in enumerate(head.steps):
         name = "pooler" if head.kind == "dense" else f"head.{number}"
@@ -139,7 +165,7 @@ def _head(parts: Parts, values: str) -> None:
         values = _dense(parts, values, name, f"{name}_{LOGITS}")
         if step.activation is not None:
             values = parts.activation(values, step.activation)
-    _dense(parts, values, "classifier", LOGITS)
+    return _dense(parts, values, "classifier", output)
 
 
 def _dense(parts: Parts, values: str, name: str, output: str) -> str:

@@ -41,7 +41,7 @@ class Parts:
         self.tensors = tensors
         self.architecture = architecture
         self._quantised: dict[str, Quantised] = {}
-        self._smoothed: dict[str, str] = {}
+        self._smoothed: dict[tuple[str, str], str] = {}
 
     def parameter(self, name: str) -> str:
         """Return a parameter of the model by its name."""
@@ -143,9 +143,9 @@ class Parts:
         vector = smooth_name(name)
         if vector is None or vector not in self.tensors:
             return values
-        if values not in self._smoothed:
-            self._smoothed[values] = self.graph("Mul", values, self.parameter(vector))
-        return self._smoothed[values]
+        if (values, vector) not in self._smoothed:
+            self._smoothed[values, vector] = self.graph("Mul", values, self.parameter(vector))
+        return self._smoothed[values, vector]
 
     def _int8_linear(self, values: str, name: str) -> str:
         """Multiply bytes, and add what the rows' zero points take away.

@@ -57,6 +57,8 @@ class Shape:
     steps: tuple[tuple[str, int], ...] | None = None
     """Of the head: ``dense`` and its outputs, or ``norm``; None is a head of one dense step."""
     pooling: str = "first"
+    crossing: int = 0
+    """Layers across the two texts of a pair, which the others read apart."""
     format_version: int = 2
     embedding_bits: int = 8
     """4 in an int8 model, or what is usual."""
@@ -109,12 +111,16 @@ class Shape:
             "local_attention": (
                 {"reach": self.reach, "layers": list(self.local)} if self.local else None
             ),
+            "segments": self._segments(),
             "feed_forward": {
                 "kind": "gated" if self.gated else "plain",
                 "activation": self.activation,
             },
             "head": self._head(),
         }
+
+    def _segments(self) -> dict[str, Any] | None:
+        return {"crossing": self.crossing, "norm_epsilon": 1e-5} if self.crossing else None
 
     def _rotary(self) -> dict[str, Any] | None:
         local = 1e4 if self.local_rotary else None
@@ -145,6 +151,12 @@ _MODERNBERT = Shape(
     family="modernbert", layers=3, hidden_size=32, embedding_size=32, intermediate_size=48,
     terms=(), relative_attention=False, norm="before", rotary=True, gated=True,
     local=(1, 2), reach=64, local_rotary=True, steps=(("dense", 32), ("norm", 0)),
+)  # fmt: skip
+
+_SEGMENTS = Shape(
+    family="segment-bert", layers=2, crossing=1, max_length=40, hidden_size=32, embedding_size=32,
+    intermediate_size=48, terms=(), relative_attention=False, positions=True, token_types=2,
+    steps=(("dense", 32),), head_activation="tanh", pooling="mean",
 )  # fmt: skip
 
 _KINDS = {
@@ -184,6 +196,8 @@ _KINDS = {
         steps=(("dense", 48), ("dense", 16), ("norm", 0)),
         head_activation="relu",
     ),
+    "segments": replace(_SEGMENTS, smooth=True),
+    "segments-more-across": replace(_SEGMENTS, layers=5, crossing=3, max_length=300),
     "norm-before": Shape(norm="before", layers=2, positions=True, smooth=True),
     "gated": Shape(gated=True, smooth=True),
     "rotary": Shape(terms=(), relative_attention=False, rotary=True, head_activation="tanh"),
@@ -235,6 +249,8 @@ class _Maker:
         size = self._head()
         self._floats("classifier.weight", (1, size), size**-0.5)
         self._floats("classifier.bias", (1,))
+        if shape.crossing:
+            self._floats("cosine.scale", (1,), 5.0)
         return self._made
 
     def _head(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -116,3 +117,15 @@ def make_checkpoint(tmp_path_factory: pytest.TempPathFactory, tokenizer_file: Pa
         return write_random_checkpoint(folder, tokenizer_file, config, **options)
 
     return make
+
+
+@pytest.fixture(scope="module")
+def few_pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write a calibration file of a few pairs, some of them longer than the window."""
+    path = tmp_path_factory.mktemp("calibration") / "pairs.jsonl"
+    pairs = [
+        {"query": f"how do {word} eat", "document": f"plants make {word} from light " * (1 + 5 * n)}
+        for n, word in enumerate(["sugar", "water", "plants", "light"] * 4)
+    ]
+    path.write_text("\n".join(map(json.dumps, pairs)))
+    return path

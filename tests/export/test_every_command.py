@@ -12,15 +12,17 @@ import pytest
 
 from edge_rerank.cli import main
 from edge_rerank.native_library import library_file
-from tests.conftest import PROBES
+from tests.conftest import APART, PROBES, word_tokenizer
 from tests.export.conftest import _BERT, _ROBERTA, TINY
 from tests.support.quick_artifacts import random_model
+from tests.support.segments import SEGMENTS
 
 FAMILIES: dict[str, dict[str, Any]] = {
     "deberta-v2": {"model_type": "deberta-v2", **TINY},
     "bert": _BERT,
     "roberta": _ROBERTA | {"model_type": "roberta"},
     "xlm-roberta": _ROBERTA | {"model_type": "xlm-roberta"},
+    "segment-bert": SEGMENTS,
 }
 QUERY, DOCUMENTS = "how do plants eat", ["plants eat light", "steel bridge", "water"]
 
@@ -31,6 +33,9 @@ def artifact(
 ) -> Path:
     folder = tmp_path_factory.mktemp("family") / request.param
     model = random_model(FAMILIES[request.param])
+    if request.param == "segment-bert":
+        tokenizer_file = folder.with_suffix(".json")
+        word_tokenizer(pair=APART).save(str(tokenizer_file))
     return model.write(folder, tokenizer_file, precision="fp32")
 
 
@@ -51,7 +56,8 @@ def test_commands(
         assert line["logit"] == pytest.approx(probe["logit"], abs=1e-3)
     assert sorted(line["index"] for line in ranked) == [0, 1, 2]
     assert main(["info", *options]) == 0
-    assert f"{artifact.name}, 2 layers" in capsys.readouterr().out
+    layers = 3 if artifact.name == "segment-bert" else 2  # one of them across
+    assert f"{artifact.name}, {layers} layers" in capsys.readouterr().out
     assert main(["verify", *options]) == 0
     assert main(["bench", *options, "--seconds", "1", "--json"]) == 0
 

@@ -52,18 +52,6 @@ def from_torch(folder: Path, batch: TokenizedBatch) -> Any:
     return TorchReference(open_checkpoint(folder)).logits(batch)
 
 
-@pytest.fixture(scope="module")
-def few_pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Write a calibration file of a few pairs, some of them longer than the window."""
-    path = tmp_path_factory.mktemp("calibration") / "pairs.jsonl"
-    pairs = [
-        {"query": f"how do {word} eat", "document": f"plants make {word} from light " * (1 + 5 * n)}
-        for n, word in enumerate(["sugar", "water", "plants", "light"] * 4)
-    ]
-    path.write_text("\n".join(map(json.dumps, pairs)))
-    return path
-
-
 @pytest.mark.parametrize("variation", VARIATIONS)
 def test_logits_are_torch_s(variation: str, make_checkpoint: Make, tmp_path: Path) -> None:
     folder = make_checkpoint(MODERNBERT | VARIATIONS[variation])

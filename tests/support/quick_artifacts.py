@@ -17,6 +17,7 @@ from edge_rerank.artifact.folder import Probe
 from edge_rerank.tokenizing.choose import PairTokenizer
 from tests.conftest import PROBES
 from tests.support.batches import Row, batch_of, rows_of
+from tests.support.segments import random_segment_model
 
 
 @dataclass(frozen=True)
@@ -86,13 +87,16 @@ def random_model(members: dict[str, Any], seed: int = 0) -> RandomModel:
 
     torch.manual_seed(seed)
     config = {"num_labels": 1, "initializer_range": members["hidden_size"] ** -0.5, **members}
+    layout = read_layout(config, "config.json")
+    if layout.architecture.segments:
+        return RandomModel(random_segment_model(config, layout, seed), layout, config)
     settings = AutoConfig.for_model(**config)
     model: Any = AutoModelForSequenceClassification.from_config(settings).eval()
     with torch.no_grad():
         for name, weight in model.named_parameters():
             if name.endswith("bias"):
                 weight.normal_(0.0, 0.1)
-    return RandomModel(model, read_layout(config, "config.json"), config)
+    return RandomModel(model, layout, config)
 
 
 def random_pairs(lengths: list[int], vocabulary: int, seed: int = 1) -> list[Row]:

@@ -18,8 +18,8 @@ constexpr size_t kLargestManifest = 4 << 20;
 constexpr int kMost = 1 << 20; // of any size; far beyond any model, far below any overflow
 constexpr size_t kMostSteps = 64;
 constexpr int kMostLength = 1 << 16, kMostWidth = 1 << 15, kMostWords = 1 << 28;
-constexpr std::string_view kFamilies[] = {"deberta-v2", "bert", "roberta", "xlm-roberta",
-                                          "modernbert"};
+constexpr std::string_view kFamilies[] = {"deberta-v2",  "bert",       "roberta",
+                                          "xlm-roberta", "modernbert", "segment-bert"};
 
 Activation activation_named(const std::string &name) {
     if (name == "gelu") {
@@ -138,6 +138,22 @@ void read_local(const Fields &fields, Architecture &shape) {
     }
 }
 
+// Texts that are read apart, of a model that has nothing else than BERT has.
+void read_segments(const Fields &fields, Architecture &shape) {
+    if (!fields.has("segments")) {
+        return;
+    }
+    const Fields segments = fields.child("segments");
+    shape.crossing = segments.whole("crossing", 1, shape.layers - 1);
+    shape.crossing_epsilon = segments.fraction("norm_epsilon");
+    const Positions &positions = shape.positions;
+    if (positions.c2p || positions.p2c || positions.rotary || shape.reach || shape.norm_before ||
+        !shape.head.mean || shape.token_types != 2) {
+        unsupported("the manifest's segments go with two token types, absolute positions alone, "
+                    "norms after each half of a layer and a head of the mean");
+    }
+}
+
 // A DeBERTa-v2 under the names of its configuration.
 void read_format_1(const Fields &fields, Architecture &shape) {
     check_family(fields.text("model_type"), "model_type");
@@ -176,6 +192,7 @@ void read_format_2(const Fields &fields, Architecture &shape) {
     shape.activation = activation_named(feed_forward.text("activation"));
     shape.head = read_head(fields.child("head"), shape.hidden);
     shape.score_factor = score_factor(shape, fields.whole("score_terms", 1, 3));
+    read_segments(fields, shape);
 }
 
 void check_supported(const Architecture &shape) {

@@ -45,15 +45,23 @@ struct Architecture {
     int layers = 0, hidden = 0, heads = 0, head_size = 0, intermediate = 0;
     int vocabulary = 0, embedding = 0, token_types = 0;
     Positions positions;
-    std::vector<bool> local;  // of each layer, whether its attention is
-    int reach = 0;            // of local attention, to each side
-    bool norm_before = false; // each half of a layer normalises what it reads, not what it gives
-    bool gated = false;       // feed-forward: the activated half of a product times the other half
+    std::vector<bool> local; // of each layer, whether its attention is
+    int reach = 0;           // of local attention, to each side
+    // Layers, the last ones, in which the rows of a pair's first text look at those of the second.
+    // Where there are any, the others read the two texts apart, each with positions of its own.
+    int crossing = 0;
+    float crossing_epsilon = 0; // of the norms in those layers
+    bool norm_before = false;   // each half of a layer normalises what it reads, not what it gives
+    bool gated = false; // feed-forward: the activated half of a product times the other half
     kernels::Activation activation = kernels::Activation::gelu;
     HeadShape head;
     float norm_epsilon = 0;
     float score_factor = 0; // what scores are multiplied with before the softmax
     Scoring scoring;
+
+    // Layers whose tokens look at all of their own pair, or of their own text.
+    int encoding() const { return layers - crossing; }
+    bool apart() const { return crossing > 0; }
 
     // Outputs of a layer's first feed-forward product.
     int inner() const { return gated ? 2 * intermediate : intermediate; }

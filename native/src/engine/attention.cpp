@@ -27,13 +27,13 @@ void Attention::turn(size_t layer, int position, int count, float *rows, ptrdiff
 
 bool Attention::store_query(const float *query, int row) const { return store(query, stored(row)); }
 
-bool Attention::store_keys(size_t layer, const PlacedPair &pair, int position, int count,
+bool Attention::store_keys(size_t layer, const Sequence &sequence, int position, int count,
                            const float *rows, ptrdiff_t stride) const {
     const size_t side = layer & 1;
-    const ptrdiff_t padded = padded_keys(pair.length);
+    const ptrdiff_t padded = padded_keys(sequence.length);
     bool sound = true;
     for (int head = 0; head < shape_.heads; ++head) {
-        const ptrdiff_t start = place(layer, pair, head).key;
+        const ptrdiff_t start = place(layer, sequence, head).key;
         const float *keys = rows + head * shape_.head_size;
         if (shape_.int8) {
             const kernels::KeysOut to{shared_.key_quads[side] + start * shape_.head_size +
@@ -58,16 +58,22 @@ bool Attention::store_keys(size_t layer, const PlacedPair &pair, int position, i
     return sound;
 }
 
-bool Attention::attend(size_t layer, const PlacedPair &pair, int first, int rows,
+bool Attention::attend(size_t layer, const Sequence &sequence, int first, int rows,
                        float *output) const {
-    return attend_heads(layer, pair, first, rows, stored(pair.row + first), output);
+    return attend_heads(layer, sequence, first, rows, stored(sequence.row + first), output);
 }
 
-bool Attention::attend_first(size_t layer, const PlacedPair &pair, const float *query,
-                             float *output) const {
-    const Queries one{own_.query_bytes, own_.query_scales, own_.middle};
-    const bool sound = store(query, one);
-    return attend_heads(layer, pair, 0, 1, one, output) && sound;
+bool Attention::attend_with(size_t layer, const Sequence &sequence, const float *queries, int rows,
+                            float *output) const {
+    const ptrdiff_t hidden = shape_.hidden, heads = shape_.heads;
+    bool sound = true;
+    for (int row = 0; row < rows; ++row) {
+        const ptrdiff_t at = row * hidden;
+        sound &= store(queries + at,
+                       {own_.query_bytes + at, own_.query_scales + row * heads, own_.middle + at});
+    }
+    const Queries own{own_.query_bytes, own_.query_scales, own_.middle};
+    return attend_heads(layer, sequence, 0, rows, own, output) && sound;
 }
 
 Attention::Queries Attention::stored(int row) const {
@@ -95,25 +101,26 @@ bool Attention::store(const float *query, const Queries &to) const {
     return sound;
 }
 
-Attention::Place Attention::place(size_t layer, const PlacedPair &pair, int head) const {
-    const ptrdiff_t before = ptrdiff_t(head) * padded_keys(pair.length);
-    return {layer, head, ptrdiff_t(pair.key) * shape_.heads + before};
+Attention::Place Attention::place(size_t layer, const Sequence &sequence, int head) const {
+    const ptrdiff_t before = ptrdiff_t(head) * padded_keys(sequence.length);
+    return {layer, head, ptrdiff_t(sequence.key) * shape_.heads + before};
 }
 
-bool Attention::attend_heads(size_t layer, const PlacedPair &pair, int first, int rows,
+bool Attention::attend_heads(size_t layer, const Sequence &sequence, int first, int rows,
                              const Queries &queries, float *output) const {
     bool sound = true;
     for (int head = 0; head < shape_.heads; ++head) {
-        const Place at = place(layer, pair, head);
-        sound &= shape_.int8 ? finish(begin<AttendI8>(at, pair, first, rows, output), at, queries)
-                             : finish(begin<AttendF32>(at, pair, first, rows, output), at, queries);
+        const Place at = place(layer, sequence, head);
+        sound &= shape_.int8
+                     ? finish(begin<AttendI8>(at, sequence, first, rows, output), at, queries)
+                     : finish(begin<AttendF32>(at, sequence, first, rows, output), at, queries);
     }
     return sound;
 }
 
 // What both kinds of task have in common.
 template <typename Task>
-Task Attention::begin(const Place &place, const PlacedPair &pair, int first, int rows,
+Task Attention::begin(const Place &place, const Sequence &sequence, int first, int rows,
                       float *output) const {
     Task task{};
     task.rows = rows;
@@ -126,8 +133,8 @@ Task Attention::begin(const Place &place, const PlacedPair &pair, int first, int
     task.scratch = own_.scores;
     task.output = output + place.head * shape_.head_size;
     task.output_stride = shape_.hidden;
-    task.keys.count = pair.length;
-    task.keys.padded = padded_keys(pair.length);
+    task.keys.count = sequence.length;
+    task.keys.padded = padded_keys(sequence.length);
     task.keys.stride = task.keys.padded;
     task.keys.values = shared_.values[place.layer & 1] + place.key * value_size_;
     return task;

@@ -14,23 +14,23 @@ class Attention {
     Attention(const Model &model, const kernels::Kernel &kernel, const SharedBuffers &shared,
               const ThreadBuffers &own);
 
-    // Turns queries or keys of some consecutive tokens of a pair by their positions, in models
+    // Turns queries or keys of some consecutive tokens of a sequence by their positions, in models
     // that have such.
     void turn(size_t layer, int position, int count, float *rows, ptrdiff_t stride) const;
 
     // Stores the query of one row.
     bool store_query(const float *query, int row) const;
 
-    // Stores some consecutive keys of a pair; each row holds a key and then its value.
-    bool store_keys(size_t layer, const PlacedPair &pair, int position, int count,
+    // Stores some consecutive keys of a sequence; each row holds a key and then its value.
+    bool store_keys(size_t layer, const Sequence &sequence, int position, int count,
                     const float *rows, ptrdiff_t stride) const;
 
-    // The contexts of some consecutive tokens of a pair, whose queries are stored.
-    bool attend(size_t layer, const PlacedPair &pair, int first, int rows, float *output) const;
+    // The contexts of some consecutive tokens of a sequence, whose queries are stored.
+    bool attend(size_t layer, const Sequence &sequence, int first, int rows, float *output) const;
 
-    // That of a pair's first token, whose query is not.
-    bool attend_first(size_t layer, const PlacedPair &pair, const float *query,
-                      float *output) const;
+    // Those of rows whose queries are not: of its first token, or of another sequence's tokens.
+    bool attend_with(size_t layer, const Sequence &sequence, const float *queries, int rows,
+                     float *output) const;
 
   private:
     // Of consecutive rows; of an int8 model the bytes and scales, of an fp32 one the values.
@@ -48,20 +48,20 @@ class Attention {
     const float factor_;   // of the scores
     const int value_size_; // of one head, padded
 
-    // One head of a pair in a layer, and its first key, counted in keys.
+    // One head of a sequence in a layer, and its first key, counted in keys.
     struct Place {
         size_t layer;
         int head;
         ptrdiff_t key;
     };
 
-    Place place(size_t layer, const PlacedPair &pair, int head) const;
+    Place place(size_t layer, const Sequence &sequence, int head) const;
     Queries stored(int row) const;
     bool store(const float *query, const Queries &to) const;
-    bool attend_heads(size_t layer, const PlacedPair &pair, int first, int rows,
+    bool attend_heads(size_t layer, const Sequence &sequence, int first, int rows,
                       const Queries &queries, float *output) const;
     template <typename Task>
-    Task begin(const Place &place, const PlacedPair &pair, int first, int rows,
+    Task begin(const Place &place, const Sequence &sequence, int first, int rows,
                float *output) const;
     bool finish(kernels::AttendI8 task, const Place &place, const Queries &queries) const;
     bool finish(kernels::AttendF32 task, const Place &place, const Queries &queries) const;

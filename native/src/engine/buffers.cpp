@@ -12,6 +12,9 @@ Buffers::Buffers(const Architecture &shape, const kernels::Kernel &kernel, int c
                  heads = size_t(shape.heads);
     const size_t value_size = size_t(padded_keys(shape.head_size));
     shared.hidden = memory_.take<float>(tokens * hidden);
+    if (shape.apart()) {
+        shared.crossing = memory_.take<float>(tokens * hidden);
+    }
     if (shape.int8) {
         shared.query_bytes = memory_.take<uint8_t>(tokens * hidden);
         shared.query_scales = memory_.take<float>(tokens * heads);

@@ -13,14 +13,15 @@ namespace edge_rerank::engine {
 // layer, others write those of the next.
 struct SharedBuffers {
     float *hidden;          // [rows, hidden]
+    float *crossing;        // the same, of first texts' rows in layers across; of some models
     uint8_t *query_bytes;   // [rows, hidden]
     float *query_scales;    // [rows, heads]
     float *queries;         // [rows, hidden], fp32 models
-    int8_t *key_quads[2];   // for each pair and head: [head size / 4, padded keys, 4]
-    float *key_scales[2];   // for each pair and head: [padded keys]
+    int8_t *key_quads[2];   // for each sequence and head: [head size / 4, padded keys, 4]
+    float *key_scales[2];   // for each sequence and head: [padded keys]
     int32_t *key_starts[2]; // the same
-    float *key_columns[2];  // for each pair and head: [head size, padded keys], fp32 models
-    float *values[2];       // for each pair and head: [padded keys, head size padded to 16]
+    float *key_columns[2];  // for each sequence and head: [head size, padded keys], fp32 models
+    float *values[2];       // for each sequence and head: [padded keys, head size padded to 16]
 };
 
 // What each thread has for itself: a block of rows on its way through a layer.
@@ -30,7 +31,7 @@ struct ThreadBuffers {
     float *middle;        // [block, hidden]
     float *first;         // [block, hidden]
     kernels::RowsI8 rows; // [block, max(hidden, intermediate), padded]
-    uint8_t *query_bytes; // of the first tokens: [block, hidden], scales [block, heads]
+    uint8_t *query_bytes; // of rows that attend elsewhere: [block, hidden], scales [block, heads]
     float *query_scales;
     float *scores; // [kScoreTile, padded longest pair]
 };

@@ -17,14 +17,19 @@ void add(edge_rerank_times &total, const edge_rerank_times &some) {
     total.waiting += some.waiting;
     total.multiply_adds += some.multiply_adds;
 }
+
+// Of two texts, each is padded.
+int most_keys_of_pair(const Architecture &shape) {
+    return padded_keys(shape.max_length) + (shape.apart() ? padded_keys(1) : 0);
+}
 } // namespace
 
 Engine::Engine(const char *folder, const Options &options, const kernels::Kernel &kernel)
     : kernel_(kernel), model_(folder, options.max_length, options.access, kernel),
-      capacity_(std::max(padded_keys(options.tokens_in_flight),
-                         padded_keys(model_.architecture.max_length))),
+      capacity_(
+          std::max(padded_keys(options.tokens_in_flight), most_keys_of_pair(model_.architecture))),
       buffers_(model_.architecture, kernel, capacity_, options.threads), pool_(options.threads),
-      turns_(capacity_, kBlockRows * options.threads) {}
+      turns_(capacity_, kBlockRows * options.threads, model_.architecture.apart()) {}
 
 void Engine::check(const Call &call) const {
     const Architecture &shape = model_.architecture;
@@ -74,8 +79,9 @@ void Engine::score(Call call, const Limits &limits, float *logits) {
 // Computes a piece.
 void Engine::run(const Shares &shares) {
     Piece piece;
+    Placer placer(piece, model_.architecture.apart());
     for (const Share &share : shares) {
-        place(piece, share.turn->call, share.turn->next, share.end, share.turn->logits);
+        placer.add(share.turn->call, share.turn->next, share.end, share.turn->logits);
     }
     cut(piece, pool_.threads(), kernel_.tile_rows);
     Forward pass(model_, kernel_, buffers_, piece);

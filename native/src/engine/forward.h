@@ -5,6 +5,10 @@
 // there, threads wait for one another, because a query looks at keys of its whole pair. The last
 // phase goes on with the pairs' first tokens alone, where that is all that the head reads; or else
 // one more finishes the last layer for all tokens, and the last takes their mean.
+//
+// Where a pair's texts are read apart, a phase for each layer across comes before the last one: in
+// it, the rows of first texts look at the keys that the phase before made of second texts' rows,
+// and those rows make the keys of the next such layer. Second texts' rows stay as they are.
 #pragma once
 
 #include <atomic>
@@ -38,6 +42,9 @@ class Forward {
     const Piece &piece_;
     std::vector<Progress> phases_;
     std::atomic<bool> sound_{true};
+
+    bool is_last(size_t phase) const { return phase + 1 == phases_.size(); }
+    int count_blocks(size_t phase) const;
 };
 
 } // namespace edge_rerank::engine

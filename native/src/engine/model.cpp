@@ -61,8 +61,10 @@ class Packer {
         return result;
     }
 
-    Norm norm(const std::string &name) const {
-        return norm(name, shape_.hidden, shape_.norm_epsilon);
+    Norm norm(const std::string &name) const { return norm(name, shape_.norm_epsilon); }
+
+    Norm norm(const std::string &name, float epsilon) const {
+        return norm(name, shape_.hidden, epsilon);
     }
 
     Embeddings embeddings() const {
@@ -106,6 +108,9 @@ class Packer {
         }
         result.classifier = kept("classifier.weight", {1, result.inputs});
         result.bias = *weights_.floats("classifier.bias", {1});
+        if (shape_.apart()) {
+            result.cosine_scale = *weights_.floats("cosine.scale", {1});
+        }
         return result;
     }
 
@@ -363,10 +368,11 @@ Model::Model(const std::string &folder, int max_length, Access access, const Ker
             packer.product({name + "ffn.up"}, shape.hidden, shape.inner(), name + "ffn.up.smooth");
         layer.down = packer.product({name + "ffn.down"}, shape.intermediate, shape.hidden,
                                     name + "ffn.down.smooth");
+        const float epsilon = i < shape.encoding() ? shape.norm_epsilon : shape.crossing_epsilon;
         if (i > 0 || !shape.norm_before) { // the first layer reads what the embeddings' norm gave
-            layer.attention_norm = packer.norm(attention + "norm");
+            layer.attention_norm = packer.norm(attention + "norm", epsilon);
         }
-        layer.ffn_norm = packer.norm(name + "ffn.norm");
+        layer.ffn_norm = packer.norm(name + "ffn.norm", epsilon);
         if (shape.positions.c2p || shape.positions.p2c) {
             layer.heads = packer.relative(i, rows, table_rows);
         } else {

@@ -56,6 +56,7 @@ struct Head {
     const float *classifier = nullptr;
     int inputs = 0; // of the classifier
     float bias = 0;
+    float cosine_scale = 0; // of the two texts' likeness, where they are read apart
 };
 
 struct Model {

@@ -21,27 +21,6 @@ std::exception_ptr end_of(const Limits &limits) {
 int64_t tokens_left(const Turn &turn) {
     return turn.call.offsets[turn.call.count] - turn.call.offsets[turn.next];
 }
-
-// Padded keys of some pairs of a call.
-int64_t keys_of(const Turn &turn, size_t end) {
-    int64_t keys = 0;
-    for (size_t pair = turn.next; pair < end; ++pair) {
-        keys += padded_keys(int(turn.call.offsets[pair + 1] - turn.call.offsets[pair]));
-    }
-    return keys;
-}
-
-// The end of the pairs that fit; at least one does.
-size_t end_of_piece(const Turn &turn, int capacity) {
-    size_t end = turn.next;
-    for (int64_t keys = 0; end < turn.call.count; ++end) {
-        keys += padded_keys(int(turn.call.offsets[end + 1] - turn.call.offsets[end]));
-        if (keys > capacity) {
-            break;
-        }
-    }
-    return end;
-}
 } // namespace
 
 void Limits::check() const {
@@ -120,18 +99,39 @@ void Turns::lead(Turn &own, std::unique_lock<std::mutex> &lock, const Compute &c
     }
 }
 
+// Padded keys of the pairs without a logit.
+int64_t Turns::keys_left(const Turn &turn) const {
+    int64_t keys = 0;
+    for (size_t pair = turn.next; pair < turn.call.count; ++pair) {
+        keys += keys_of(turn.call, pair, apart_);
+    }
+    return keys;
+}
+
+// The end of the pairs that fit; at least one does.
+size_t Turns::end_of_piece(const Turn &turn) const {
+    size_t end = turn.next;
+    for (int64_t keys = 0; end < turn.call.count; ++end) {
+        keys += keys_of(turn.call, end, apart_);
+        if (keys > capacity_) {
+            break;
+        }
+    }
+    return end;
+}
+
 // The pairs of the next piece.
 Shares Turns::collect(Turn &own) const {
-    Shares shares{{&own, end_of_piece(own, capacity_)}};
+    Shares shares{{&own, end_of_piece(own)}};
     if (own.alone || tokens_left(own) > small_) {
         return shares;
     }
-    int64_t room = capacity_ - keys_of(own, own.call.count);
+    int64_t room = capacity_ - keys_left(own);
     for (Turn *turn : turns_) {
         if (turn == &own || turn->alone || tokens_left(*turn) > small_) {
             continue;
         }
-        const int64_t keys = keys_of(*turn, turn->call.count);
+        const int64_t keys = keys_left(*turn);
         if (keys <= room) {
             shares.push_back({turn, turn->call.count});
             room -= keys;

@@ -42,9 +42,10 @@ using Shares = std::vector<Share>;
 
 class Turns {
   public:
-    // A piece has room for `capacity` padded keys. Calls with no more than `small` tokens left
-    // share one.
-    Turns(int capacity, int small) : capacity_(capacity), small_(small) {}
+    // A piece has room for `capacity` padded keys; `apart` says whether a pair's texts are placed
+    // apart. Calls with no more than `small` tokens left share one.
+    Turns(int capacity, int small, bool apart)
+        : capacity_(capacity), small_(small), apart_(apart) {}
 
     // Computes a call with `compute`, which is called by one thread at a time and may be called
     // with other threads' pairs, and raises what ends the call. The thread whose turn it is
@@ -54,12 +55,15 @@ class Turns {
 
   private:
     const int capacity_, small_;
+    const bool apart_;
     std::mutex mutex_;
     std::vector<Turn *> turns_; // those that are not over; the first one leads, or will
 
     void await(Turn &own, std::unique_lock<std::mutex> &lock);
     void lead(Turn &own, std::unique_lock<std::mutex> &lock, const Compute &compute);
     Shares collect(Turn &own) const;
+    int64_t keys_left(const Turn &turn) const;
+    size_t end_of_piece(const Turn &turn) const;
     void settle(const Shares &shares, const std::exception_ptr &fault);
     void drop_ended();
     void finish(Turn &turn, const std::exception_ptr &fault);
