@@ -10,6 +10,7 @@ that it needs is there.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -44,6 +45,9 @@ def main(words: list[str]) -> int:
     except OSError as error:
         print(f"install: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("install: interrupted; the same command begins anew", file=sys.stderr)
+        return 130
 
 
 def fill(folder: Path) -> int:
@@ -62,6 +66,7 @@ def fill(folder: Path) -> int:
             print(f"install: {failed}", file=sys.stderr)
             return 1
         if sys.platform != "win32":  # which removes no open file
+            os.sync()  # a power failure now must not leave half of it without the mark
             mark.unlink()
     mark.unlink(missing_ok=True)
     return verify(folder)
@@ -105,8 +110,8 @@ def lock(file: int) -> bool:
             import fcntl
 
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
+    except OSError as error:  # another errno: a file system that has no locks
+        return error.errno not in (errno.EAGAIN, errno.EACCES, errno.EDEADLK)
     return True
 
 
