@@ -5,7 +5,7 @@
     scorer = Scorer("my-model")
     scored = scorer({"query": queries, "document": documents})  # the same, and a score column
 
-docs/clusters.md has the lines for Dask, Spark, DuckDB and Polars.
+docs/clusters.md has the lines for Ray Data, Dask, Spark, DuckDB and Polars.
 """
 
 from __future__ import annotations

@@ -46,6 +46,18 @@ expected = [hit.index for hit in Reranker.load().rank(query, texts)][:len(found)
 assert found and found == expected, (found, expected)
 print("ranked")
 """
+_OTHER_RERANKERS = """
+from rerankers import Document
+named = [Document(text=text, doc_id=f"d{n}", metadata={"n": n}) for n, text in enumerate(texts)]
+again = ranker.rank(query, named)
+assert [f"d{n}" for n in found] == [one.doc_id for one in again]
+assert [one.score for one in again] == [one.score for one in best]
+assert again.top_k(1)[0].score == ranker.score(query, again[0].text) == max(
+    one.score for one in best
+)
+assert ranker.rank(query, []).results == []
+assert found[0] == ranker.rank(query, texts, doc_ids=[5, 6, 7])[0].doc_id - 5
+"""
 FRAMEWORKS = (
     Framework(
         "LangChain", "langchain-edge-rerank", ("langchain-core<2", "langchain-classic<2"),
@@ -135,8 +147,11 @@ def blocks(page: str) -> list[tuple[str, str]]:
 def test_the_lines_of_rerankers() -> None:
     python = environment("rerankers==0.10.0", "requests", borrow=True)
     page = PAGE.read_text("utf-8").partition("\n## rerankers\n")[2]
-    ((_, block),) = blocks(page)
+    (_, here), (_, block) = blocks(page)
     after = "found = [one.document.doc_id for one in best.results]\n"
+    program = _TEXTS + here + after + _OTHER_RERANKERS + _ORDER
+    said = run(python, program, PYTHONPATH=str(ROOT))
+    assert said.splitlines()[-1] == "ranked"
     with serving() as server:
         lines = block.replace("http://localhost:8080", server.address)
         said = run(python, _TEXTS + lines + after + _ORDER, PYTHONPATH=str(ROOT))

@@ -100,7 +100,7 @@ def _ray(address: str | None, workers: int, threads: int) -> Iterator[Cluster]:
 class _Dask:
     def __init__(self, client: Any, distributed: Any) -> None:
         self._client, self._distributed = client, distributed
-        self.slots = max(1, len(client.scheduler_info().get("workers", ())))
+        self.slots = max(1, len(client.nthreads()))
 
     def submit(self, job: Job, part: Part) -> Any:
         return self._client.submit(score_part_on_worker, job, part, pure=False)
