@@ -202,8 +202,10 @@ class CrossEncoder:
     ) -> list[dict[str, Any]]:
         """Return ``corpus_id`` and ``score`` of each document, and ``text``, best first."""
         _, activation_fn = _old_names(None, activation_fn, others)
-        for name in ("convert_to_numpy", "convert_to_tensor", "apply_softmax"):
-            others.pop(name, None)  # as sentence-transformers: floats come back in any case
+        without = {"convert_to_numpy", "convert_to_tensor", "apply_softmax"} & others.keys()
+        if without:  # as sentence-transformers: floats come back in any case
+            warn(f"CrossEncoder.rank: {', '.join(sorted(without))}: no effect, as there")
+            others = {name: value for name, value in others.items() if name not in without}
         if others:
             raise InputError(f"rank has no keyword {', '.join(map(repr, others))}")
         scores = self.predict(
@@ -334,11 +336,14 @@ def _folder(name: str | os.PathLike[str] | None) -> str | os.PathLike[str] | Non
 def _old_names(
     inputs: Any, activation_fn: Callable[[Any], Any] | None, others: dict[str, Any]
 ) -> tuple[Any, Callable[[Any], Any] | None]:
-    """Take the names of earlier releases out of the other keywords."""
-    inputs = others.pop("sentences", inputs)
-    activation_fn = others.pop("activation_fct", activation_fn)
+    """Take the names of earlier releases out of the other keywords; today's win over them."""
+    named = [name for name in ("sentences", "activation_fct", "num_workers") if name in others]
+    if named:
+        warn(f"CrossEncoder: {', '.join(named)}: of earlier releases; see docs/frameworks.md")
+    sentences, activation_fct = (others.pop(name, None) for name in ("sentences", "activation_fct"))
     others.pop("num_workers", None)
-    return inputs, activation_fn
+    inputs = sentences if inputs is None else inputs
+    return inputs, activation_fct if activation_fn is None else activation_fn
 
 
 def _check_batch_size(batch_size: int) -> None:

@@ -248,6 +248,20 @@ def test_keywords_without_effect_are_named_in_one_warning(
     assert not [one for one in caplog.records if "CrossEncoder" in one.message]
 
 
+def test_names_of_earlier_releases_work_and_are_warned_of(
+    model: CrossEncoder, direct: Reranker, caplog: pytest.LogCaptureFixture
+) -> None:
+    expected = direct.predict(PAIRS, scores="logits").tolist()
+    old = model.predict(sentences=PAIRS, activation_fct=lambda logits: logits, num_workers=2)
+    assert old.tolist() == expected
+    assert "CrossEncoder: sentences, activation_fct, num_workers: of earlier" in caplog.text
+    both = model.predict(PAIRS, activation_fct=lambda x: x * 0, activation_fn=lambda logits: logits)
+    assert both.tolist() == expected
+    caplog.clear()
+    assert type(model.rank(QUERY, DOCUMENTS, convert_to_tensor=True)[0]["score"]) is float
+    assert "CrossEncoder.rank: convert_to_tensor: no effect" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("keywords", "message"),
     [
