@@ -119,7 +119,7 @@ def make_checkpoint(tmp_path_factory: pytest.TempPathFactory, tokenizer_file: Pa
     return make
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def few_pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write a calibration file of a few pairs, some of them longer than the window."""
     path = tmp_path_factory.mktemp("calibration") / "pairs.jsonl"

@@ -54,7 +54,9 @@ def logits(artifact: Path, batch: Any, engine: Any, kernel: Any = None) -> Any:
     "shape",
     [pytest.param(shape, marks=() if shape in QUICK else pytest.mark.slow) for shape in SHAPES],
 )
-def test_published_shapes(shape: str, make_checkpoint: Make, tmp_path: Path) -> None:
+def test_published_shapes(
+    shape: str, make_checkpoint: Make, few_pairs: Path, tmp_path: Path
+) -> None:
     """Lengths up to the longest in one call: fp32 as torch has it, int8 near, all kernels alike."""
     from edge_rerank_export.checkpoint import open_checkpoint
     from edge_rerank_export.reference import TorchReference
@@ -67,7 +69,10 @@ def test_published_shapes(shape: str, make_checkpoint: Make, tmp_path: Path) -> 
     )
     expected = TorchReference(open_checkpoint(folder)).logits(batch)
     for precision in ("fp32", "int8"):
-        artifact = export(folder, tmp_path / precision, precision=precision, allow_poor_parity=True)
+        options = {"calibration": few_pairs} if precision == "int8" else {}
+        artifact = export(
+            folder, tmp_path / precision, precision=precision, allow_poor_parity=True, **options
+        )
         kernels = load_library().kernels[:-1]  # the last is scalar, and slow
         found = [logits(artifact, batch, "onnxruntime")]
         found += [logits(artifact, batch, "native", kernel) for kernel in kernels]
