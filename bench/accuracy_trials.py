@@ -27,6 +27,7 @@ from edge_rerank.tokenizing.choose import PairTokenizer
 from edge_rerank.verification.comparison import compare_by_query
 from edge_rerank_export.calibration import load_calibration
 from edge_rerank_export.checkpoint import open_checkpoint
+from edge_rerank_export.mixing import LANES, hadamard, mixed
 from edge_rerank_export.parameters import (
     Tensors,
     collect_parameters,
@@ -188,6 +189,10 @@ class _Products:
         values, vector = inputs[0], smooth_name(name)
         if vector is not None and vector in self._tensors:
             values = values * self._tensors[vector]
+        points = mixed(self._tensors, name)
+        if points > 1:
+            parts = values.reshape(*values.shape[:-1], -1, points, LANES)
+            values = (torch.from_numpy(hadamard(points)) @ parts).reshape(values.shape)
         spared = self._trial.float_last and name.startswith(self._last)
         if not spared or name.endswith((".key", ".value")):
             values = rounded(values, name, self._trial)

@@ -21,6 +21,7 @@ from torch import Tensor
 from transformers import DebertaV2Config, DebertaV2ForSequenceClassification
 
 from edge_rerank.artifact.builtin import builtin_model
+from edge_rerank_export.mixing import mixed, unmix_rows
 from edge_rerank_export.parameters import smooth_name
 from edge_rerank_export.quantize import dequantize_parameters
 from edge_rerank_training.warm_start import write_checkpoint
@@ -91,7 +92,7 @@ def widened(tokenizer: dict[str, Any] | None, seed: int) -> DebertaV2ForSequence
 
 
 def builtin_tensors() -> Source:
-    """Read the built-in model's tensors as float32, with smoothing undone."""
+    """Read the built-in model's tensors as float32, with smoothing and mixing undone."""
     from safetensors.numpy import load_file
 
     stored = dequantize_parameters(load_file(builtin_model() / "model.safetensors"))
@@ -100,6 +101,9 @@ def builtin_tensors() -> Source:
         for name in stored
         if name.endswith(PRODUCTS) and ".relative." not in name
     ]:
+        points = mixed(stored, name)
+        if points > 1:
+            stored[f"{name}.weight"] = unmix_rows(stored[f"{name}.weight"], points)
         vector = smooth_name(name)
         if vector is not None and vector in stored:
             stored[f"{name}.weight"] = stored[f"{name}.weight"] * stored[vector][:, None]

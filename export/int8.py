@@ -10,6 +10,7 @@ import onnx
 from edge_rerank.artifact.architecture import Architecture
 
 from .calibration import Calibration
+from .centring import centre
 from .graph import build_model
 from .parameters import Tensors
 from .quantize import quantize_parameters
@@ -26,7 +27,8 @@ def quantize(tensors: Tensors, architecture: Architecture, statistics: Statistic
 
     ``statistics`` are those of the parameters as they are, and used up.
     """
-    smoothed = smooth(tensors, architecture, statistics, ALPHA)
+    centred = centre(tensors, architecture, statistics)
+    smoothed = smooth(centred, architecture, statistics, ALPHA)
     return quantize_parameters(smoothed, architecture, statistics)
 
 
@@ -53,7 +55,8 @@ def describe(calibration: Calibration, embedding_bits: int) -> dict[str, Any]:
         "embedding": _TABLES[embedding_bits],
         "relative_tables": "int8, symmetric, one scale for each row and head",
         "activations": "uint8, dynamic, a scale and a zero point for each token, from its least "
-        "to its largest value; SmoothQuant",
+        "to its largest value; centred, SmoothQuant; those of ffn.down mixed by a Walsh-Hadamard "
+        "transform",
         "float32": "biases, norms, attention, head",
         "smoothing_alpha": ALPHA,
         "calibration": {

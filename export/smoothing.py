@@ -14,8 +14,9 @@ import numpy as np
 
 from edge_rerank.artifact.architecture import Architecture
 
+from .mixing import mix_gram, mix_name, mix_rows, points_of, signs_and_length
 from .parameters import Tensors, smooth_name
-from .statistics import Statistics, input_name
+from .statistics import InputStatistics, Statistics, input_name
 
 if TYPE_CHECKING:
     from typing import Any
@@ -33,6 +34,7 @@ _READERS = (
     ("ffn.down",),
 )
 """Products of a layer that read the same input, the one whose statistics count first."""
+_MIXED = ("ffn.down",)
 
 
 def smooth(
@@ -40,6 +42,7 @@ def smooth(
 ) -> Tensors:
     """Return the parameters with smoothed products; computes the same. ``statistics`` move along.
 
+    ``ffn.down`` is mixed instead where its size allows, which needs no smoothing (``mixing.py``).
     Weights are divided. What they are divided by goes where the input comes from, if nothing else
     reads it: into the value projection for ``attention.output``, whose input is a mean of values,
     feature by feature; into the norms of layers that normalise before; into the half of ``ffn.up``
@@ -52,13 +55,25 @@ def smooth(
             names = [f"layers.{layer}.{part}" for part in parts]
             peak = statistics[input_name(names[0], architecture)].peak.numpy()
             weights = np.abs(np.concatenate([smoothed[f"{name}.weight"] for name in names], 1))
-            vector = smoothing_vector(peak, weights.max(1), alpha)
+            points = points_of(len(peak)) if parts == _MIXED else 1
+            if points > 1:
+                vector = signs_and_length(len(peak), points, layer)
+            else:
+                vector = smoothing_vector(peak, weights.max(1), alpha)
             for name in names:
                 smoothed[f"{name}.weight"] = smoothed[f"{name}.weight"] / vector[:, None]
             _multiply(smoothed, architecture, names[0], vector)
             for read in {input_name(name, architecture) for name in names}:
-                _rescale(statistics, read, vector)
+                statistics[read].multiply(vector)
+            if points > 1:
+                _mix(smoothed, names[0], points, statistics[names[0]])
     return smoothed
+
+
+def _mix(tensors: Tensors, product: str, points: int, seen: InputStatistics) -> None:
+    tensors[f"{product}.weight"] = mix_rows(tensors[f"{product}.weight"], points)
+    tensors[mix_name(product)] = np.array([points], np.int32)
+    seen.gram = mix_gram(seen.gram, points)
 
 
 def smoothing_vector(peak: NDArray[Any], weight: NDArray[Any], alpha: float) -> NDArray[np.float32]:
@@ -101,12 +116,3 @@ def _multiply(
 def _scale_outputs(tensors: Tensors, name: str, vector: NDArray[np.float32]) -> None:
     for part in ("weight", "bias"):
         tensors[f"{name}.{part}"] = tensors[f"{name}.{part}"] * vector
-
-
-def _rescale(statistics: Statistics, name: str, vector: NDArray[np.float32]) -> None:
-    import torch
-
-    multiplier = torch.from_numpy(vector)
-    seen = statistics[name]
-    seen.peak = seen.peak * multiplier
-    seen.gram = seen.gram * multiplier[:, None] * multiplier

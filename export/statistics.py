@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -17,23 +17,61 @@ from edge_rerank.pairs import TokenizedBatch
 from .padding import PaddedBatch, padded_batches
 from .reference import TorchReference
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 
 @dataclass(slots=True)
 class InputStatistics:
     """Of one product's input rows, over all tokens that the product is computed for."""
 
-    peak: Tensor
-    """Largest magnitude of each feature, ``[inputs]``."""
+    low: Tensor
+    """Least value of each feature, ``[inputs]``."""
+    high: Tensor
+    """Largest value of each feature, ``[inputs]``."""
     gram: Tensor
     """Sum over tokens of the products of features, ``[inputs, inputs]``."""
+    total: Tensor
+    """Sum over tokens of each feature, ``[inputs]``."""
     count: int = 0
     """Number of tokens."""
 
+    @classmethod
+    def none(cls, inputs: int) -> InputStatistics:
+        """Return those of no tokens yet."""
+        low, high = torch.full((inputs,), torch.inf), torch.full((inputs,), -torch.inf)
+        return cls(low, high, torch.zeros(inputs, inputs), torch.zeros(inputs))
+
     def add(self, values: Tensor) -> None:
         """Count rows ``[tokens, inputs]`` in."""
-        self.peak = torch.maximum(self.peak, values.abs().amax(0))
+        self.low = torch.minimum(self.low, values.amin(0))
+        self.high = torch.maximum(self.high, values.amax(0))
         self.gram.addmm_(values.T, values)
+        self.total += values.sum(0)
         self.count += len(values)
+
+    @property
+    def peak(self) -> Tensor:
+        """Largest magnitude of each feature, ``[inputs]``."""
+        return torch.maximum(-self.low, self.high)
+
+    def subtract(self, vector: NDArray[np.float64]) -> None:
+        """Become the statistics of the same rows less a vector ``[inputs]``."""
+        less = torch.from_numpy(vector)
+        total = self.total.double()
+        mixed = torch.outer(total, less)
+        gram = self.gram.double() - mixed - mixed.T + self.count * torch.outer(less, less)
+        self.gram, self.total = gram.float(), (total - self.count * less).float()
+        self.low, self.high = (self.low - less).float(), (self.high - less).float()
+
+    def multiply(self, vector: NDArray[np.float32]) -> None:
+        """Become the statistics of the same rows times a vector ``[inputs]``."""
+        factor = torch.from_numpy(vector)
+        self.gram = self.gram * factor[:, None] * factor
+        self.total = self.total * factor
+        ends = self.low * factor, self.high * factor
+        self.low, self.high = torch.minimum(*ends), torch.maximum(*ends)
 
 
 Statistics = dict[str, InputStatistics]
@@ -103,8 +141,7 @@ class _Watch:
         values = inputs[0][:, 0] if place.rows == "first" else inputs[0][self._mask(place.rows)]
         if place.name not in self.found:
             size = values.shape[1]
-            empty = InputStatistics(torch.zeros(size), torch.zeros(size, size))
-            self.found[place.name] = empty
+            self.found[place.name] = InputStatistics.none(size)
         self.found[place.name].add(values)
 
     def _mask(self, rows: str) -> Tensor:

@@ -15,6 +15,7 @@ from onnx import TensorProto
 
 from edge_rerank.artifact.architecture import Architecture
 
+from ..mixing import LANES, hadamard, mixed
 from ..parameters import Tensors, smooth_name
 from .builder import GraphBuilder
 
@@ -121,7 +122,7 @@ class Parts:
 
     def linear(self, values: str, name: str) -> str:
         """Multiply by a weight and add its bias, in int8 where the weight has scales."""
-        values = self._smooth(values, name)
+        values = self._mix(self._smooth(values, name), name)
         if f"{name}.scale" in self.tensors:
             return self._int8_linear(values, name)
         product = self.graph("MatMul", values, self.parameter(f"{name}.weight"))
@@ -146,6 +147,17 @@ class Parts:
         if (values, vector) not in self._smoothed:
             self._smoothed[values, vector] = self.graph("Mul", values, self.parameter(vector))
         return self._smoothed[values, vector]
+
+    def _mix(self, values: str, name: str) -> str:
+        """Mix a product's inputs, where it has them mixed; see ``mixing.py``."""
+        points = mixed(self.tensors, name)
+        if points == 1:
+            return values
+        graph, inputs = self.graph, len(self.tensors[f"{name}.weight"])
+        blocks = graph.integers(-1, inputs // (points * LANES), points, LANES)
+        matrix = graph.parameter(f"hadamard_{points}", hadamard(points))
+        product = graph("MatMul", matrix, graph("Reshape", values, blocks))
+        return graph("Reshape", product, graph.integers(-1, inputs))
 
     def _int8_linear(self, values: str, name: str) -> str:
         """Multiply bytes, and add what the rows' zero points take away.

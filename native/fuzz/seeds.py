@@ -46,6 +46,8 @@ class Shape:
     head_activation: str = "gelu"
     smooth: bool = False
     """Whether products have factors for their inputs."""
+    mix: int = 0
+    """How many vectors of the inputs of ``ffn.down`` are mixed; 0: not said, and none."""
     family: str = "deberta-v2"
     norm: str = "after"
     rotary: bool = False
@@ -200,6 +202,8 @@ _KINDS = {
     "segments-more-across": replace(_SEGMENTS, layers=5, crossing=3, max_length=300),
     "norm-before": Shape(norm="before", layers=2, positions=True, smooth=True),
     "gated": Shape(gated=True, smooth=True),
+    "mixed": Shape(smooth=True, mix=8, intermediate_size=128, layers=2),
+    "mixed-gated": Shape(gated=True, mix=4, intermediate_size=192, activation="gelu_new"),
     "rotary": Shape(terms=(), relative_attention=False, rotary=True, head_activation="tanh"),
     "near": Shape(local=(0,), max_length=40, table_rows=16),
     "no-steps": Shape(steps=(), pooling="mean"),
@@ -211,7 +215,7 @@ TINY = {
     f"{name}-{precision}": replace(shape, precision=precision)
     for name, shape in _KINDS.items()
     for precision in ("int8", "fp32")
-    if not ((shape.smooth or shape.embedding_bits == 4) and precision == "fp32")
+    if not ((shape.smooth or shape.mix or shape.embedding_bits == 4) and precision == "fp32")
 }
 """Shapes of artifacts of a few kilobytes: every kind of layer, term, embedding and activation."""
 
@@ -277,6 +281,8 @@ class _Maker:
             for part, count in (("attention", size), ("ffn.up", size), ("ffn.down", wide)):
                 factors = self._random.uniform(0.5, 2, count)
                 self._made[f"{name}{part}.smooth"] = factors.astype(np.float32)
+        if shape.mix and shape.precision == "int8":
+            self._made[f"{name}ffn.down.mix"] = np.array([shape.mix], np.int32)
         if shape.norm == "after" or name != "layers.0.":
             self._norm(f"{name}attention.norm", size)
         self._norm(f"{name}ffn.norm", size)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -126,24 +128,63 @@ def test_statistics_are_those_of_every_real_token(checkpoint: Any, reference: An
         expected = torch.cat([values[:1] if first else values for values in rows[name]])
         statistics = found[input_name(name, architecture)]
         assert statistics.count == len(expected)
-        torch.testing.assert_close(statistics.peak, expected.abs().amax(0), atol=1e-4, rtol=1e-4)
-        gram = expected.T @ expected
-        torch.testing.assert_close(
-            statistics.gram, gram, atol=float(1e-4 * gram.diagonal().mean()), rtol=1e-3
-        )
+        check_statistics(statistics, expected)
+        # And of the same rows less one vector, times another; products share what they read.
+        statistics = replace(statistics)
+        vector = expected.mean(0) + 0.5
+        statistics.subtract(vector.double().numpy())
+        factor = torch.linspace(0.5, 2, len(vector))
+        statistics.multiply(factor.numpy())
+        check_statistics(statistics, (expected - vector) * factor)
+
+
+def check_statistics(statistics: Any, rows: Any) -> None:
+    import torch
+
+    close = partial(torch.testing.assert_close, atol=1e-4, rtol=1e-4)
+    close(statistics.low, rows.amin(0))
+    close(statistics.high, rows.amax(0))
+    close(statistics.peak, rows.abs().amax(0))
+    close(statistics.total / len(rows), rows.mean(0))
+    gram = rows.T @ rows
+    close(statistics.gram, gram, atol=float(2e-4 * gram.diagonal().mean()), rtol=1e-3)
 
 
 def test_smoothing_changes_nothing_in_float(checkpoint: Any, tensors: Any, reference: Any) -> None:
     from edge_rerank_export.graph import build_model
+    from edge_rerank_export.mixing import points_of
     from edge_rerank_export.smoothing import smooth
 
     architecture, batch = checkpoint.architecture, pairs(checkpoint)
     smoothed = smooth(tensors, architecture, collect(checkpoint, reference), 0.5)
     vectors = [name for name in smoothed if name.endswith(".smooth")]
+    points = [name for name in smoothed if name.endswith(".mix")]
+    assert len(points) == architecture.layers
+    assert all(
+        int(smoothed[name][0]) == points_of(architecture.intermediate_size) > 1 for name in points
+    )
     # Behind a norm, and into a gate, the factors go into other weights.
     before = architecture.norm == "before"
     assert len(vectors) == (1 if before else 3 * architecture.layers)
     found = run_padded(build_model(smoothed, architecture, 96), batch, 96)
+    np.testing.assert_allclose(found, reference.logits(batch), atol=1e-4)
+
+
+def test_centring_changes_nothing_in_float(checkpoint: Any, tensors: Any, reference: Any) -> None:
+    from edge_rerank_export.centring import centre
+    from edge_rerank_export.graph import build_model
+    from edge_rerank_export.statistics import input_name
+
+    architecture, batch = checkpoint.architecture, pairs(checkpoint)
+    kept = {name: tensor.copy() for name, tensor in tensors.items()}
+    statistics = collect(checkpoint, reference)
+    centred = centre(tensors, architecture, statistics)
+    assert all(np.array_equal(tensor, kept[name]) for name, tensor in tensors.items())
+    for layer in range(architecture.layers):
+        for part in ("attention.key", "attention.output", "ffn.up"):
+            seen = statistics[input_name(f"layers.{layer}.{part}", architecture)]
+            assert float(seen.total.abs().max()) < 1e-2 * seen.count, (layer, part)
+    found = run_padded(build_model(centred, architecture, 96), batch, 96)
     np.testing.assert_allclose(found, reference.logits(batch), atol=1e-4)
 
 

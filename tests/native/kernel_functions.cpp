@@ -146,12 +146,16 @@ Result rows(const Kernel &kernel, const Sizes &sizes, uint64_t seed) {
         add(result, values);
         if (activation != Activation::tanh) { // no model has it between products
             for (const bool gated : {false, true}) {
-                values = gated ? gates : input;
-                Rows quantized(sizes.rows, sizes.inputs);
-                add(result, kernel.activate_quantize(values.data(), (1 + gated) * sizes.inputs,
-                                                     sizes.rows, sizes.inputs, activation, gated,
-                                                     smooth.data(), quantized.out()));
-                quantized.add_to(result, kernel, sizes.inputs);
+                for (int points = 1; sizes.inputs % (points * kLanes) == 0 && points <= kMostPoints;
+                     points *= 2) {
+                    values = gated ? gates : input;
+                    Rows quantized(sizes.rows, sizes.inputs);
+                    add(result, kernel.activate_quantize(values.data(), (1 + gated) * sizes.inputs,
+                                                         sizes.rows, sizes.inputs, activation,
+                                                         gated, smooth.data(), points,
+                                                         quantized.out()));
+                    quantized.add_to(result, kernel, sizes.inputs);
+                }
             }
         }
     }

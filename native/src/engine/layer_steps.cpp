@@ -76,7 +76,7 @@ void LayerSteps::activate_multiply(const Product &down, int rows, float *output)
     }
     own_.rows.stride = down.i8.inputs;
     sound &= kernel_.activate_quantize(own_.wide, inner, rows, inputs, shape_.activation,
-                                       shape_.gated, down.smooth, own_.rows);
+                                       shape_.gated, down.smooth, down.points, own_.rows);
     watch_.lap(times.rest);
     kernel_.product_i8(own_.rows, rows, down.i8, 0, shape_.hidden, output, shape_.hidden);
     times.multiply_adds += double(rows) * inputs * shape_.hidden;

@@ -61,6 +61,22 @@ class Packer {
         return result;
     }
 
+    // How many vectors of inputs a product's tensor says that are mixed; 1 where it has none.
+    int points(const std::string &name, int inputs) const {
+        if (!shape_.int8 || !weights_.has(name)) {
+            return 1;
+        }
+        const int points = *weights_.ints(name, {1});
+        const bool power = points > 0 && (points & (points - 1)) == 0;
+        if (!power || points > kernels::kMostPoints || inputs % (points * kLanes) != 0) {
+            bad_artifact("the tensor '" + name + "' holds " + std::to_string(points) +
+                         "; expected a power of two up to " +
+                         std::to_string(kernels::kMostPoints) + " of which groups of " +
+                         std::to_string(kLanes) + " fill " + std::to_string(inputs) + " inputs");
+        }
+        return points;
+    }
+
     Norm norm(const std::string &name) const { return norm(name, shape_.norm_epsilon); }
 
     Norm norm(const std::string &name, float epsilon) const {
@@ -368,6 +384,7 @@ Model::Model(const std::string &folder, int max_length, Access access, const Ker
             packer.product({name + "ffn.up"}, shape.hidden, shape.inner(), name + "ffn.up.smooth");
         layer.down = packer.product({name + "ffn.down"}, shape.intermediate, shape.hidden,
                                     name + "ffn.down.smooth");
+        layer.down.points = packer.points(name + "ffn.down.mix", shape.intermediate);
         const float epsilon = i < shape.encoding() ? shape.norm_epsilon : shape.crossing_epsilon;
         if (i > 0 || !shape.norm_before) { // the first layer reads what the embeddings' norm gave
             layer.attention_norm = packer.norm(attention + "norm", epsilon);

@@ -20,6 +20,7 @@ struct Product {
     kernels::ProductI8 i8{};
     kernels::ProductF32 f32{};
     const float *smooth = nullptr; // of its inputs, or null
+    int points = 1;                // of the transform that mixes its inputs; 1: none
 };
 
 // The relative tables of one head.

@@ -18,6 +18,7 @@ namespace edge_rerank::kernels {
 constexpr int kLanes = 16;     // columns of a group; sizes are padded to whole groups
 constexpr int kMostHead = 256; // largest size of an attention head
 constexpr int kMostTileRows = 96;
+constexpr int kMostPoints = 32; // of a transform that mixes columns; a power of two
 
 enum class Activation : int32_t { none, gelu, gelu_tanh, relu, tanh };
 
@@ -147,10 +148,11 @@ struct Kernel {
     // one, from a row's least value to its largest.
     bool (*quantize)(const float *input, ptrdiff_t stride, int rows, int columns,
                      const float *smooth, const RowsI8 &output);
-    // Applies the activation function (and `smooth`) in place, then does the same. A gated row has
-    // twice as many values: what the function makes of the first half is multiplied by the second.
+    // Applies the activation function (and `smooth`) in place, mixes columns where `points` is
+    // above 1, then does the same. A gated row has twice as many values: what the function makes
+    // of the first half is multiplied by the second.
     bool (*activate_quantize)(float *values, ptrdiff_t stride, int rows, int columns,
-                              Activation activation, bool gated, const float *smooth,
+                              Activation activation, bool gated, const float *smooth, int points,
                               const RowsI8 &output);
     void (*activate)(float *values, ptrdiff_t stride, int rows, int columns, Activation activation,
                      bool gated);

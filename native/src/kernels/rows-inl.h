@@ -126,6 +126,56 @@ static void activate(float *values, ptrdiff_t stride, int rows, int columns, Act
     }
 }
 
+// Sums and differences of whole vectors that are `step` vectors apart, and of what they give
+// 2 * `step` apart: two stages of a Walsh-Hadamard transform in one pass over the row.
+LANES void mix_four(float *row, int columns, int step) {
+    const int apart = step * kLanes;
+    for (int block = 0; block < columns; block += 4 * apart) {
+        for (int column = block; column < block + apart; column += kLanes) {
+            float *at = row + column;
+            const Floats x0 = load(at), x1 = load(at + apart);
+            const Floats x2 = load(at + 2 * apart), x3 = load(at + 3 * apart);
+            const Floats a = add(x0, x1), b = subtract(x0, x1);
+            const Floats c = add(x2, x3), d = subtract(x2, x3);
+            store(at, add(a, c));
+            store(at + apart, add(b, d));
+            store(at + 2 * apart, subtract(a, c));
+            store(at + 3 * apart, subtract(b, d));
+        }
+    }
+}
+
+// One stage.
+LANES void mix_two(float *row, int columns, int step) {
+    const int apart = step * kLanes;
+    for (int block = 0; block < columns; block += 2 * apart) {
+        for (int column = block; column < block + apart; column += kLanes) {
+            float *at = row + column;
+            const Floats x = load(at), y = load(at + apart);
+            store(at, add(x, y));
+            store(at + apart, subtract(x, y));
+        }
+    }
+}
+
+// Multiplies each `points` whole vectors that follow one another by a Walsh-Hadamard matrix: a
+// value that stands out is shared by `points` columns. Weights are mixed in the same way when a
+// model is exported, and `smooth` has the factor that keeps a row's length.
+LANES Extent mix_row(float *row, int columns, int points) {
+    int step = 1;
+    for (; 4 * step <= points; step *= 4) {
+        mix_four(row, columns, step);
+    }
+    if (step < points) {
+        mix_two(row, columns, step);
+    }
+    Extent extent{zeros(), zeros()};
+    for (int column = 0; column < columns; column += kLanes) {
+        extend(extent, load(row + column));
+    }
+    return extent;
+}
+
 template <Activation activation>
 LANES Extent activate_row(float *values, int columns, bool gated, const float *smooth) {
     Extent extent{zeros(), zeros()};
@@ -140,16 +190,20 @@ LANES Extent activate_row(float *values, int columns, bool gated, const float *s
 }
 
 static bool activate_quantize(float *values, ptrdiff_t stride, int rows, int columns,
-                              Activation activation, bool gated, const float *smooth,
+                              Activation activation, bool gated, const float *smooth, int points,
                               const RowsI8 &output) {
     bool sound = true;
     for (int row = 0; row < rows; ++row, values += stride) {
-        const Extent extent =
+        Extent extent =
             activation == Activation::gelu
                 ? activate_row<Activation::gelu>(values, columns, gated, smooth)
             : activation == Activation::relu
                 ? activate_row<Activation::relu>(values, columns, gated, smooth)
                 : activate_row<Activation::gelu_tanh>(values, columns, gated, smooth);
+        if (points > 1) {
+            sound &= finite(largest(subtract(extent.high, extent.low))); // or sums may hide it
+            extent = mix_row(values, columns, points);
+        }
         sound &= quantize_row(values, nullptr, columns, extent, row, output);
     }
     return sound;
