@@ -8,8 +8,8 @@ same row takes a fraction of the range, and smoothing has less to move into the 
 The mean is taken out where the input comes from and put back behind the product, as a bias: exact
 arithmetic gives the same, and the engines have nothing more to compute. That needs a bias in front
 of the product: a norm's, or that of the value projection, whose mean over tokens the attention's
-context is. ``ffn.down`` reads what an activation function gives, and stays as it is; so do layers across
-a pair's texts, where keys and queries come from different places.
+context is. ``ffn.down`` reads what an activation function gives, and stays as it is; so do layers
+across a pair's texts, whose keys and queries come from different places.
 """
 
 from __future__ import annotations
