@@ -52,7 +52,7 @@ def mixed(tensors: Mapping[str, Any], product: str) -> int:
 def signs_and_length(inputs: int, points: int, layer: int) -> NDArray[np.float32]:
     """Return what comes before the transform: signs, and the factor that keeps a row's length."""
     signs = np.random.default_rng(layer).integers(0, 2, inputs) * 2 - 1
-    return (signs / np.sqrt(points)).astype(np.float32)
+    return np.asarray(signs / np.sqrt(points), np.float32)
 
 
 def hadamard(points: int) -> NDArray[np.float32]:
