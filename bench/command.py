@@ -16,6 +16,7 @@ from .peers.environments import (
     cache_folder,
 )
 from .run.plan import PLANS, SECTIONS
+from .run.results import ResultsError
 
 RESULTS = Path("bench/results")
 
@@ -28,7 +29,11 @@ def say(text: str) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and give its exit code."""
     options = build_parser().parse_args(arguments)
-    code: int = options.run(options)
+    try:
+        code: int = options.run(options)
+    except ResultsError as error:
+        print(f"edge_rerank_bench: {error}", file=sys.stderr)
+        return 1
     return code
 
 

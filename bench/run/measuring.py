@@ -25,7 +25,7 @@ from ..peers.environments import OWN, EnvironmentMissingError, Environments, Say
 from . import costs, sections
 from .limits import measure_peaks, memory_bytes
 from .plan import FAMILIES, PLANS, SECTIONS, Plan
-from .results import new_results, read_results, write_results
+from .results import check_same_machine, new_results, read_results, write_results
 from .sections import Run
 from .session import ProcessStarter
 from .shapes import Shape, Shapes
@@ -48,7 +48,9 @@ def measure(options: argparse.Namespace, environments: Environments, say: Say) -
     """Measure the sections that are asked for; each is in the record as soon as it is done."""
     run, shapes = run_of(options, environments, say)
     run.results.update(read_results(options.output))
+    before = run.results["machine"]
     _describe(run, environments)
+    check_same_machine(options.output, before, run.results["machine"])
     # Once, since the record itself is part of the tree that may differ from the commit.
     commit = _commit()
     for name in options.section or SECTIONS:

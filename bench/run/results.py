@@ -11,6 +11,7 @@ from edge_rerank.files import whole_file
 
 FORMAT = 1
 FILE = "results.json"
+_OF_A_MACHINE = ("cpu", "machine", "features", "usable_threads")
 
 
 class ResultsError(Exception):
@@ -46,6 +47,22 @@ def read_results(folder: Path) -> dict[str, Any]:
     if not isinstance(found, dict) or found.get("format") != FORMAT:
         raise ResultsError(f"{file}: is not a record of format {FORMAT}; remove it to begin anew")
     return found
+
+
+def check_same_machine(folder: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Raise ResultsError where a folder's record has measurements of another machine.
+
+    One report describes one machine: its peak is what every share of the limit is taken of.
+    """
+    other = [name for name in _OF_A_MACHINE if before.get(name) != now.get(name)]
+    if before and other:
+        differ = "; ".join(
+            f"{name}: {before.get(name)} there, {now.get(name)} here" for name in other
+        )
+        raise ResultsError(
+            f"{folder / FILE}: holds measurements of another machine ({differ}); "
+            "--output takes another folder for this one's"
+        )
 
 
 def write_results(folder: Path, results: Mapping[str, Any]) -> None:

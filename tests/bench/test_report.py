@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from edge_rerank_bench import command
 from edge_rerank_bench.report import tables
 from edge_rerank_bench.report.figures import percentile, ratios, spread
 from edge_rerank_bench.report.markdown import digits, seconds, table, times
@@ -15,6 +16,7 @@ from edge_rerank_bench.run.limits import Peak, least_seconds, work_of
 from edge_rerank_bench.run.results import (
     FILE,
     ResultsError,
+    check_same_machine,
     new_results,
     read_results,
     write_results,
@@ -168,3 +170,19 @@ def test_long_reasons_are_cut() -> None:
     last = tables.latency(record(), entry).splitlines()[-1]
     assert "x…" in last
     assert len(last) < 300
+
+
+def test_a_record_is_of_one_machine(tmp_path: Path) -> None:
+    before = record()["machine"]
+    check_same_machine(tmp_path, {}, before)
+    check_same_machine(tmp_path, before, before | {"plan": "full", "system": "Linux 7.1"})
+    with pytest.raises(ResultsError, match=r"\['other'\] here\); --output takes another folder"):
+        check_same_machine(tmp_path, before, before | {"features": ["other"]})
+
+
+def test_a_record_that_cannot_be_read_ends_the_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "results.json").write_text("[]")
+    assert command.main(["report", "--render-only", "--output", str(tmp_path)]) == 1
+    assert "is not a record of format 1" in capsys.readouterr().err
