@@ -14,6 +14,8 @@ LEVELS = 127
 """Largest magnitude of a quantised weight: -128 is left out, so that the range is symmetric."""
 DAMPING = 0.01
 """Added to the Gram matrix's diagonal, as a share of its mean: the paper's value."""
+_STRONGER = 7
+"""Dampings that are tried, each ten times the one before; the last leaves little but a diagonal."""
 _BLOCK = 128
 """Rows after which later ones are brought up to date: one large product instead of many small."""
 
@@ -24,23 +26,30 @@ def round_by_gram(weight: Tensor, scale: Tensor, gram: Tensor) -> Tensor:
     ``gram`` is ``[inputs, inputs]``, of what the weights are multiplied with. Inputs go in the
     order of their power, strongest first ("act-order" in the authors' code).
     """
-    power = gram.diagonal()
-    if not bool(power.any()):
-        return torch.round(weight / scale).clamp(-LEVELS, LEVELS).to(torch.int8)
-    order = torch.argsort(power, descending=True, stable=True)
+    order = torch.argsort(gram.diagonal(), descending=True, stable=True)
     factor = _inverse_factor(gram[order][:, order])
+    if factor is None:
+        return torch.round(weight / scale).clamp(-LEVELS, LEVELS).to(torch.int8)
     levels = torch.empty(weight.shape, dtype=torch.int8)
     levels[order] = _round_in_order(weight[order], scale, factor)
     return levels
 
 
-def _inverse_factor(gram: Tensor) -> Tensor:
-    """Return the upper Cholesky factor of the damped matrix's inverse (section 3.3, step 3)."""
-    exact = gram.double()
-    exact.diagonal().add_(DAMPING * exact.diagonal().mean())
-    inverse = torch.cholesky_inverse(torch.linalg.cholesky(exact))
-    factor: Tensor = torch.linalg.cholesky(inverse, upper=True)
-    return factor.float()
+def _inverse_factor(gram: Tensor) -> Tensor | None:
+    """Return the upper Cholesky factor of the damped matrix's inverse (section 3.3, step 3).
+
+    Rows that are nearly alike, less their mean, leave little but what float32 rounded: such a
+    matrix has negative eigenvalues, and is damped more. None for one that says nothing.
+    """
+    power = gram.diagonal().double().abs().mean()
+    for exponent in range(_STRONGER):
+        exact = gram.double()
+        exact.diagonal().add_(DAMPING * 10**exponent * power)
+        lower, failed = torch.linalg.cholesky_ex(exact)
+        if not bool(failed):
+            factor: Tensor = torch.linalg.cholesky(torch.cholesky_inverse(lower), upper=True)
+            return factor.float()
+    return None
 
 
 def _round_in_order(weight: Tensor, scale: Tensor, factor: Tensor) -> Tensor:

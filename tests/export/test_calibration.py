@@ -149,6 +149,18 @@ def test_rounding_without_any_input_is_to_the_nearest() -> None:
     np.testing.assert_array_equal(levels.numpy(), np.rint(weight.numpy() * 127))
 
 
+def test_a_gram_matrix_of_rounding_errors_alone_is_no_error() -> None:
+    import torch
+
+    from edge_rerank_export.rounding import round_by_gram
+
+    noise = torch.randn(8, 8, generator=torch.Generator().manual_seed(1)) * 1e-5
+    noise = noise + noise.T  # negative eigenvalues, as rows that are alike leave less their mean
+    weight, scale = torch.rand(8, 5) - 0.5, torch.full((5,), 1 / 254)
+    levels = round_by_gram(weight.clone(), scale, noise)
+    assert ((levels * scale - weight).abs() <= 4 * scale).all()
+
+
 def test_the_shipped_pairs() -> None:
     from edge_rerank_export.calibration import SHIPPED, load_calibration
     from edge_rerank_export.probes import probe_pairs
