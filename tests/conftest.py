@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -25,6 +26,7 @@ from edge_rerank.artifact.architecture import (
 )
 from edge_rerank.artifact.folder import Probe, write_manifest, write_probes
 from edge_rerank.artifact.manifest import Manifest, Source
+from tests.support.tree import copy_tree
 
 # A shared machine may be slow, and a failure must be the same on the next run.
 settings.register_profile("edge-rerank", deadline=None, derandomize=True)
@@ -228,3 +230,20 @@ def as_nobody(tmp_path: Path) -> Callable[[], AbstractContextManager[None]]:
             os.seteuid(0)
 
     return nobody
+
+
+@pytest.fixture(scope="session")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a copy of the tree as a fresh clone has it; not to be installed from in place."""
+    return copy_tree(tmp_path_factory.mktemp("clone"))
+
+
+@pytest.fixture(scope="session")
+def wheel(clone: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the wheel for this machine from the clone."""
+    output = tmp_path_factory.mktemp("wheel")
+    offline = ["--no-index", "--no-deps", "--no-build-isolation"]
+    command = [sys.executable, "-m", "pip", "wheel", "-q", *offline, "-w", str(output), str(clone)]
+    subprocess.run(command, check=True, env={**os.environ, "EDGE_RERANK_TARGET": ""})
+    (built,) = output.glob("*.whl")
+    return built

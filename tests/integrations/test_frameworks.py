@@ -1,7 +1,8 @@
 """The adapters with the frameworks that they are for: each is built, installed and tested.
 
-Each adapter's own tests run in an environment that has the framework from the package index, in
-the distribution that pip makes of the adapter's folder.
+Each adapter's own tests run in an environment that has the framework from the package index, with
+the wheel of edge-rerank and the distribution that pip makes of the adapter's folder: this folder
+is not on the path.
 """
 
 from __future__ import annotations
@@ -41,7 +42,10 @@ documents = texts = ["Steel bridges rust.", "Plants make sugar of light.", "Rive
 query = "how do plants eat?"
 """
 _ORDER = """
+import sys
+import edge_rerank
 from edge_rerank import Reranker
+assert edge_rerank.__file__.startswith(sys.argv[1]), edge_rerank.__file__
 expected = [hit.index for hit in Reranker.load().rank(query, texts)][:len(found)]
 assert found and found == expected, (found, expected)
 print("ranked")
@@ -92,12 +96,12 @@ def named(frameworks: list[Framework] | tuple[Framework, ...]) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with all adapters, as pip installs them."""
+def installed(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> Path:
+    """Return a folder with edge-rerank and all adapters, as pip installs them."""
     folder, sources = tmp_path_factory.mktemp("adapters"), tmp_path_factory.mktemp("sources")
-    for one in ADAPTERS:
-        assert one.adapter is not None
-        source = shutil.copytree(FOLDER / one.adapter, sources / one.adapter)  # pip builds in place
+    names = [one.adapter for one in ADAPTERS if one.adapter is not None]
+    # Copies, as pip builds in place.
+    for source in [wheel, *(shutil.copytree(FOLDER / name, sources / name) for name in names)]:
         done = subprocess.run(
             [sys.executable, "-m", "pip", "install", "-q", "--no-index", "--no-deps",
              "--no-build-isolation", "--target", str(folder), str(source)],
@@ -105,10 +109,6 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )  # fmt: skip
         assert done.returncode == 0, done.stderr[-2000:]
     return folder
-
-
-def search_path(installed: Path) -> str:
-    return os.pathsep.join([str(installed), str(ROOT)])
 
 
 @pytest.mark.parametrize("framework", ADAPTERS, ids=named(ADAPTERS))
@@ -121,7 +121,7 @@ def test_the_adapter_s_own_tests_pass(installed: Path, framework: Framework) -> 
         " '--import-mode=importlib', '--rootdir', sys.argv[1]]))"
     )
     tests = str(FOLDER / framework.adapter / "tests")
-    said = run(python, program, tests, PYTHONPATH=search_path(installed))
+    said = run(python, program, tests, PYTHONPATH=str(installed))
     assert " passed" in said.splitlines()[-1]
 
 
@@ -134,7 +134,7 @@ def test_the_page_s_four_lines(installed: Path, framework: Framework) -> None:
     if framework.requirements:
         python = environment(*framework.requirements, borrow=True)
     program = _TEXTS + framework.before + block + framework.after + _ORDER
-    said = run(python, program, PYTHONPATH=search_path(installed))
+    said = run(python, program, str(installed), PYTHONPATH=str(installed), folder=str(installed))
     assert said.splitlines()[-1] == "ranked"
 
 
@@ -144,17 +144,20 @@ def blocks(page: str) -> list[tuple[str, str]]:
     return [(language, text) for language, text in code_blocks(PAGE) if text in section]
 
 
-def test_the_lines_of_rerankers() -> None:
+def test_the_lines_of_rerankers(installed: Path) -> None:
     python = environment("rerankers==0.10.0", "requests", borrow=True)
     page = PAGE.read_text("utf-8").partition("\n## rerankers\n")[2]
     (_, here), (_, block) = blocks(page)
     after = "found = [one.document.doc_id for one in best.results]\n"
     program = _TEXTS + here + after + _OTHER_RERANKERS + _ORDER
-    said = run(python, program, PYTHONPATH=str(ROOT))
+    said = run(python, program, str(installed), PYTHONPATH=str(installed), folder=str(installed))
     assert said.splitlines()[-1] == "ranked"
     with serving() as server:
         lines = block.replace("http://localhost:8080", server.address)
-        said = run(python, _TEXTS + lines + after + _ORDER, PYTHONPATH=str(ROOT))
+        program = _TEXTS + lines + after + _ORDER
+        said = run(
+            python, program, str(installed), PYTHONPATH=str(installed), folder=str(installed)
+        )
     assert said.splitlines()[-1] == "ranked"
 
 

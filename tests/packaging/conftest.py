@@ -1,8 +1,7 @@
-"""The distributions, built from a copy of the tree, and normal installations of them."""
+"""The source distribution, and normal installations of it and of the wheel."""
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,23 +14,6 @@ from tests.support.environments import Environment, fresh_environment
 from tests.support.tree import copy_tree
 
 Install = Callable[[str], Environment]
-
-
-@pytest.fixture(scope="session")
-def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a copy of the tree as a fresh clone has it; not to be installed from in place."""
-    return copy_tree(tmp_path_factory.mktemp("clone"))
-
-
-@pytest.fixture(scope="session")
-def wheel(clone: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the wheel for this machine from the clone."""
-    output = tmp_path_factory.mktemp("wheel")
-    offline = ["--no-index", "--no-deps", "--no-build-isolation"]
-    command = [sys.executable, "-m", "pip", "wheel", "-q", *offline, "-w", str(output), str(clone)]
-    subprocess.run(command, check=True, env={**os.environ, "EDGE_RERANK_TARGET": ""})
-    (built,) = output.glob("*.whl")
-    return built
 
 
 @pytest.fixture(scope="session")
