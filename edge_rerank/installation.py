@@ -5,16 +5,17 @@ A name that nobody holds on an index could be anybody's tomorrow, so it is never
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge_rerank.errors import MissingExtraError
+from edge_rerank.errors import EdgeRerankError, MissingExtraError
 
 if TYPE_CHECKING:
     from importlib.metadata import Distribution
@@ -34,6 +35,17 @@ def extra_library(name: str, extra: str, what: str) -> Any:
             f"{what} needs {name.partition('.')[0]}, which cannot be imported ({error}); install "
             f"the extra with: {install_command(extra)}"
         ) from error
+
+
+def check_libraries(
+    names: Iterable[str], extra: str, what: str, error: type[EdgeRerankError] = MissingExtraError
+) -> None:
+    """Raise an error that names the missing ones of an extra; imports none of them."""
+    missing = [name for name in names if importlib.util.find_spec(name) is None]
+    if missing:
+        raise error(
+            f"{what} needs {', '.join(missing)}; install its extra with: {install_command(extra)}"
+        )
 
 
 def install_command(extra: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import shutil
@@ -20,7 +19,7 @@ from edge_rerank.artifact.manifest import (
     Source,
 )
 from edge_rerank.errors import ParityError
-from edge_rerank.installation import install_command
+from edge_rerank.installation import check_libraries
 from edge_rerank.parity.agreement import ALIKE, Agreement, agree, spread
 from edge_rerank.parity.limits import FP32_MAX, INT8_RMS
 from edge_rerank.tokenizing.choose import PairTokenizer
@@ -118,7 +117,7 @@ def export_model(
     left behind then.
     """
     options = options or ExportOptions()
-    _check_libraries()
+    check_libraries(_LIBRARIES, "export", "the exporter", ExportError)
     _check_options(options)
     calibration = _calibration(options)
     if not os.fspath(output):
@@ -374,16 +373,6 @@ def _max_length(checkpoint: Checkpoint, wanted: int | None) -> int:
     if not 8 <= wanted <= limit:
         raise ExportError(f"max_length is {wanted}; expected 8 to {limit}, the model's limit")
     return wanted
-
-
-def _check_libraries() -> None:
-    """Say what is missing at once, not after a download."""
-    missing = [name for name in _LIBRARIES if importlib.util.find_spec(name) is None]
-    if missing:
-        raise ExportError(
-            f"the exporter needs {', '.join(missing)}; install its extra with: "
-            f"{install_command('export')}"
-        )
 
 
 def _check_options(options: ExportOptions) -> None:

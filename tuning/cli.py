@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import math
 from contextlib import closing
 from typing import Any
@@ -13,8 +12,7 @@ from edge_rerank.cli.failures import EXIT_FAILED, EXIT_OK
 from edge_rerank.cli.parser import seed, whole_number
 from edge_rerank.cli.progress import ProgressLine
 from edge_rerank.cli.streams import say
-from edge_rerank.errors import MissingExtraError
-from edge_rerank.installation import install_command
+from edge_rerank.installation import check_libraries
 
 from .options import TuneOptions
 
@@ -121,7 +119,7 @@ def _rate(text: str) -> float:
 
 def run(args: argparse.Namespace) -> int:
     """Tune as the arguments say; raises TuningError and its kin."""
-    _check_libraries()
+    check_libraries(_LIBRARIES, "tune", "edge-rerank tune")
     from .progress import Told
     from .run import tune
 
@@ -135,16 +133,6 @@ def run(args: argparse.Namespace) -> int:
         print(_summary(options.output, report))
     good = report["verdict"] == "better" or report["model"] == "model"
     return EXIT_OK if good else EXIT_FAILED
-
-
-def _check_libraries() -> None:
-    """Say what is missing at once, before anything is read."""
-    missing = [name for name in _LIBRARIES if importlib.util.find_spec(name) is None]
-    if missing:
-        raise MissingExtraError(
-            f"edge-rerank tune needs {', '.join(missing)}; install its extra with: "
-            f"{install_command('tune')}"
-        )
 
 
 class _Bars:

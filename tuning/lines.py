@@ -53,7 +53,7 @@ def query_of(record: Mapping[str, Any], place: str) -> str:
 
 def _single(record: Mapping[str, Any], place: str) -> Iterator[tuple[str, float]]:
     name = _one_of(record, _GRADE, place)
-    yield _passage(record["document"], f"{place}: 'document'"), _grade(record[name], name, place)
+    yield check_text(record["document"], f"{place}: 'document'"), _grade(record[name], name, place)
 
 
 def _list(record: Mapping[str, Any], place: str) -> Iterator[tuple[str, float]]:
@@ -67,7 +67,7 @@ def _list(record: Mapping[str, Any], place: str) -> Iterator[tuple[str, float]]:
             f"{place}: has {len(texts)} documents and {len(grades)} {name}; expected one for each"
         )
     for at, (text, grade) in enumerate(zip(texts, grades, strict=True)):
-        yield _passage(text, f"{place}: 'documents'[{at}]"), _grade(grade, f"{name}[{at}]", place)
+        yield check_text(text, f"{place}: 'documents'[{at}]"), _grade(grade, f"{name}[{at}]", place)
 
 
 def _pair(record: Mapping[str, Any], place: str) -> Iterator[tuple[str, float]]:
@@ -81,7 +81,7 @@ def _pair(record: Mapping[str, Any], place: str) -> Iterator[tuple[str, float]]:
             if grade and not texts:
                 raise InputError(f"{place}: {name!r} is empty; expected a passage, or several")
             for text in texts:
-                yield _passage(text, f"{place}: {name!r}"), grade
+                yield check_text(text, f"{place}: {name!r}"), grade
 
 
 SINGLE, LIST, PAIR = Form("single", _single), Form("list", _list), Form("pair", _pair)
@@ -93,10 +93,6 @@ def _one_of(record: Mapping[str, Any], names: tuple[str, ...], place: str) -> st
         found = f"both {given[0]!r} and {given[1]!r}" if given else f"no {names[0]!r}"
         raise InputError(f"{place}: has {found}; {EXPECTED}")
     return given[0]
-
-
-def _passage(value: object, what: str) -> str:
-    return check_text(value, what)
 
 
 def _grade(value: object, name: str, place: str) -> float:

@@ -14,8 +14,9 @@ from edge_rerank_training.precision import products_in
 
 if TYPE_CHECKING:
     from edge_rerank_export.checkpoint import Checkpoint
+    from edge_rerank_export.padding import PaddedBatch
 
-    from .encoding import Encoded, Padded
+    from .encoding import Encoded
 
 _DEBERTA = "deberta"
 
@@ -44,15 +45,16 @@ class TunedModel:
             name: weight for name, weight in self.module.named_parameters() if weight.requires_grad
         }
 
-    def logits(self, batch: Padded) -> Tensor:
+    def logits(self, batch: PaddedBatch) -> Tensor:
         """Return one logit for each pair of a batch, [pairs]."""
+        mask = batch.mask.long()
         with products_in(self.precision, "cpu"):
             if self._first_token:
                 module: Any = self.module
-                first: Tensor = pair_logits(module, batch.ids, batch.mask)
+                first: Tensor = pair_logits(module, batch.ids, mask)
                 return first.float()
             types = {"token_type_ids": batch.types} if self._typed else {}
-            found = self.module(input_ids=batch.ids, attention_mask=batch.mask, **types)
+            found = self.module(input_ids=batch.ids, attention_mask=mask, **types)
         logits: Tensor = found.logits[:, 0].float()
         return logits
 

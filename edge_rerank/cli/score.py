@@ -11,14 +11,12 @@ from edge_rerank.cli.common import add_loading_options, add_model_option, model_
 from edge_rerank.cli.failures import EXIT_CODES, EXIT_OK
 from edge_rerank.cli.long_documents import add_long_document_options, long_document_arguments
 from edge_rerank.cli.parser import whole_number
-from edge_rerank.cli.parts.job import Job, Loading
+from edge_rerank.cli.parts.job import CLUSTERS, Job, Loading
 from edge_rerank.cli.progress import ProgressLine
 from edge_rerank.cli.scoring import ON_ERROR, Members
 from edge_rerank.errors import InputError
 from edge_rerank.reading.entries import AUTO, FORMATS, PARQUET, form_of, open_entries
 from edge_rerank.reranker import AT_A_TIME, Reranker
-
-_CLUSTERS = ("ray", "dask")
 
 _EPILOG = f"""\
 Each line in is an object with "query" and "document", both strings; what else it holds, such as
@@ -104,14 +102,14 @@ def add_command(commands: Any) -> None:
     _add_cluster_options(parser)
     add_long_document_options(parser)
     add_model_option(parser)
-    add_loading_options(parser, more_engines=_CLUSTERS)
+    add_loading_options(parser, more_engines=CLUSTERS)
     parser.set_defaults(run=run, texts=("query_field", "text_field", "score_field"))
 
 
 def _add_cluster_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cluster",
-        choices=_CLUSTERS,
+        choices=CLUSTERS,
         help="score a folder's parts on its workers (--engine ray and dask mean the same)",
     )
     parser.add_argument(
@@ -194,7 +192,7 @@ def _score_stream(options: argparse.Namespace, job: Job, name: str) -> None:
 def _cluster(options: argparse.Namespace) -> str | None:
     """Return what is to spread the work; None where it is done here."""
     named: str | None = options.cluster
-    if options.engine in _CLUSTERS:
+    if options.engine in CLUSTERS:
         if named not in (None, options.engine):
             raise InputError(f"--engine {options.engine} and --cluster {named} name two; use one")
         named = options.engine
@@ -221,7 +219,7 @@ def _job(options: argparse.Namespace, cluster: str | None) -> Job:
             model=model,
             threads=threads,
             max_length=options.max_length,
-            engine="auto" if options.engine in _CLUSTERS else options.engine,
+            engine="auto" if options.engine in CLUSTERS else options.engine,
             kernel=options.kernel,
             verify=not options.skip_verify,
             self_check=not options.skip_self_check,

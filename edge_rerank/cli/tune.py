@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
-from importlib import import_module
 from typing import Any
 
-from edge_rerank.cli.failures import EXIT_CODES, EXIT_FAILED
-from edge_rerank.cli.streams import say
-from edge_rerank.installation import install_command
+from edge_rerank.cli.extras import Extra, hand_over
+from edge_rerank.cli.failures import EXIT_CODES
 
-_MISSING = "edge-rerank tune: {error}; tuning is an extra, install it with: {command}"
+_EXTRA = Extra("tune", "tuning", "edge_rerank_tuning.cli")
 _CODES = EXIT_CODES.replace("done", "the tuned model is better").replace(
     "failed:", "it is not shown to be, or failed:"
 )
@@ -39,30 +36,5 @@ def add_command(commands: Any, *, with_options: bool = True) -> None:
         "others better than before.",
         epilog=_EPILOG,
     )
-    if not with_options:
-        return
-    try:
-        # Its command line imports no torch; only a run does.
-        tuner: Any = import_module("edge_rerank_tuning.cli")
-    except ImportError as error:
-        reason = str(error)
-        parser.set_defaults(run=lambda options: _refuse(reason), any_words=True)
-        return
-    tuner.add_arguments(parser)
-    parser.set_defaults(
-        run=lambda options: _run(tuner, options),
-        prints=True,
-        texts=("revision", "relevant_label", "prompt"),
-    )
-
-
-def _run(tuner: Any, options: argparse.Namespace) -> int:
-    try:
-        return int(tuner.run(options))
-    except ModuleNotFoundError as error:
-        return _refuse(str(error))
-
-
-def _refuse(reason: str) -> int:
-    say(_MISSING.format(error=reason, command=install_command("tune")))
-    return EXIT_FAILED
+    if with_options:
+        hand_over(parser, _EXTRA, prints=True, texts=("revision", "relevant_label", "prompt"))

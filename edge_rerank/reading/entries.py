@@ -35,7 +35,7 @@ _BY_NAME = {
     ".parquet": PARQUET,
     ".pq": PARQUET,
 }
-_COMPRESSED = (".gz", ".bz2", ".xz")
+COMPRESSED = (".gz", ".bz2", ".xz")
 _ONE_A_LINE = "expected one object a line, or an array of objects"
 
 
@@ -127,7 +127,7 @@ def open_entries(name: str, form: str = AUTO, *, fallback: str = JSONL) -> Itera
 def form_of(name: str) -> str:
     """Return the form that a file's name tells, or AUTO."""
     path = PurePath(name.lower())
-    if path.suffix in _COMPRESSED:
+    if path.suffix in COMPRESSED:
         path = path.with_suffix("")
     return _BY_NAME.get(path.suffix, AUTO)
 

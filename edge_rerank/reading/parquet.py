@@ -10,7 +10,6 @@ from typing import IO, Any
 from edge_rerank.errors import InputError, shown
 from edge_rerank.installation import extra_library
 
-MAGIC = b"PAR1"
 _ROWS = 1024  # read at a time where nobody says
 
 

@@ -60,10 +60,10 @@ def _read(config: Config) -> Layout:
 
 def _renamed(architecture: Architecture, layer: str) -> dict[str, str]:
     """Name the correction's layers as those of the encoder that they are like."""
-    first, crossing = architecture.encoding_layers, architecture.layers
+    first, end = architecture.encoding_layers, architecture.layers
     names: dict[str, str] = {}
-    for number in range(first, crossing):
-        own = _ACROSS if crossing - first == 1 else f"{_ACROSS}.layers.{number - first}"
+    for number in range(first, end):
+        own = _ACROSS if end - first == 1 else f"{_ACROSS}.layers.{number - first}"
         for part, theirs in _PARTS.items():
             names[f"{own}.{part}."] = f"{layer.format(layer=number)}.{theirs}."
     return names

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +11,9 @@ import pytest
 
 from edge_rerank import Reranker
 from edge_rerank.artifact.folder import Artifact
-from native.build import build_library
 from native.targets import TARGETS, Target
-from native.toolchain import ROOT
 from tests.native.conftest import missing
+from tests.native.examples import build_example
 from tools.emulation.debian import unpack_packages
 from tools.emulation.errors import EmulationError
 
@@ -41,18 +39,8 @@ def loader(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def folder(host: Target, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the library and the example in C for musl."""
     folder = tmp_path_factory.mktemp("built")
-    target = TARGETS["musllinux-x86_64"]
-    build_library(target, folder)
-    command = [sys.executable, "-m", "ziglang", "cc", "-O2", "-std=c99", "-target", target.triple]
-    command += [
-        "-dynamic",
-        "-fno-sanitize=all",
-        f"-I{ROOT / 'include'}",
-        str(ROOT / "example" / "rank.c"),
-    ]
-    subprocess.run(
-        [*command, f"-L{folder}", "-ledge_rerank", "-o", str(folder / "rank")], check=True
-    )
+    options = ("-dynamic", "-fno-sanitize=all")
+    build_example(TARGETS["musllinux-x86_64"], folder, "rank", *options)
     return folder
 
 

@@ -14,10 +14,9 @@ import pytest
 
 from edge_rerank import Reranker
 from edge_rerank.artifact.folder import Artifact
-from native.build import build_library
 from native.targets import TARGETS, Target
-from native.toolchain import ROOT
 from tests.native.conftest import missing
+from tests.native.examples import build_example
 from tools.emulation.debian import unpack_packages
 from tools.emulation.errors import EmulationError
 
@@ -73,14 +72,7 @@ def wine(tmp_path_factory: pytest.TempPathFactory) -> Run:
 @pytest.fixture(scope="module")
 def program(host: Target, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the library and the example in C for Windows, side by side."""
-    folder = tmp_path_factory.mktemp("built")
-    target = TARGETS["windows-x86_64"]
-    build_library(target, folder)
-    command = [sys.executable, "-m", "ziglang", "cc", "-O2", "-std=c99", "-target", target.triple]
-    command += [f"-I{ROOT / 'include'}", str(ROOT / "example" / "rank.c")]
-    made = folder / "rank.exe"
-    subprocess.run([*command, f"-L{folder}", "-ledge_rerank", "-o", str(made)], check=True)
-    return made
+    return build_example(TARGETS["windows-x86_64"], tmp_path_factory.mktemp("built"), "rank.exe")
 
 
 @pytest.mark.parametrize("kernel", ["", "scalar"])

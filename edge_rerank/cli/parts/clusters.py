@@ -7,13 +7,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, Protocol
 
-from edge_rerank.cli.parts.job import Job, Outcome, score_part_on_worker
+from edge_rerank.cli.parts.job import RAY, Job, Outcome, score_part_on_worker
 from edge_rerank.cli.parts.plan import Part
 from edge_rerank.errors import EngineError
 from edge_rerank.installation import extra_library
 from edge_rerank.machine.threads import usable_threads
 
-RAY, DASK = CLUSTERS = ("ray", "dask")
 _WAITING = 4  # parts for each worker that are sent before the first is back
 
 

@@ -16,6 +16,7 @@ from edge_rerank.reading.entries import PARQUET
 from edge_rerank.reranker import Reranker
 from edge_rerank.windows.options import LongDocuments, Windows
 
+RAY, DASK = CLUSTERS = ("ray", "dask")
 Advance = Callable[[int], None]
 """Told how many more lines are done."""
 

@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from edge_rerank.errors import InputError
-from edge_rerank.reading.entries import AUTO, PARQUET, form_of
+from edge_rerank.reading.entries import AUTO, COMPRESSED, PARQUET, form_of
 
 _HIDDEN = (".", "_")  # what Spark, Hadoop and Hive keep beside their parts
-_COMPRESSED = (".gz", ".bz2", ".xz")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +100,7 @@ def _part(folder: str, output: str, name: str, form: str) -> Part:
     target = name
     if known != PARQUET:
         stem, ending = os.path.splitext(name)
-        if ending.lower() in _COMPRESSED:
+        if ending.lower() in COMPRESSED:
             name, (stem, ending) = stem, os.path.splitext(stem)
         target = (name if form_of(name) == AUTO else stem) + ".jsonl"
     return Part(source, known, os.path.join(output, target))
