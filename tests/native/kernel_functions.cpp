@@ -150,10 +150,10 @@ Result rows(const Kernel &kernel, const Sizes &sizes, uint64_t seed) {
                      points *= 2) {
                     values = gated ? gates : input;
                     Rows quantized(sizes.rows, sizes.inputs);
-                    add(result, kernel.activate_quantize(values.data(), (1 + gated) * sizes.inputs,
-                                                         sizes.rows, sizes.inputs, activation,
-                                                         gated, smooth.data(), points,
-                                                         quantized.out()));
+                    add(result,
+                        kernel.activate_quantize(values.data(), (1 + gated) * sizes.inputs,
+                                                 sizes.rows, sizes.inputs, activation, gated,
+                                                 smooth.data(), points, quantized.out()));
                     quantized.add_to(result, kernel, sizes.inputs);
                 }
             }

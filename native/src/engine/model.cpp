@@ -70,9 +70,9 @@ class Packer {
         const bool power = points > 0 && (points & (points - 1)) == 0;
         if (!power || points > kernels::kMostPoints || inputs % (points * kLanes) != 0) {
             bad_artifact("the tensor '" + name + "' holds " + std::to_string(points) +
-                         "; expected a power of two up to " +
-                         std::to_string(kernels::kMostPoints) + " of which groups of " +
-                         std::to_string(kLanes) + " fill " + std::to_string(inputs) + " inputs");
+                         "; expected a power of two up to " + std::to_string(kernels::kMostPoints) +
+                         " of which groups of " + std::to_string(kLanes) + " fill " +
+                         std::to_string(inputs) + " inputs");
         }
         return points;
     }

@@ -194,12 +194,11 @@ static bool activate_quantize(float *values, ptrdiff_t stride, int rows, int col
                               const RowsI8 &output) {
     bool sound = true;
     for (int row = 0; row < rows; ++row, values += stride) {
-        Extent extent =
-            activation == Activation::gelu
-                ? activate_row<Activation::gelu>(values, columns, gated, smooth)
-            : activation == Activation::relu
-                ? activate_row<Activation::relu>(values, columns, gated, smooth)
-                : activate_row<Activation::gelu_tanh>(values, columns, gated, smooth);
+        Extent extent = activation == Activation::gelu
+                            ? activate_row<Activation::gelu>(values, columns, gated, smooth)
+                        : activation == Activation::relu
+                            ? activate_row<Activation::relu>(values, columns, gated, smooth)
+                            : activate_row<Activation::gelu_tanh>(values, columns, gated, smooth);
         if (points > 1) {
             sound &= finite(largest(subtract(extent.high, extent.low))); // or sums may hide it
             extent = mix_row(values, columns, points);
