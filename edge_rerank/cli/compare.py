@@ -12,6 +12,7 @@ from typing import Any
 
 from edge_rerank.cli.common import add_kernel_option, add_threads_option, path_text, to_json
 from edge_rerank.cli.failures import EXIT_CODES, EXIT_FAILED, EXIT_OK
+from edge_rerank.cli.long_documents import add_long_document_options, ways_of_reading
 from edge_rerank.cli.parser import seed, whole_number
 from edge_rerank.cli.progress import ProgressLine
 from edge_rerank.cli.streams import say
@@ -35,6 +36,7 @@ examples:
   edge-rerank compare --collection ./scifact --model mini --model ./my-model --plot choice.svg
   edge-rerank compare --collection ./scifact --model int8=./my-model --model fp32=./my-model-fp32
   edge-rerank compare --collection ./scifact --first-stage bm25 --first-stage run.trec --json
+  edge-rerank compare --collection ./reports --long-documents truncate --long-documents windows
 
 {EXIT_CODES.replace("done", "every model was measured").replace("failed:", "a model failed, or")}
 """
@@ -111,6 +113,7 @@ def _add_running_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="most tokens of a pair (default: each model's)",
     )
+    add_long_document_options(parser, several=True)
 
 
 def _add_output_options(parser: argparse.ArgumentParser) -> None:
@@ -130,11 +133,13 @@ def run(options: argparse.Namespace) -> int:
     models = _models(options.model)
     stages = options.first_stage or ["bm25"]
     engines = list(dict.fromkeys(options.engine or ["auto"]))
+    reading = ways_of_reading(options)
+    ways = len(engines) * len(dict.fromkeys(reading["long_documents"]))
     with ExitStack() as stack:
         drawing = _open_plot(options.plot, stack)
         collection = read_collection(options.collection)
         queries = min(len(collection.queries), options.queries or len(collection.queries))
-        total = queries * options.depth * len(models) * len(engines) * len(stages)
+        total = queries * options.depth * len(models) * ways * len(stages)
         bar = stack.enter_context(closing(ProgressLine("pairs", total=total)))
 
         def tell(line: str) -> None:
@@ -152,6 +157,7 @@ def run(options: argparse.Namespace) -> int:
             kernel=options.kernel,
             threads=options.threads,
             max_length=options.max_length,
+            **reading,
             output_runs=options.output_runs,
             report=tell,
             progress=bar.show,

@@ -47,8 +47,9 @@ def _model(model: ComparedModel) -> str:
     kernel = model.engine["details"].get("kernel", model.engine["version"])
     threads = model.engine["threads"]
     size = "" if model.size is None else f", {model.size / 1e6:,.1f} MB"
+    windows = ", in windows" if model.long_documents == "windows" else ""
     return (
-        f"{model.precision}{size}; engine {model.engine['name']} ({kernel}), {threads} "
+        f"{model.precision}{size}{windows}; engine {model.engine['name']} ({kernel}), {threads} "
         f"{'thread' if threads == 1 else 'threads'}; loaded in {model.load_seconds:.2f} s"
     )
 

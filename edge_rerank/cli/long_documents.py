@@ -1,4 +1,4 @@
-"""What ``rank`` and ``score`` share about long texts: options, and what is shown of windows."""
+"""What commands share about long texts: options, and what is shown of windows."""
 
 from __future__ import annotations
 
@@ -18,14 +18,19 @@ _OPTIONS = {
 }
 
 
-def add_long_document_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say how texts are read that are longer than the model."""
+def add_long_document_options(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
+    """Add the options that say how texts are read that are longer than the model.
+
+    With ``several`` the first of them may be repeated, and holds a list, or None.
+    """
+    again = "; if repeated, every model reads in each way" if several else ""
     parser.add_argument(
         "--long-documents",
+        action="append" if several else "store",
         choices=LONG_DOCUMENTS,
-        default="truncate",
+        default=None if several else "truncate",
         help="cut what does not fit, or read all of it in windows and take the best window's "
-        "score (default: %(default)s)",
+        f"score (default: truncate{again})",
     )
     parser.add_argument(
         "--window-overlap",
@@ -56,15 +61,23 @@ def add_long_document_options(parser: argparse.ArgumentParser) -> None:
 
 def long_document_arguments(options: argparse.Namespace) -> dict[str, Any]:
     """Return the keyword arguments of ``Reranker.rank`` and ``score`` that the options mean."""
+    (how,) = _ways(options, [options.long_documents])
+    return {"long_documents": how, "query_max_tokens": options.query_max_tokens}
+
+
+def ways_of_reading(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the keyword arguments of ``compare`` that the options mean."""
+    ways = _ways(options, options.long_documents or ["truncate"])
+    return {"long_documents": ways, "query_max_tokens": options.query_max_tokens}
+
+
+def _ways(options: argparse.Namespace, named: Sequence[str]) -> list[Windows | str]:
     values = {name: getattr(options, name) for name in _OPTIONS}
     chosen = {name: value for name, value in values.items() if value is not None}
-    how: Windows | str = options.long_documents
-    if how == "windows":
-        how = Windows(**chosen)
-    elif chosen:
-        named = _OPTIONS[next(iter(chosen))]
-        raise InputError(f"{named} says something of windows; add --long-documents windows")
-    return {"long_documents": how, "query_max_tokens": options.query_max_tokens}
+    if chosen and "windows" not in named:
+        option = _OPTIONS[next(iter(chosen))]
+        raise InputError(f"{option} says something of windows; add --long-documents windows")
+    return [Windows(**chosen) if name == "windows" else name for name in named]
 
 
 def window_facts(windows: Sequence[Window]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from edge_rerank.description import EngineChoice
 from edge_rerank.engines.choose import check_choice
 from edge_rerank.errors import EdgeRerankError, InputError
 from edge_rerank.machine.threads import resolve_threads
+from edge_rerank.windows.options import Reading
 
 BUILT_IN = "mini"
 """What the built-in model is called among others."""
@@ -28,6 +30,8 @@ class Choice:
     path: Path
     settings: Mapping[str, Any]
     """For :meth:`Reranker.load`."""
+    reading: Reading
+    """What it does with long texts."""
     manifest: Manifest | None
     problem: EdgeRerankError | None
     """Why its folder cannot be used, where that is known before anything is loaded."""
@@ -37,17 +41,20 @@ def choices_of(
     models: Sequence[str | os.PathLike[str] | None] | Mapping[str, str | os.PathLike[str] | None],
     engines: Sequence[EngineChoice],
     settings: Mapping[str, Any],
+    readings: Sequence[Reading] = (Reading(),),
     *,
     taken: Sequence[str],
 ) -> list[Choice]:
-    """Return each model with each engine; raises what is wrong with all of them, or with names.
+    """Return each model with each engine and way of reading.
 
-    ``taken`` are the names of first stages.
+    Raises what is wrong with all of them, or with names; ``taken`` are the names of first stages.
     """
     if isinstance(models, (str, bytes, os.PathLike)):
         raise InputError(f"models is {models!r}; expected a list of folders, or names and folders")
-    if not models or not engines:
-        raise InputError("nothing to compare: models and engines each need one entry or more")
+    if not models or not engines or not readings:
+        raise InputError(
+            "nothing to compare: models, engines and long_documents each need one entry or more"
+        )
     for engine in engines:
         check_choice(engine, settings["kernel"])
     resolve_threads(settings["threads"])
@@ -59,7 +66,9 @@ def choices_of(
     found = [
         choice
         for name, path in named
-        for choice in _with_engines(name, path, tuple(dict.fromkeys(engines)), settings)
+        for choice in _ways(
+            name, path, tuple(dict.fromkeys(engines)), tuple(dict.fromkeys(readings)), settings
+        )
     ]
     problems = [choice.problem for choice in found if choice.problem is not None]
     if len(problems) == len(found):
@@ -88,10 +97,11 @@ def as_text(path: str) -> str:
     return os.fsencode(path).decode("utf-8", "replace")
 
 
-def _with_engines(
+def _ways(
     name: str,
     path: str | os.PathLike[str] | None,
     engines: Sequence[EngineChoice],
+    readings: Sequence[Reading],
     settings: Mapping[str, Any],
 ) -> Iterator[Choice]:
     manifest, problem = None, None
@@ -101,6 +111,7 @@ def _with_engines(
         folder, manifest = artifact.path, artifact.manifest
     except EdgeRerankError as error:
         problem = error
-    for engine in engines:
-        own = name if len(engines) == 1 else f"{name} ({engine})"
-        yield Choice(own, folder, {**settings, "engine": engine}, manifest, problem)
+    for engine, reading in product(engines, readings):
+        says = [engine] * (len(engines) > 1) + [reading.name] * (len(readings) > 1)
+        own = f"{name} ({', '.join(says)})" if says else name
+        yield Choice(own, folder, {**settings, "engine": engine}, reading, manifest, problem)

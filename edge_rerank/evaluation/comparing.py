@@ -23,6 +23,7 @@ from edge_rerank.evaluation.measures import MEASURES, per_query
 from edge_rerank.evaluation.ranking import Hearer, measure
 from edge_rerank.evaluation.runs import RunFolder
 from edge_rerank.evaluation.stages import BM25, Found, find, stage_names
+from edge_rerank.windows.options import LongDocuments, Windows, reading
 
 Name = str | os.PathLike[str]
 DEPTH = 100
@@ -40,6 +41,8 @@ def compare(
     kernel: Kernel | None = None,
     threads: SupportsIndex | ThreadsChoice | None = None,
     max_length: int | None = None,
+    long_documents: LongDocuments | Windows | Sequence[LongDocuments | Windows] = "truncate",
+    query_max_tokens: SupportsIndex | None = None,
     output_runs: Name | None = None,
     report: Callable[[str], None] | None = None,
     progress: Callable[[int], None] | None = None,
@@ -60,6 +63,8 @@ def compare(
         kernel: as for :meth:`Reranker.load`.
         threads: as for :meth:`Reranker.load`.
         max_length: as for :meth:`Reranker.load`.
+        long_documents: as for :meth:`Reranker.rank`; with a list, each model reads in each way.
+        query_max_tokens: as for :meth:`Reranker.rank`.
         output_runs: a folder for the runs of all systems in TREC's format, each written when it is
             whole.
         report: told what is being done.
@@ -73,7 +78,8 @@ def compare(
     stages = tuple(os.fspath(stage) for stage in first_stages)
     names = stage_names(stages)
     settings = {"kernel": kernel, "threads": threads, "max_length": max_length}
-    choices = choices_of(models, engines, settings, taken=names)
+    readings = [reading(how, query_max_tokens) for how in _listed(long_documents)]
+    choices = choices_of(models, engines, settings, readings, taken=names)
     judged = collection if isinstance(collection, Collection) else read_collection(collection)
     asked = sample(judged, queries, seed)
     folder = None if output_runs is None else RunFolder(output_runs, asked)
@@ -107,6 +113,12 @@ def _check_counts(**counts: int | None) -> None:
     for name, count in counts.items():
         if count is not None and (isinstance(count, bool) or not count >= 1):
             raise InputError(f"{name} is {shown(count)}; expected a whole number from 1")
+
+
+def _listed(
+    long_documents: LongDocuments | Windows | Sequence[LongDocuments | Windows],
+) -> Sequence[LongDocuments | Windows]:
+    return (long_documents,) if isinstance(long_documents, (str, Windows)) else long_documents
 
 
 def _measure_all(

@@ -67,6 +67,8 @@ class ComparedModel:
     path: Path
     engine: Mapping[str, Any] | None
     """What ran it, as :meth:`Description.to_json` has it; None where it could not be loaded."""
+    long_documents: str
+    """Whether it cut them or read them in windows."""
     precision: str | None
     size: int | None
     """Bytes of its files; None where its folder is no artifact."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from edge_rerank.evaluation.child import Child, ChildError
@@ -11,6 +11,7 @@ from edge_rerank.evaluation.choices import Choice
 from edge_rerank.evaluation.collection import Collection
 from edge_rerank.evaluation.figures import ComparedModel, Measured
 from edge_rerank.evaluation.stages import Found
+from edge_rerank.windows.options import Reading
 
 
 @dataclass(slots=True)
@@ -47,7 +48,7 @@ def measure(
                     hearer.report(
                         f"{choice.name}: ranking {pairs:,} documents of {row.first_stage}"
                     )
-                    _rank(child, asked, one, row, hearer)
+                    _rank(child, asked, one, row, _message(choice.reading), hearer)
                     whole += 1
         except ChildError as problem:
             error = str(problem)
@@ -58,7 +59,20 @@ def measure(
     return _model(choice, opened, error), rows
 
 
-def _rank(child: Child, asked: Collection, found: Found, row: Measured, hearer: Hearer) -> None:
+def _message(reading: Reading) -> dict[str, Any]:
+    """Return how long texts are read as the other process is told."""
+    windows = None if reading.windows is None else asdict(reading.windows)
+    return {"windows": windows, "query_max_tokens": reading.query_max_tokens}
+
+
+def _rank(
+    child: Child,
+    asked: Collection,
+    found: Found,
+    row: Measured,
+    reading: dict[str, Any],
+    hearer: Hearer,
+) -> None:
     """Rank each query's documents, a call for each, as a search engine would."""
     warm = False
     for query, names in found.documents.items():
@@ -70,9 +84,9 @@ def _rank(child: Child, asked: Collection, found: Found, row: Measured, hearer: 
             "documents": [asked.documents[name] for name in names],
         }
         if not warm:
-            child.ask("warm_up", **texts)
+            child.ask("warm_up", **texts, reading=reading)
             warm = True
-        answer = child.ask("rank", **texts)
+        answer = child.ask("rank", **texts, reading=reading)
         row.seconds.append(answer["seconds"])
         row.rankings[query] = [(names[place], logit) for place, logit in answer["ranked"]]
         row.tokens += answer["tokens"]
@@ -87,6 +101,7 @@ def _model(choice: Choice, opened: dict[str, Any], error: str | None) -> Compare
         name=choice.name,
         path=choice.path,
         engine=opened.get("engine"),
+        long_documents=choice.reading.name,
         precision=None if manifest is None else manifest.precision,
         size=None if manifest is None else sum(file.size for file in manifest.files.values()),
         load_seconds=opened.get("load_seconds"),

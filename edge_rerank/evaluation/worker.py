@@ -18,6 +18,7 @@ from edge_rerank.evaluation.bm25 import Bm25
 from edge_rerank.machine.memory import peak_bytes
 from edge_rerank.reranker import Reranker
 from edge_rerank.warning import tell_warnings_to
+from edge_rerank.windows.options import Windows
 
 Message = Mapping[str, Any]
 _WARM_UP = 8  # passages: the first call finds cold caches, and buffers that are not there yet
@@ -41,14 +42,16 @@ class Worker:
     def warm_up(self, message: Message) -> Message:
         """Rank a few of a query's documents, untimed."""
         assert self._reranker is not None
-        self._reranker.rank(message["query"], message["documents"][:_WARM_UP])
+        documents = message["documents"][:_WARM_UP]
+        self._reranker.rank(message["query"], documents, **_arguments(message["reading"]))
         return {}
 
     def rank(self, message: Message) -> Message:
         """Rank a query's documents: what one call takes, and what comes out."""
         assert self._reranker is not None
+        how = _arguments(message["reading"])
         start = time.perf_counter()
-        ranked = self._reranker.rank(message["query"], message["documents"])
+        ranked = self._reranker.rank(message["query"], message["documents"], **how)
         seconds = time.perf_counter() - start
         return {
             "seconds": seconds,
@@ -87,6 +90,15 @@ class Worker:
     def memory(self, message: Message) -> Message:
         """Say how much memory this process has had."""
         return {"peak_bytes": peak_bytes()}
+
+
+def _arguments(reading: Message) -> dict[str, Any]:
+    """Return what :meth:`Reranker.rank` is given for long texts."""
+    windows = reading["windows"]
+    return {
+        "long_documents": "truncate" if windows is None else Windows(**windows),
+        "query_max_tokens": reading["query_max_tokens"],
+    }
 
 
 def answered(act: Callable[[Message], Message], message: Message) -> Message:

@@ -49,6 +49,11 @@ class Reading:
     """Of a document that is read in windows, whole sentences of about so many tokens; None: all."""
 
     @property
+    def name(self) -> LongDocuments:
+        """What becomes of documents that do not fit."""
+        return "truncate" if self.windows is None else "windows"
+
+    @property
     def as_they_are(self) -> bool:
         """Whether each pair goes to the model as it is, and the tokenizer cuts it."""
         return self.windows is None and self.query_max_tokens is None

@@ -89,9 +89,29 @@ def test_one_that_fails_is_a_row_and_the_exit_code(compare: Compare, tmp_path: P
     assert any(line.split()[:2] == ["gone", "failed:"] for line in out.splitlines())
 
 
+def test_ways_of_reading_long_documents(compare: Compare) -> None:
+    code, out, _ = compare(
+        "--model", "MODEL", "--long-documents", "truncate", "--long-documents", "windows",
+        "--long-documents", "windows", "--window-overlap", "0.5", "--query-max-tokens", "9",
+        "--json",
+    )  # fmt: skip
+    facts = json.loads(out)
+    assert code == 0
+    assert [model["long_documents"] for model in facts["models"]] == ["truncate", "windows"]
+    assert [model["name"].split()[-1] for model in facts["models"]] == ["(truncate)", "(windows)"]
+    code, out, _ = compare("--model", "MODEL", "--long-documents", "windows")
+    assert code == 0
+    assert ", in windows; engine onnxruntime" in out
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (["--max-windows", "3"], "--max-windows says something of windows; add --long-documents"),
+        (
+            ["--long-documents", "windows", "--window-overlap", "1"],
+            "overlap is 1; expected a share",
+        ),
         (["--model", ""], "the model's name is empty; is the shell variable set?"),
         (["--model", "a=MODEL", "--model", "a=mini"], "two models have the same name; name them"),
         (["--first-stage", "gone.trec"], "gone.trec: cannot be read: No such file or directory"),

@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge_rerank import ArtifactNotFoundError, EngineError, InputError, Reranker
+from edge_rerank import ArtifactNotFoundError, EngineError, InputError, Reranker, Windows
 from edge_rerank.evaluation import ModelComparison, compare, read_collection
 from edge_rerank.evaluation.bootstrap import Estimate, estimates
 from edge_rerank.evaluation.child import Child, ChildError
 from edge_rerank.evaluation.comparing import sample
 from edge_rerank.evaluation.measures import MEASURES, per_query
-from tests.support.made_collection import write_collection
+from edge_rerank.evaluation.stages import BM25, find
+from tests.support.made_collection import write_collection, write_lines
 
 Models = list[Path | None]
 
@@ -136,6 +137,47 @@ def test_the_figures_are_those_of_the_reranker(
         assert one.estimate.mean == pytest.approx(system.measures[name].mean - before[name])
 
 
+@pytest.fixture(scope="module")
+def long_folder(folder: Path) -> Path:
+    """Return the collection with the answer to each query behind some hundred words."""
+    path = write_collection(folder.parent / "long")
+    lines = [json.loads(line) for line in (path / "corpus.jsonl").read_text("utf-8").splitlines()]
+    filler = " ".join(f"line {n} of the minutes says nothing." for n in range(60))
+    texts = [{**line, "title": "", "text": f"{filler} {line['text']}"} for line in lines]
+    write_lines(path / "corpus.jsonl", texts)
+    return path
+
+
+def test_long_documents_are_read_in_each_way(long_folder: Path, artifact_path: Path) -> None:
+    ways: list[Any] = ["truncate", Windows(overlap=0.5)]
+    found = compare(
+        long_folder, {"tiny": artifact_path}, engines=["onnxruntime"], threads=1, max_length=48,
+        long_documents=ways, query_max_tokens=6,
+    )  # fmt: skip
+    assert [(model.name, model.long_documents) for model in found.models] == [
+        ("tiny (truncate)", "truncate"),
+        ("tiny (windows)", "windows"),
+    ]
+    _, cut, whole = found.systems
+    assert cut.tokens is not None
+    assert whole.tokens is not None
+    assert whole.tokens > 10 * cut.tokens
+    assert (cut.truncated, whole.truncated) == (found.first_stages[0].pairs, 0)
+    collection = read_collection(long_folder)
+    with Reranker.load(artifact_path, engine="onnxruntime", threads=1, max_length=48) as reranker:
+        read = sum(
+            result.tokens
+            for query, documents in find(BM25, "bm25", collection, 100).documents.items()
+            for result in reranker.rank(
+                collection.queries[query],
+                [collection.documents[name] for name in documents],
+                long_documents=ways[1],
+                query_max_tokens=6,
+            )
+        )
+    assert whole.tokens == read
+
+
 def test_runs_are_written(found: ModelComparison, folder: Path, artifact_path: Path) -> None:
     names = sorted(path.name for path in (folder.parent / "runs").iterdir())
     own = artifact_path.name
@@ -173,7 +215,10 @@ def test_a_sample(folder: Path) -> None:
     [
         ({"depth": 0}, "depth is 0; expected a whole number from 1"),
         ({"queries": 0}, "queries is 0; expected a whole number from 1"),
-        ({"models": []}, "models and engines each need one entry or more"),
+        ({"models": []}, "models, engines and long_documents each need one entry or more"),
+        ({"long_documents": []}, "long_documents each need one entry or more"),
+        ({"long_documents": "cut"}, "long_documents is .cut.; expected truncate or windows"),
+        ({"query_max_tokens": 0}, "query_max_tokens is 0"),
         ({"models": "mini"}, "models is 'mini'; expected a list of folders"),
         ({"models": [None, None]}, r"two systems would have the same name \(mini\)"),
         ({"models": {"bm25": None}}, r"two systems would have the same name \(bm25\)"),
