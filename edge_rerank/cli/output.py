@@ -21,6 +21,8 @@ from edge_rerank.errors import InputError
 from edge_rerank.files import copy_mode, replace_or_copy, written_in_place
 
 STANDARD_OUTPUT = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
+GOES_ON = "the same command with --resume goes on after them"
+"""Said of finished lines, or parts, that are kept."""
 _DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/(\d+)|/dev/stderr")
 _CLOSED = -1
 _BINARY: int = getattr(os, "O_BINARY", 0)  # Windows
@@ -167,7 +169,7 @@ class _File(_Descriptor):
         if self.lines > self._copied:
             where = self._beside or self._path
             kept = _counted(self.lines, f"kept in {where}")
-            return f"{kept}; the same command with --resume goes on after them"
+            return f"{kept}; {GOES_ON}"
         if self._beside is not None:
             with contextlib.suppress(OSError):
                 self._beside.unlink()

@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from edge_rerank.cli.failures import UnfinishedError
+from edge_rerank.cli.output import GOES_ON
 from edge_rerank.cli.parts.job import Advance, Job, Outcome, score_part
 from edge_rerank.cli.parts.plan import Part, check_output, find_parts
 from edge_rerank.cli.progress import ProgressLine
@@ -114,9 +115,5 @@ def _note(note: str, finished: Sequence[Outcome], parts: Sequence[Part], output:
     """Say what is there, after what is said of the part that is not."""
     if len(parts) == 1:
         return note
-    done = (
-        f"{len(finished):,} of {len(parts):,} parts are finished in {output}; the same command "
-        "with --resume goes on after them"
-    )
-    again = "; the same command with --resume goes on after them"
-    return "; ".join(part for part in (note.removesuffix(again), done) if part)
+    done = f"{len(finished):,} of {len(parts):,} parts are finished in {output}; {GOES_ON}"
+    return "; ".join(part for part in (note.removesuffix(f"; {GOES_ON}"), done) if part)
