@@ -30,6 +30,8 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise CheckpointError(f"{path}: cannot be read as JSON: {error}") from error
     if not isinstance(config, dict):
         raise CheckpointError(f"{path}: holds {type(config).__name__}, expected a JSON object")
+    # Where the checkpoint lay on the machine of whoever saved it: nothing that is passed on.
+    config.pop("_name_or_path", None)
     return config
 
 

@@ -138,6 +138,7 @@ class SegmentReranker(nn.Module):
         """A folder of config.json, model.safetensors and tokenizer.json."""
         folder.mkdir(parents=True, exist_ok=True)
         config = self.encoder.config.to_dict() | {"model_type": MODEL_TYPE, "architectures": None}
+        config.pop("_name_or_path", None)  # the teacher's folder on this machine
         for name, content in (("config.json", config), ("tokenizer.json", tokenizer)):
             with whole_file(folder / name) as stream:
                 stream.write((json.dumps(content, ensure_ascii=False) + "\n").encode())

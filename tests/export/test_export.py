@@ -42,6 +42,7 @@ def test_an_export_ranks_as_the_checkpoint_does(
     from edge_rerank_export.reference import TorchReference
 
     folder = make_checkpoint(VARIANTS[variant], **weights)
+    edit_config(folder, _name_or_path="/home/somebody/checkpoints/secret")
     if "max_shard_size" in weights:
         assert len(list(folder.glob("model-*.safetensors"))) > 1
     report = export(folder, tmp_path / "out" / "model", precision=precision)
@@ -50,6 +51,7 @@ def test_an_export_ranks_as_the_checkpoint_does(
     assert manifest.precision == precision
     assert manifest.max_length == 96
     assert manifest.source.model == folder.name
+    assert "somebody" not in (report.path / "config.json").read_text("utf-8")
     assert set(manifest.tools) >= LIBRARIES
     assert (manifest.quantization is None) == (precision == "fp32")
     assert report.fp32.max_error < 1e-4

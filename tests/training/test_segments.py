@@ -167,7 +167,9 @@ def test_training_improves_the_ranking_and_leaves_the_encoder(tmp_path: Path) ->
 def test_a_checkpoint_scores_as_the_model_did(tmp_path: Path) -> None:
     model, encoder = small_model()
     torch.nn.init.normal_(model.correction.classifier.weight)
+    model.encoder.config.name_or_path = "/home/somebody/teacher"
     model.save(small_tokenizer(), tmp_path / "made")
+    assert "somebody" not in (tmp_path / "made" / "config.json").read_text("utf-8")
     queries, passages = [WORDS[3], f"{WORDS[4]} {WORDS[9]}"], [" ".join(WORDS[:12]), WORDS[9], ""]
     pairs = np.array([(1, 0), (0, 2), (1, 1), (0, 0)])
     scorer = checkpoint_scorer(tmp_path / "made", "cpu")
