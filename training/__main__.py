@@ -1,6 +1,6 @@
 """python -m edge_rerank_training: text to checkpoint in one command; `evaluate` measures one.
 
-`segments` trains the model that is to follow, which no engine knows yet.
+`segments` trains the model that is to follow.
 """
 
 import argparse
@@ -95,6 +95,13 @@ def arguments() -> argparse.Namespace:
         type=float,
         default=1.0,
         help="segments: the share of the documents that is trained on (default 1)",
+    )
+    parser.add_argument(
+        "--upper-minutes",
+        type=float,
+        default=0.0,
+        help="segments: then train the upper layers as well, for so many minutes, taught by two "
+        "bi-encoders (default 0: not at all)",
     )
     parser.add_argument(
         "--set-aside",

@@ -88,15 +88,6 @@ def batch_logits(
     return torch.cat(parts)[order.argsort()].view(len(chosen), size)
 
 
-def parameter_groups(model: SegmentReranker, rate: float) -> list[dict[str, Any]]:
-    """The correction; scale and bias count in other units and move faster."""
-    model.encoder.requires_grad_(False)
-    return [
-        {"params": list(model.correction.parameters()), "base": rate},
-        {"params": [model.scale, model.bias], "base": rate * 20, "weight_decay": 0.0},
-    ]
-
-
 @dataclass
 class CorrectionRun:
     """A model in training: its optimizer and how far it is, kept in ``state_file``."""
@@ -111,8 +102,7 @@ class CorrectionRun:
 
     def __post_init__(self) -> None:
         """Take up where the file says that an earlier run stopped."""
-        groups = parameter_groups(self.model, self.rate)
-        self.optimizer = torch.optim.AdamW(groups, lr=self.rate, weight_decay=0.01)
+        self.optimizer = torch.optim.AdamW(self.groups(), lr=self.rate, weight_decay=0.01)
         self.progress = CorrectionProgress(taken=[0] * len(self.kinds))
         if self.state_file.exists():
             device = self.model.scale.device
@@ -121,13 +111,29 @@ class CorrectionRun:
             self.optimizer.load_state_dict(state["optimizer"])
             self.progress = CorrectionProgress(**state["progress"])
 
+    def groups(self) -> list[dict[str, Any]]:
+        """The correction; scale and bias count in other units and move faster."""
+        model = self.model
+        model.encoder.requires_grad_(False)
+        return [
+            {"params": list(model.correction.parameters()), "base": self.rate},
+            {"params": [model.scale, model.bias], "base": self.rate * 20, "weight_decay": 0.0},
+        ]
+
     def keep(self) -> None:
-        """Write the state; the encoder is not in it, because it stays as it was."""
-        weights = self.model.state_dict()
-        trained = {k: v for k, v in weights.items() if not k.startswith("encoder.")}
+        """Write the state; what rests is not in it, because it stays as it was."""
+        trained = {k: v.detach() for k, v in self.model.named_parameters() if v.requires_grad}
         state = {"model": trained, "optimizer": self.optimizer.state_dict()}
         with whole_file(self.state_file) as stream:
             torch.save({**state, "progress": vars(self.progress)}, stream)
+
+    def loss(
+        self, kind: StateLists, chosen: np.ndarray, rng: np.random.Generator
+    ) -> tuple[Tensor, int]:
+        """The loss of some lists, and how many pairs they have."""
+        logits = batch_logits(self.model, kind, self.rubbish, chosen, rng).float()
+        wanted = torch.from_numpy(kind.wanted[chosen]).to(logits.device)
+        return list_loss(logits, wanted, LABEL_WEIGHT), logits.numel()
 
     def step(self, done: float) -> None:
         """One step on lists of one kind, ``done`` of the budget being used."""
@@ -140,16 +146,14 @@ class CorrectionRun:
         kind = self.kinds[number]
         chosen = kind.drawn(self.seed, progress.taken[number])
         with products_in(self.precision, str(self.model.scale.device)):
-            logits = batch_logits(self.model, kind, self.rubbish, chosen, rng)
-        wanted = torch.from_numpy(kind.wanted[chosen]).to(logits.device)
-        loss = list_loss(logits.float(), wanted, LABEL_WEIGHT)
+            loss, pairs = self.loss(kind, chosen, rng)
         torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
         self.optimizer.zero_grad()
         progress.taken[number] += len(chosen)
         progress.step += 1
-        progress.pairs += logits.numel()
+        progress.pairs += pairs
         progress.losses.append(round(loss.item(), 4))
 
 

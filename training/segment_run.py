@@ -29,10 +29,12 @@ from .rephrase import (
     words_measured_with,
 )
 from .rubbish import RUBBISH
+from .second_teacher import second_teacher_folder, second_vectors
 from .segments import SegmentReranker
 from .sources import files_of
-from .teacher import teacher_folder
-from .token_states import TextStates, text_states
+from .teacher import teacher_folder, vectors_once
+from .token_states import TextStates, states_of, text_states
+from .upper import TaughtLists, UpperRun, Vectors, lower_part
 from .vocabulary import kept_ids, pruned_tokenizer, vocabulary_of
 from .wordnet import Thesaurus, read_thesaurus
 
@@ -97,8 +99,17 @@ class StateMaker:
     def of(self, name: str, texts: Sequence[str], longest: int) -> TextStates:
         """States of all texts."""
         self.say(f"states of {len(texts)} texts: {name}")
-        file = self.work / f"states-{name}-{self.key}.npy"
-        return text_states(self.model, self.encoder, texts, longest, self.precision, self.say, file)
+        return text_states(
+            self.model, self.encoder, texts, longest, self.precision, self.say, self._file(name)
+        )
+
+    def again(self, name: str, ids: list[list[int]]) -> TextStates:
+        """States of texts that are encoded already."""
+        self.say(f"states of {len(ids)} texts: {name}")
+        return states_of(self.model, self.encoder, ids, self.precision, self.say, self._file(name))
+
+    def _file(self, name: str) -> Path:
+        return self.work / f"states-{name}-{self.key}.npy"
 
 
 def mined_lists(
@@ -152,9 +163,65 @@ def lists_of_definitions(
     return StateLists(of_texts, of_queries, rows, owners, wanted, SHARES[2])
 
 
+def taught_lists(
+    maker: StateMaker, kinds: Sequence[StateLists], kept: Sequence[int], threads: int
+) -> list[TaughtLists]:
+    """The same lists over states below the upper layers, with both teachers' vectors.
+
+    ``maker`` gives those states; ``kept`` are the numbers of the words in the teachers' vocabulary.
+    """
+
+    def seconds(name: str, texts: TextStates, queries: bool) -> np.ndarray:
+        file = maker.work / f"second-{name}-{maker.key}.npy"
+        ids = [[kept[one] for one in text] for text in texts.ids]
+        return vectors_once(
+            file,
+            len(ids),
+            lambda: second_vectors(ids, maker.say, queries=queries, threads=threads),
+        )
+
+    mined, rephrased, defined = kinds
+    of_mined = seconds("queries", mined.queries, True), seconds("passages", mined.passages, False)
+    of_defined = seconds("asked", defined.queries, True), seconds("texts", defined.passages, False)
+    below = {
+        name: maker.again(f"below-{name}", states.ids)
+        for name, states in (
+            *(("passages", mined.passages), ("queries", mined.queries)),
+            *(("rephrased", rephrased.queries), ("texts", defined.passages)),
+            ("asked", defined.queries),
+        )
+    }
+    first = mined.queries.means, mined.passages.means  # in other words the sense is the same
+
+    def made(
+        kind: StateLists, passages: str, queries: str, one: Vectors, two: Vectors
+    ) -> TaughtLists:
+        return TaughtLists(
+            below[passages],
+            below[queries],
+            kind.rows,
+            kind.owners,
+            kind.wanted,
+            kind.share,
+            one,
+            two,
+        )
+
+    return [
+        made(mined, "passages", "queries", first, of_mined),
+        made(rephrased, "passages", "rephrased", first, of_mined),
+        made(
+            defined, "texts", "asked",
+            (defined.queries.means, defined.passages.means), of_defined,
+        ),
+    ]  # fmt: skip
+
+
 def train_segments(options: argparse.Namespace, say: Say) -> None:
     """Text to checkpoint; what an earlier run finished is taken from the work folder."""
     work, seed = options.work, options.seed
+    if options.upper_minutes:
+        second_teacher_folder()  # that it is missing is better known now than in an hour
     precision = chosen_precision(options.precision, options.device)
     model, tokenizer = segment_model(seed)
     model.to(options.device)
@@ -186,4 +253,16 @@ def train_segments(options: argparse.Namespace, say: Say) -> None:
         model, kinds, rubbish, options.rate, precision, seed,
         work / f"state-segments-{maker.key}.pt",
     )  # fmt: skip
-    train_correction(run, options.minutes, options.steps, save, say)
+    done = train_correction(run, options.minutes, options.steps, save, say)
+    if done.stopped or not options.upper_minutes:
+        return
+    lower = replace(maker, model=lower_part(model))
+    original = json.loads((teacher_folder() / "tokenizer.json").read_text("utf-8"))
+    kept = kept_ids(vocabulary_of(original))
+    taught = taught_lists(lower, kinds, kept, options.threads)
+    say("training the upper layers too, with two teachers")
+    upper = UpperRun(
+        model, taught, lower.again("below-rubbish", rubbish.ids), options.rate, precision, seed,
+        work / f"state-upper-{maker.key}.pt",
+    )  # fmt: skip
+    train_correction(upper, options.upper_minutes, options.steps, save, say)

@@ -65,14 +65,19 @@ def embed_once(
     texts: Sequence[str], file: Path, say: Callable[[str], None], device: str = "cpu"
 ) -> np.ndarray:
     """embed, kept in a file of the work folder for the next run."""
+    return vectors_once(file, len(texts), lambda: embed(texts, say, device))
+
+
+def vectors_once(file: Path, count: int, made: Callable[[], np.ndarray]) -> np.ndarray:
+    """Vectors of so many texts, from a file of the work folder where an earlier run left them."""
     if file.exists():
         vectors: np.ndarray = np.load(file)
-        if len(vectors) == len(texts):
+        if len(vectors) == count:
             return vectors
         raise TrainingError(
-            f"{file.name} has {len(vectors)} vectors for {len(texts)} texts: remove it to renew it"
+            f"{file.name} has {len(vectors)} vectors for {count} texts: remove it to renew it"
         )
-    vectors = embed(texts, say, device)
+    vectors = made()
     with whole_file(file) as stream:
         np.save(stream, vectors)
     return vectors

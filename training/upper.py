@@ -1,0 +1,185 @@
+"""The encoder's upper layers move, taught by two bi-encoders: after the correction was trained.
+
+The lower layers rest, so each text begins from its states after them, which are kept. What the
+upper layers and the correction learn together no layer over resting states could learn: README.md.
+"""
+
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from .batches import even_groups
+from .correct import GROUPS, CorrectionRun, StateLists
+from .losses import TEACHER_SCALE, list_loss
+from .segments import Segment, SegmentReranker
+from .token_states import TextStates, batch_of
+
+UPPER = 3
+"""Layers that move."""
+PASSAGES = 6
+"""Of a list in a step: the answer, the off-topic one, and others that are drawn."""
+LABEL_WEIGHT = 0.5
+RUBBISH_WEIGHT, RUBBISH_MARGIN = 0.1, 1.0
+SPREAD_LISTS = 1500
+Vectors = tuple[np.ndarray, np.ndarray]
+"""Unit vectors of queries and of passages."""
+
+
+@dataclass(frozen=True)
+class TaughtLists(StateLists):
+    """Lists over states after the lower layers. first, second: both teachers' vectors."""
+
+    first: Vectors
+    second: Vectors
+
+    def spread(self, vectors: Vectors) -> tuple[float, float]:
+        """Mean and deviation of a teacher's cosines within lists."""
+        rows, owners = self.rows[:SPREAD_LISTS], self.owners[:SPREAD_LISTS]
+        found = np.einsum("nd,nkd->nk", vectors[0][owners], vectors[1][rows])
+        return float(found.mean()), float(found.std())
+
+    def mixture(self, queries: np.ndarray, passages: np.ndarray) -> np.ndarray:
+        """The teachers' mean cosine [queries, passages], the second brought to the first's spread.
+
+        Cosines of one model lie between 0.6 and 0.9, of the other between 0 and 0.7.
+        """
+        (mean, deviation), (other_mean, other) = self.spread(self.first), self.spread(self.second)
+        one, two = (
+            vectors[0][queries] @ vectors[1][passages].T for vectors in (self.first, self.second)
+        )
+        mixed: np.ndarray = (one + (two - other_mean) / other * deviation + mean) / 2
+        return mixed.astype(np.float32)
+
+
+def lower_part(model: SegmentReranker) -> SegmentReranker:
+    """A model whose encoder ends where the upper layers begin, for the states below them."""
+    encoder = deepcopy(model.encoder)
+    encoder.encoder.layer = nn.ModuleList(list(encoder.encoder.layer)[:-UPPER])
+    return SegmentReranker(encoder).to(model.scale.device).eval()
+
+
+def upper_layers(model: SegmentReranker) -> list[nn.Module]:
+    """The layers that move."""
+    return list(model.encoder.encoder.layer)[-UPPER:]
+
+
+def raised(model: SegmentReranker, texts: Sequence[tuple[TextStates, int]]) -> list[Tensor]:
+    """Each text's states after the last layer, [tokens, h], from those after the lower ones."""
+    device = str(model.scale.device)
+    found: list[Tensor] = [torch.empty(0)] * len(texts)
+    for group in even_groups([source.ids[text] for source, text in texts], GROUPS):
+        if not group:
+            continue
+        batch = batch_of([texts[i] for i in group], device)
+        states = batch.states
+        mask = torch.zeros(batch.mask.shape, device=device)
+        mask = mask.masked_fill(~batch.mask, torch.finfo(torch.float32).min / 2)[:, None, None]
+        for layer in upper_layers(model):
+            states = layer(states, attention_mask=mask.to(states.dtype))[0]
+        for row, place in enumerate(group):
+            source, text = texts[place]
+            found[place] = states[row, : len(source.ids[text])]
+    return found
+
+
+def means(texts: Sequence[Tensor]) -> Tensor:
+    """Unit vectors [texts, h] of the means over tokens."""
+    return functional.normalize(torch.stack([states.float().mean(0) for states in texts]), dim=-1)
+
+
+def together(texts: Sequence[Tensor]) -> Segment:
+    """Texts padded to the longest."""
+    lengths = torch.tensor([len(states) for states in texts], device=texts[0].device)
+    states = nn.utils.rnn.pad_sequence(list(texts), batch_first=True)
+    places = torch.arange(states.shape[1], device=states.device)
+    mask = places[None] < lengths[:, None]
+    return Segment(mask.long(), mask, states)
+
+
+def corrections(
+    model: SegmentReranker, queries: Sequence[Tensor], passages: Sequence[Tensor]
+) -> Tensor:
+    """The correction of each couple, [couples]."""
+    found: list[Tensor] = [torch.empty(0)] * len(passages)
+    order = sorted(range(len(passages)), key=lambda i: len(passages[i]))
+    for group in np.array_split(order, min(GROUPS, len(order))):
+        rows = model.correction(
+            together([queries[i] for i in group]), together([passages[i] for i in group])
+        )
+        for row, place in zip(rows, group, strict=True):
+            found[place] = row
+    return torch.stack(found)
+
+
+class UpperRun(CorrectionRun):
+    """The correction and the upper layers in training; ``kinds`` are taught lists."""
+
+    def groups(self) -> list[dict[str, Any]]:
+        """The upper layers too, at a fifth of the correction's rate."""
+        groups = super().groups()
+        moving = [own for layer in upper_layers(self.model) for own in layer.parameters()]
+        for parameter in moving:
+            parameter.requires_grad_(True)
+        return [*groups, {"params": moving, "base": self.rate / 5}]
+
+    def loss(
+        self, kind: StateLists, chosen: np.ndarray, rng: np.random.Generator
+    ) -> tuple[Tensor, int]:
+        """Both teachers over all passages of the step, then list by list with its answer."""
+        assert isinstance(kind, TaughtLists)
+        rows, size = self._drawn(kind.rows[chosen], rng)
+        owners, model, count = kind.owners[chosen], self.model, len(chosen)
+        texts = [(kind.passages, int(passage)) for passage in rows.ravel()]
+        texts += [
+            (self.rubbish, int(one)) for one in rng.integers(len(self.rubbish.ids), size=count)
+        ]
+        queries = raised(model, [(kind.queries, int(owner)) for owner in owners])
+        passages = raised(model, texts)
+        of_queries, of_passages = means(queries), means(passages)
+        taught = torch.from_numpy(kind.mixture(owners, rows.ravel())).to(of_queries.device)
+        cosines = of_queries @ of_passages.T
+        wide = divergence(taught, cosines[:, : count * size])
+        # Each query with the passages of its own list, and with one of rubbish.
+        places = np.concatenate(
+            [
+                np.arange(count * size).reshape(count, size),
+                count * size + np.arange(count)[:, None],
+            ],
+            axis=1,
+        )
+        couples = [(query, int(place)) for query, row in enumerate(places) for place in row]
+        corrected = corrections(
+            model,
+            [queries[query] for query, _ in couples],
+            [passages[place] for _, place in couples],
+        )
+        own = cosines.gather(1, torch.from_numpy(places).to(cosines.device))
+        logits = (model.scale * own + model.bias).float() + corrected.view(count, -1)
+        ranked, below = logits[:, :-1], logits[:, -1]
+        wanted = taught.view(count, count, size)[torch.arange(count), torch.arange(count)]
+        nearest = ranked.min(dim=1).values.detach()
+        apart = functional.softplus(below - nearest + RUBBISH_MARGIN).mean()
+        absolute = functional.binary_cross_entropy_with_logits(below, torch.zeros_like(below))
+        listwise = list_loss(ranked, wanted, LABEL_WEIGHT)
+        return wide + listwise + RUBBISH_WEIGHT * (apart + absolute), logits.numel()
+
+    def _drawn(self, rows: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, int]:
+        """The lists with their answer and off-topic passage, and some of the others."""
+        width = rows.shape[1]
+        if width <= PASSAGES:
+            return rows, width
+        between = np.sort(rng.permutation(np.arange(1, width - 1))[: PASSAGES - 2])
+        return rows[:, [0, *between, width - 1]], PASSAGES
+
+
+def divergence(taught: Tensor, cosines: Tensor) -> Tensor:
+    """How far the softmax of the cosines is from the teacher's (Kullback and Leibler)."""
+    wanted = functional.log_softmax(taught * TEACHER_SCALE, dim=-1)
+    found = functional.log_softmax(cosines * TEACHER_SCALE, dim=-1)
+    return functional.kl_div(found, wanted, reduction="batchmean", log_target=True)
