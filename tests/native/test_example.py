@@ -102,10 +102,9 @@ def test_score_ids_gives_the_bits_that_a_call_gives(
     assert done.stderr.startswith("int8, ")
 
 
-def test_score_ids_says_what_a_model_asks_for_beside_ids(
-    score_ids: Path, builtin: Artifact
-) -> None:
-    done = run(score_ids, str(builtin.path), "2 993 3 4877 3")
+def test_score_ids_says_what_a_model_asks_for_beside_ids(score_ids: Path, tmp_path: Path) -> None:
+    folder = write_artifact(tmp_path / "types", Shape(token_types=2))
+    done = run(score_ids, str(folder), "2 3 3 4 3")
     assert (done.returncode, done.stdout) == (1, "")
     assert "say not where the documents begin, which this model asks for" in done.stderr
 
