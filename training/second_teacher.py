@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 from tokenizers import Tokenizer
 
+from edge_rerank.engines.onnx.runtime import import_onnxruntime
+
 from .batches import by_length
 from .errors import TrainingError
 
@@ -38,8 +40,7 @@ def second_vectors(
     ids: ``[CLS] text [SEP]`` in the vocabulary of bert-base-uncased, which both teachers have.
     Queries get the prompt.
     """
-    import onnxruntime
-
+    onnxruntime = import_onnxruntime("the second teacher")
     folder = second_teacher_folder()
     prompt: list[int] = []
     if queries:
