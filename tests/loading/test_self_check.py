@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -59,11 +58,10 @@ def test_garbage_is_an_error_with_a_remedy() -> None:
     with pytest.raises(ParityError) as caught:
         check(Faulty(), builtin_model())
     for piece in (
-        *(str(builtin_model()), "the engine onnxruntime 0", "has the logit ", "is stored"),
+        *(str(builtin_model()), "the engine onnxruntime 0", "has the logit 0.02", "is stored"),
         *("edge-rerank verify", "another engine", "fp32 artifact", "self_check=False"),
     ):
         assert piece in str(caught.value)
-    assert re.search(r"has the logit (0\.0200|-0\.0300),", str(caught.value))
 
 
 def test_pairs_that_do_not_fit_are_no_fault() -> None:

@@ -20,8 +20,6 @@ pytestmark = [
 ]
 # Those for musl can only be judged on musl: it looks for the libraries that they need.
 LINUX = [name for name in TARGETS if name.startswith("linux-")]
-
-
 WINDOWS = [name for name in TARGETS if name.startswith("windows-")]
 
 

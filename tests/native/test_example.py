@@ -22,8 +22,8 @@ from edge_rerank.native_library import Library, library_file
 from edge_rerank.tokenizing.choose import PairTokenizer
 from native.fuzz.seeds import Shape, write_artifact
 from native.targets import TARGETS, Target
-from tests.native.calls import opened, random_pairs, score
 from tests.native.conftest import HEADER
+from tests.support.batches import rows_of
 
 NATIVE = HEADER.parents[1]
 STRICT = ("-Wall", "-Wextra", "-pedantic", "-Werror", f"-I{HEADER.parent}")
@@ -74,32 +74,21 @@ def run(program: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.fixture(scope="module")
-def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a model that asks for ids alone, and not where the documents begin."""
-    return write_artifact(tmp_path_factory.mktemp("plain") / "model", Shape(vocab_size=600))
-
-
-def test_rank_gives_the_bits_that_python_gives(rank: Path, builtin: Artifact) -> None:
-    tokenizer = PairTokenizer(builtin.file("tokenizer.json"), max_length=512)
-    engine = NativeEngine(builtin, threads=1, max_length=512, why="a test")
-    expected = engine.logits(tokenizer.encode(PAIRS))
-    engine.close()
-    done = run(rank, str(builtin.path), PAIRS[0][0], *(document for _, document in PAIRS))
-    assert (done.returncode, done.stderr) == (0, "")
-    assert [np.float32(line) for line in done.stdout.split()] == expected.tolist()
-
-
-def test_score_ids_gives_the_bits_that_a_call_gives(
-    score_ids: Path, plain: Path, library: Library
+def test_the_examples_give_the_bits_that_python_gives(
+    rank: Path, score_ids: Path, builtin: Artifact
 ) -> None:
-    pairs = random_pairs(6, 600, 12, shortest=3)
-    with opened(library, plain, threads=1) as engine:
-        expected = score(library, engine, pairs).view(np.float32)
-    done = run(score_ids, str(plain), *(" ".join(map(str, pair)) for pair in pairs))
-    assert done.returncode == 0, done.stderr
-    assert [np.float32(line) for line in done.stdout.split()] == expected.tolist()
-    assert done.stderr.startswith("int8, ")
+    tokenizer = PairTokenizer(builtin.file("tokenizer.json"), max_length=512)
+    pairs = tokenizer.encode(PAIRS)
+    engine = NativeEngine(builtin, threads=1, max_length=512, why="a test")
+    expected = engine.logits(pairs)
+    engine.close()
+    query, passages = PAIRS[0][0], [document for _, document in PAIRS]
+    words = [" ".join(map(str, row.ids)) for row in rows_of(pairs)]
+    for program, arguments, said in ((rank, [query, *passages], ""), (score_ids, words, "int8, ")):
+        done = run(program, str(builtin.path), *arguments)
+        assert done.returncode == 0, done.stderr
+        assert [np.float32(line) for line in done.stdout.split()] == expected.tolist()
+        assert done.stderr[:6] == said
 
 
 def test_score_ids_says_what_a_model_asks_for_beside_ids(score_ids: Path, tmp_path: Path) -> None:
@@ -180,9 +169,9 @@ def test_the_example_puts_the_prompt_before_the_query(
     ],
 )
 def test_the_example_says_what_is_wrong(
-    score_ids: Path, plain: Path, words: tuple[str, ...], message: str
+    score_ids: Path, builtin: Artifact, words: tuple[str, ...], message: str
 ) -> None:
-    done = run(score_ids, str(plain), *words)
+    done = run(score_ids, str(builtin.path), *words)
     assert (done.returncode, done.stdout) == (1, "")
     assert message in done.stderr
 

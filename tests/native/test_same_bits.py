@@ -48,8 +48,7 @@ def check_everywhere(library: Library, folder: Path, pairs: list[Pair], scalar: 
     short = [i for i, pair in enumerate(pairs) if len(pair) <= SHORT][:scalar]
     with opened(library, folder, **SETTINGS[0]) as engine:
         expected = score(library, engine, pairs)
-    # Of short pairs some are alike: a model may read a text of one or two tokens as none.
-    assert len(np.unique(expected)) > 0.8 * len(pairs)
+    assert len(np.unique(expected)) > 0.9 * len(pairs)
     for number, kernel in enumerate(library.kernels):
         some = short if kernel == "scalar" else list(range(len(pairs)))
         setting = SETTINGS[1 + number % 3]
