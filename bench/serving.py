@@ -144,7 +144,7 @@ def ask_server(name: str, port: int, model: str) -> None:
 
 
 def compared(model: str | None, port: int) -> None:
-    """Print what our server's answers cost beside direct calls, in turns, and its throughput."""
+    """Print what direct calls take, what our server's answers take in turns with them."""
     few, many, data = passages(10, 1), passages(1000, 3), request(passages(10, 1), "any")
     link = Link(port)
     called: list[float] = []

@@ -1,7 +1,7 @@
 """Token ids of pairs, grouped by length so that little is padding."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Sized
 
 import torch
 from tokenizers import Tokenizer
@@ -50,7 +50,7 @@ def by_length(pairs: Sequence[list[int]], most_tokens: int) -> Iterator[list[int
         yield group
 
 
-def even_groups(pairs: Sequence[list[int]], groups: int) -> list[list[int]]:
+def even_groups(pairs: Sequence[Sized], groups: int) -> list[list[int]]:
     """Positions in pairs, short ones first, in ``groups`` groups of about one size."""
     order = sorted(range(len(pairs)), key=lambda i: len(pairs[i]))
     size = math.ceil(len(order) / groups)

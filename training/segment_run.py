@@ -33,7 +33,7 @@ from .second_teacher import second_teacher_folder, second_vectors
 from .segments import SegmentReranker
 from .sources import files_of
 from .teacher import teacher_folder, vectors_once
-from .token_states import TextStates, states_of, text_states
+from .token_states import TextStates, states_of, wrapped
 from .upper import TaughtLists, UpperRun, Vectors, lower_part
 from .vocabulary import kept_ids, pruned_tokenizer, vocabulary_of
 from .wordnet import Thesaurus, read_thesaurus
@@ -47,12 +47,16 @@ DEFINITIONS, TERMS, MEANINGS = 26_000, 9_000, 5_000
 Say = Callable[[str], None]
 
 
+def teacher_words() -> tuple[dict[str, Any], list[int]]:
+    """The content of the teacher's tokenizer.json, and the numbers of the words that stay."""
+    original = json.loads((teacher_folder() / "tokenizer.json").read_text("utf-8"))
+    return original, kept_ids(vocabulary_of(original))
+
+
 def segment_model(seed: int) -> tuple[SegmentReranker, dict[str, Any]]:
     """The teacher as a segment model, and the content of its tokenizer.json."""
-    folder = teacher_folder()
-    original = json.loads((folder / "tokenizer.json").read_text("utf-8"))
-    kept = kept_ids(vocabulary_of(original))
-    teacher = BertModel.from_pretrained(folder, add_pooling_layer=False)
+    original, kept = teacher_words()
+    teacher = BertModel.from_pretrained(teacher_folder(), add_pooling_layer=False)
     model = SegmentReranker.begin(teacher, kept, seed)
     return model, pruned_tokenizer(original, kept, apart=True)
 
@@ -98,18 +102,13 @@ class StateMaker:
 
     def of(self, name: str, texts: Sequence[str], longest: int) -> TextStates:
         """States of all texts."""
-        self.say(f"states of {len(texts)} texts: {name}")
-        return text_states(
-            self.model, self.encoder, texts, longest, self.precision, self.say, self._file(name)
-        )
+        return self.again(name, wrapped(self.encoder, texts, longest))
 
     def again(self, name: str, ids: list[list[int]]) -> TextStates:
         """States of texts that are encoded already."""
         self.say(f"states of {len(ids)} texts: {name}")
-        return states_of(self.model, self.encoder, ids, self.precision, self.say, self._file(name))
-
-    def _file(self, name: str) -> Path:
-        return self.work / f"states-{name}-{self.key}.npy"
+        file = self.work / f"states-{name}-{self.key}.npy"
+        return states_of(self.model, self.encoder, ids, self.precision, self.say, file)
 
 
 def mined_lists(
@@ -196,16 +195,8 @@ def taught_lists(
     def made(
         kind: StateLists, passages: str, queries: str, one: Vectors, two: Vectors
     ) -> TaughtLists:
-        return TaughtLists(
-            below[passages],
-            below[queries],
-            kind.rows,
-            kind.owners,
-            kind.wanted,
-            kind.share,
-            one,
-            two,
-        )
+        states = {"passages": below[passages], "queries": below[queries]}
+        return TaughtLists(**{**vars(kind), **states}, first=one, second=two)
 
     return [
         made(mined, "passages", "queries", first, of_mined),
@@ -253,16 +244,17 @@ def train_segments(options: argparse.Namespace, say: Say) -> None:
         model, kinds, rubbish, options.rate, precision, seed,
         work / f"state-segments-{maker.key}.pt",
     )  # fmt: skip
-    done = train_correction(run, options.minutes, options.steps, save, say)
-    if done.stopped or not options.upper_minutes:
-        return
+    upper_state = work / f"state-upper-{maker.key}.pt"
+    # A run that is taken up in the second phase leaves the checkpoint of that phase where it is.
+    if not (options.upper_minutes and upper_state.exists()):
+        done = train_correction(run, options.minutes, options.steps, save, say)
+        if done.stopped or not options.upper_minutes:
+            return
     lower = replace(maker, model=lower_part(model))
-    original = json.loads((teacher_folder() / "tokenizer.json").read_text("utf-8"))
-    kept = kept_ids(vocabulary_of(original))
-    taught = taught_lists(lower, kinds, kept, options.threads)
+    taught = taught_lists(lower, kinds, teacher_words()[1], options.threads)
     say("training the upper layers too, with two teachers")
     upper = UpperRun(
         model, taught, lower.again("below-rubbish", rubbish.ids), options.rate, precision, seed,
-        work / f"state-upper-{maker.key}.pt",
+        upper_state,
     )  # fmt: skip
     train_correction(upper, options.upper_minutes, options.steps, save, say)

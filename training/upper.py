@@ -7,6 +7,7 @@ upper layers and the correction learn together no layer over resting states coul
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -38,8 +39,12 @@ class TaughtLists(StateLists):
     first: Vectors
     second: Vectors
 
-    def spread(self, vectors: Vectors) -> tuple[float, float]:
-        """Mean and deviation of a teacher's cosines within lists."""
+    @cached_property
+    def spreads(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        """Mean and deviation of each teacher's cosines within lists; every step asks for them."""
+        return self._spread(self.first), self._spread(self.second)
+
+    def _spread(self, vectors: Vectors) -> tuple[float, float]:
         rows, owners = self.rows[:SPREAD_LISTS], self.owners[:SPREAD_LISTS]
         found = np.einsum("nd,nkd->nk", vectors[0][owners], vectors[1][rows])
         return float(found.mean()), float(found.std())
@@ -49,7 +54,7 @@ class TaughtLists(StateLists):
 
         Cosines of one model lie between 0.6 and 0.9, of the other between 0 and 0.7.
         """
-        (mean, deviation), (other_mean, other) = self.spread(self.first), self.spread(self.second)
+        (mean, deviation), (other_mean, other) = self.spreads
         one, two = (
             vectors[0][queries] @ vectors[1][passages].T for vectors in (self.first, self.second)
         )
@@ -74,8 +79,6 @@ def raised(model: SegmentReranker, texts: Sequence[tuple[TextStates, int]]) -> l
     device = str(model.scale.device)
     found: list[Tensor] = [torch.empty(0)] * len(texts)
     for group in even_groups([source.ids[text] for source, text in texts], GROUPS):
-        if not group:
-            continue
         batch = batch_of([texts[i] for i in group], device)
         states = batch.states
         mask = torch.zeros(batch.mask.shape, device=device)
@@ -107,8 +110,7 @@ def corrections(
 ) -> Tensor:
     """The correction of each couple, [couples]."""
     found: list[Tensor] = [torch.empty(0)] * len(passages)
-    order = sorted(range(len(passages)), key=lambda i: len(passages[i]))
-    for group in np.array_split(order, min(GROUPS, len(order))):
+    for group in even_groups(passages, GROUPS):
         rows = model.correction(
             together([queries[i] for i in group]), together([passages[i] for i in group])
         )

@@ -12,10 +12,12 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 pytest.importorskip("tokenizers")
 
+from edge_rerank_training import segment_run  # noqa: E402
 from edge_rerank_training.batches import PairEncoder  # noqa: E402
 from edge_rerank_training.correct import StateLists, train_correction  # noqa: E402
 from edge_rerank_training.errors import TrainingError  # noqa: E402
 from edge_rerank_training.second_teacher import PACKAGE, second_teacher_folder  # noqa: E402
+from edge_rerank_training.segment_run import StateMaker, taught_lists  # noqa: E402
 from edge_rerank_training.segments import SegmentReranker  # noqa: E402
 from edge_rerank_training.token_states import TextStates, batch_of, states_of  # noqa: E402
 from edge_rerank_training.upper import (  # noqa: E402
@@ -82,10 +84,7 @@ def test_the_mixture_brings_the_second_teacher_to_the_first_s_spread() -> None:
     *_, taught, _ = made()
     queries, passages = taught.owners[:4], taught.rows[:4].ravel()
     found = taught.mixture(queries, passages)
-    (mean, deviation), (other_mean, other) = (
-        taught.spread(taught.first),
-        taught.spread(taught.second),
-    )
+    (mean, deviation), (other_mean, other) = taught.spreads
     one = taught.first[0][queries] @ taught.first[1][passages].T
     two = taught.second[0][queries] @ taught.second[1][passages].T
     expected = one / 2 + ((two - other_mean) * deviation / other + mean) / 2
@@ -136,6 +135,31 @@ def test_a_run_that_is_taken_up_comes_to_the_same_weights(tmp_path: Path) -> Non
     assert not torch.equal(again.scale, half.scale)
     for name, value in again.state_dict().items():
         np.testing.assert_allclose(value, model.state_dict()[name], atol=1e-6, err_msg=name)
+
+
+def test_lists_get_both_teachers_and_the_states_below(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, encoder = small_model()
+    lists, _ = training_lists(model, encoder)
+    asked: list[tuple[int, bool]] = []
+
+    def second(ids: list[list[int]], *_: object, queries: bool, threads: int) -> Any:
+        asked.append((len(ids), queries))
+        return unit(np.random.default_rng(len(asked)).normal(size=(len(ids), 8)))
+
+    monkeypatch.setattr(segment_run, "second_vectors", second)
+    maker = StateMaker(lower_part(model), encoder, tmp_path, "float32", "k", silent)
+    for _ in range(2):  # the second run takes all of it from files
+        mined, rephrased, defined = taught_lists(maker, [lists] * 3, range(50), 1)
+    assert asked == [(30, True), (30, False)] * 2
+    assert mined.first[0] is lists.queries.means
+    assert mined.second[0] is rephrased.second[0]
+    assert not np.array_equal(mined.second[0], defined.second[0])
+    with torch.no_grad():
+        (found,) = raised(model, [(mined.passages, 4)])
+    expected = batch_of([(lists.passages, 4)]).states[0]
+    np.testing.assert_allclose(found.numpy(), expected.numpy(), atol=5e-3)
 
 
 def test_a_second_teacher_that_is_missing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
