@@ -104,6 +104,12 @@ def arguments() -> argparse.Namespace:
         "bi-encoders (default 0: not at all)",
     )
     parser.add_argument(
+        "--start",
+        type=Path,
+        help="segments: go on with the upper layers of this checkpoint, in place of the first "
+        "phase; so a model is taught in several sittings",
+    )
+    parser.add_argument(
         "--set-aside",
         action="append",
         default=[],

@@ -13,6 +13,7 @@ from transformers import BertModel
 
 from .batches import LONGEST_QUERY, PairEncoder
 from .correct import CorrectionProgress, CorrectionRun, StateLists, train_correction
+from .errors import TrainingError
 from .mining import mine_once
 from .paraphrase import WORDNET
 from .parse import read_text
@@ -208,9 +209,25 @@ def taught_lists(
     ]  # fmt: skip
 
 
+def start_from(model: SegmentReranker, tokenizer: dict[str, Any], folder: Path) -> None:
+    """Take a checkpoint's weights over, of a model that was made of the same words."""
+    started = SegmentReranker.load(folder)
+    if json.loads((folder / "tokenizer.json").read_text("utf-8")) != tokenizer:
+        raise TrainingError(
+            f"{folder}: its tokenizer.json is not that of this training: --start takes a "
+            "checkpoint that `segments` wrote"
+        )
+    model.load_state_dict(started.state_dict())
+
+
 def train_segments(options: argparse.Namespace, say: Say) -> None:
     """Text to checkpoint; what an earlier run finished is taken from the work folder."""
     work, seed = options.work, options.seed
+    if options.start and not options.upper_minutes:
+        raise TrainingError(
+            "--start goes on with the second phase, so --upper-minutes says how long: the first "
+            "phase begins from the teacher alone"
+        )
     if options.upper_minutes:
         second_teacher_folder()  # that it is missing is better known now than in an hour
     precision = chosen_precision(options.precision, options.device)
@@ -235,6 +252,7 @@ def train_segments(options: argparse.Namespace, say: Say) -> None:
         recipe = {**vars(progress), "losses": progress.losses[::50], "seed": seed}
         recipe |= {"lists": [len(kind.rows) for kind in kinds], "precision": precision}
         recipe |= {"set_aside": options.set_aside, "share": options.share}
+        recipe |= {"started": bool(options.start)}
         file = options.output / "training.json"
         file.write_text(json.dumps(recipe, indent=1) + "\n", "utf-8")
         say(f"saved {options.output.name} at step {progress.step}")
@@ -245,8 +263,11 @@ def train_segments(options: argparse.Namespace, say: Say) -> None:
         work / f"state-segments-{maker.key}.pt",
     )  # fmt: skip
     upper_state = work / f"state-upper-{maker.key}.pt"
+    # The lists and the first teacher's vectors are made by now, so the weights may be others.
+    if options.start:
+        start_from(model, tokenizer, options.start)
     # A run that is taken up in the second phase leaves the checkpoint of that phase where it is.
-    if not (options.upper_minutes and upper_state.exists()):
+    elif not (options.upper_minutes and upper_state.exists()):
         done = train_correction(run, options.minutes, options.steps, save, say)
         if done.stopped or not options.upper_minutes:
             return
