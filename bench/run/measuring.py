@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from edge_rerank import __version__
-from edge_rerank.artifact.builtin import builtin_model
 from edge_rerank.machine.cpu import read_cpu
 from edge_rerank.machine.threads import usable_threads
 from edge_rerank_export.calibration import load_calibration
@@ -102,8 +101,8 @@ def shape_of(section: str, options: argparse.Namespace, shapes: Shapes) -> Shape
     """Return the model that a section measures."""
     tokenizer = options.tokenizer
     if tokenizer is None:
-        folder = options.checkpoint or builtin_model()
-        tokenizer = folder / "tokenizer.json"
+        given = options.checkpoint
+        tokenizer = given / "tokenizer.json" if given else shapes.own_tokenizer()
     if section == "builtin":
         return shapes.builtin()
     if section in FAMILIES:

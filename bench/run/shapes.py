@@ -12,6 +12,7 @@ from typing import Any
 from edge_rerank.artifact.architecture import Architecture
 from edge_rerank.artifact.builtin import builtin_model
 from edge_rerank.artifact.folder import load_artifact
+from edge_rerank.files import whole_file
 from edge_rerank.tokenizing.choose import PairTokenizer
 
 from ..families import SHAPES, write_family_checkpoint
@@ -27,6 +28,7 @@ BASE: dict[str, Any] = XSMALL | {
 }
 """The configuration of microsoft/deberta-v3-base, as far as it decides the shape."""
 _FEW = 16
+_SECOND_START = {"id": "[CLS]", "type_id": 1}
 CONFIGS = {"xsmall": XSMALL, "base": BASE}
 
 
@@ -113,6 +115,20 @@ class Shapes:
             write_family_checkpoint(name, checkpoint, self.say)
         family = SHAPES[name]
         return self.of_checkpoint(name, checkpoint, trained=family.real, title=family.title)
+
+    def own_tokenizer(self) -> Path:
+        """Return the built-in model's tokenizer, for models that read both texts as one."""
+        content = json.loads((builtin_model() / "tokenizer.json").read_text("utf-8"))
+        pair = content["post_processor"]["pair"]
+        # Where each text begins with [CLS] of its own, the second one is left out.
+        content["post_processor"]["pair"] = [
+            piece for piece in pair if piece.get("SpecialToken") != _SECOND_START
+        ]
+        file = self.cache / "models" / "tokenizer.json"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(file) as stream:
+            stream.write(json.dumps(content, ensure_ascii=False).encode())
+        return file
 
     def builtin(self) -> Shape:
         """Return the built-in model."""

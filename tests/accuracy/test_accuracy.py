@@ -77,7 +77,7 @@ def test_a_trained_model_of_the_xsmall_shape(pairs: list[Pair], tmp_path: Path) 
     check(measured(model, pairs), rms=0.05, tau=0.98, overlap=0.97)
 
 
-def test_the_built_in_model_rounds_activations_well(pairs: list[Pair], tmp_path: Path) -> None:
+def test_a_small_trained_model_rounds_activations_well(pairs: list[Pair], tmp_path: Path) -> None:
     """Against its own int8 weights in float; its stored fp32 logits are held by ``verify``."""
     from edge_rerank_bench.accuracy import open_model
 

@@ -14,7 +14,7 @@ from edge_rerank.artifact.folder import load_artifact, load_probes
 from tests.conftest import word_tokenizer
 from tests.support.tampering import (
     change_tensor,
-    copy_of_builtin,
+    copy_of_model,
     edit_json,
     record_again,
     swap_tensors,
@@ -78,7 +78,7 @@ PROBED: list[tuple[Spoil, str]] = [
 
 @pytest.mark.parametrize(("spoil", "file"), PROBED)
 def test_probes_find_what_checksums_do_not(tmp_path: Path, spoil: Spoil, file: str) -> None:
-    folder = copy_of_builtin(tmp_path / "spoilt")
+    folder = copy_of_model(tmp_path / "spoilt")
     spoil(folder)
     with pytest.raises(ChecksumError, match=f"{file}: (has|SHA-256 is) "):
         Reranker.load(folder)
@@ -93,7 +93,7 @@ def test_probes_find_what_checksums_do_not(tmp_path: Path, spoil: Spoil, file: s
 
 
 def test_damage_is_listed_and_not_run(tmp_path: Path) -> None:
-    folder = copy_of_builtin(tmp_path / "spoilt")
+    folder = copy_of_model(tmp_path / "spoilt")
     scale(folder)
     report = verify(folder)
     (failed,) = report.failures
@@ -106,7 +106,7 @@ def test_damage_is_listed_and_not_run(tmp_path: Path) -> None:
 
 
 def test_truncated_weights(tmp_path: Path) -> None:
-    folder = copy_of_builtin(tmp_path / "spoilt")
+    folder = copy_of_model(tmp_path / "spoilt")
     whole = (folder / WEIGHTS).read_bytes()
     (folder / WEIGHTS).write_bytes(whole[: len(whole) // 2])
     for act in (verify, Reranker.load, lambda folder: Reranker.load(folder, verify=False)):
@@ -126,7 +126,7 @@ def test_truncated_weights(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", ["1e999", "9" * 400, "1" * 5000, "NaN", "null", '"x"', "[]"])
 def test_absurd_offsets_of_weights(tmp_path: Path, number: str) -> None:
-    folder = copy_of_builtin(tmp_path / "spoilt")
+    folder = copy_of_model(tmp_path / "spoilt")
     start = '{"embeddings.word.weight":{"dtype":"I8","shape":[1],"data_offsets":[0,'
     data = f"{start}{number}]}}}}".encode()
     (folder / WEIGHTS).write_bytes(len(data).to_bytes(8, "little") + data)
@@ -159,7 +159,7 @@ def test_absurd_offsets_of_weights(tmp_path: Path, number: str) -> None:
     ],
 )
 def test_edited_manifests(tmp_path: Path, change: tuple[Any, ...], name: str, message: str) -> None:
-    folder = copy_of_builtin(tmp_path / "spoilt")
+    folder = copy_of_model(tmp_path / "spoilt")
     *keys, last, value = change
 
     def edit(manifest: dict[str, Any]) -> None:
@@ -175,7 +175,7 @@ def test_edited_manifests(tmp_path: Path, change: tuple[Any, ...], name: str, me
 
 
 def test_edited_sums(tmp_path: Path) -> None:
-    folder = copy_of_builtin(tmp_path / "spoilt")
+    folder = copy_of_model(tmp_path / "spoilt")
 
     def edit(manifest: dict[str, Any]) -> None:
         manifest["files"]["config.json"]["sha256"] = "0" * 64
@@ -187,7 +187,7 @@ def test_edited_sums(tmp_path: Path) -> None:
 
 
 def test_changed_config(tmp_path: Path) -> None:
-    folder = copy_of_builtin(tmp_path / "spoilt")
+    folder = copy_of_model(tmp_path / "spoilt")
     edit_json(folder / "config.json", lambda config: config.update(position_buckets=128))
     with pytest.raises(ChecksumError, match=r"config\.json"):
         Reranker.load(folder)
@@ -198,7 +198,7 @@ def test_changed_config(tmp_path: Path) -> None:
 
 
 def test_probes_that_say_nothing(tmp_path: Path) -> None:
-    folder = copy_of_builtin(tmp_path / "spoilt")
+    folder = copy_of_model(tmp_path / "spoilt")
     count = len(load_probes(load_artifact(folder)))
     edit_json(folder / "probes.json", lambda value: value.update(pairs=value["pairs"][:1]))
     record_again(folder)

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from edge_rerank import ArtifactError, ChecksumError, InputError, ManifestError, verify
-from edge_rerank.artifact.builtin import builtin_model
 from edge_rerank.artifact.config import config_conflicts, conflicts
 from edge_rerank.artifact.fields import Fields, parse_json
 from edge_rerank.artifact.folder import load_artifact, load_probes, write_manifest
@@ -21,6 +20,7 @@ from edge_rerank.artifact.seal import seal_holds, sealed
 from edge_rerank.native_library import Options, UnavailableError, load_library
 from edge_rerank.testing import GoldenScores
 from tests.conftest import tiny_manifest
+from tests.support.models import DEBERTA
 from tests.support.tampering import edit_json
 
 Make = Callable[..., Path]
@@ -44,8 +44,8 @@ def read(raw: bytes, config: Path) -> Manifest:
     return manifest
 
 
-def test_every_bit_of_the_built_in_manifest() -> None:
-    folder = builtin_model()
+def test_every_bit_of_a_manifest() -> None:
+    folder = DEBERTA
     raw, config = (folder / "manifest.json").read_bytes(), folder / "config.json"
     whole = read(raw, config)
     refused = 0
@@ -62,7 +62,7 @@ def test_every_bit_of_the_built_in_manifest() -> None:
 
 def test_a_manifest_without_a_checksum_is_held_to_the_configuration() -> None:
     """Older artifacts: shape, activations and epsilon cannot change without a word."""
-    folder = builtin_model()
+    folder = DEBERTA
     value = json.loads((folder / "manifest.json").read_bytes())
     del value["sha256"]
     raw, config = json.dumps(value, indent=2).encode(), folder / "config.json"
@@ -77,8 +77,8 @@ def test_a_manifest_without_a_checksum_is_held_to_the_configuration() -> None:
 
 def test_every_bit_of_the_configuration() -> None:
     """With ``verify=False`` nothing but its size and its values are looked at."""
-    architecture = load_artifact(builtin_model()).manifest.architecture
-    for _, changed in flipped((builtin_model() / "config.json").read_bytes()):
+    architecture = load_artifact(DEBERTA).manifest.architecture
+    for _, changed in flipped((DEBERTA / "config.json").read_bytes()):
         try:
             value = Fields.of(parse_json(changed, "config.json"), "config.json").value
             assert all(isinstance(found, str) for found in conflicts(value, architecture))
@@ -163,7 +163,7 @@ def test_json_that_is_not_strict(text: str, message: str) -> None:
 
 def test_verify_reports_an_edited_manifest_and_one_without_checksum(tmp_path: Path) -> None:
     folder = tmp_path / "copy"
-    shutil.copytree(builtin_model(), folder)
+    shutil.copytree(DEBERTA, folder)
     path = folder / "manifest.json"
     raw = path.read_bytes()
     path.write_bytes(raw.replace(b'"max_length": 512', b'"max_length": 448'))
@@ -183,7 +183,7 @@ def test_verify_reports_an_edited_manifest_and_one_without_checksum(tmp_path: Pa
 
 def test_the_order_of_members_and_spaces_do_not_matter(tmp_path: Path) -> None:
     folder = tmp_path / "copy"
-    shutil.copytree(builtin_model(), folder)
+    shutil.copytree(DEBERTA, folder)
     value = json.loads((folder / "manifest.json").read_bytes())
     (folder / "manifest.json").write_text(json.dumps(dict(reversed(value.items())), indent=7))
     assert load_artifact(folder).sealed
@@ -207,9 +207,9 @@ def test_absurd_numbers_in_the_library_alone(tmp_path: Path) -> None:
         pytest.skip(str(error))
     folder = tmp_path / "copy"
     folder.mkdir()
-    for path in builtin_model().iterdir():
+    for path in DEBERTA.iterdir():
         (folder / path.name).symlink_to(path)
-    raw = (builtin_model() / "manifest.json").read_text("utf-8")
+    raw = (DEBERTA / "manifest.json").read_text("utf-8")
     (folder / "manifest.json").unlink()
     options = Options(size=ctypes.sizeof(Options), threads=1, kernel=b"scalar")
     for member in ("layers", "vocab_size", "layer_norm_eps", "max_length", "head_size"):

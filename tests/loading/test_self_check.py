@@ -25,7 +25,8 @@ from edge_rerank.loading.self_check import check_at_load, telling_probes
 from edge_rerank.pairs import TokenizedBatch
 from edge_rerank.tokenizing.choose import PairTokenizer
 from tests.conftest import tiny_manifest, word_tokenizer
-from tests.support.tampering import change_tensor, copy_of_builtin, record_again
+from tests.support.models import DEBERTA
+from tests.support.tampering import change_tensor, copy_of_model, record_again
 
 
 class Faulty:
@@ -56,9 +57,9 @@ def check(engine: Any, folder: Path, max_length: int = 512) -> None:
 
 def test_garbage_is_an_error_with_a_remedy() -> None:
     with pytest.raises(ParityError) as caught:
-        check(Faulty(), builtin_model())
+        check(Faulty(), DEBERTA)
     for piece in (
-        *(str(builtin_model()), "the engine onnxruntime 0", "has the logit 0.02", "is stored"),
+        *(str(DEBERTA), "the engine onnxruntime 0", "has the logit 0.02", "is stored"),
         *("edge-rerank verify", "another engine", "fp32 artifact", "self_check=False"),
     ):
         assert piece in str(caught.value)
@@ -86,7 +87,7 @@ def tokenizer(folder: Path) -> None:
 
 @pytest.mark.parametrize("spoil", [words, tokenizer])
 def test_files_of_another_model(tmp_path: Path, spoil: Callable[[Path], None]) -> None:
-    folder = copy_of_builtin(tmp_path / "spoilt")
+    folder = copy_of_model(tmp_path / "spoilt")
     spoil(folder)
     record_again(folder)
     with pytest.raises(ParityError, match="spoilt: the model does not give its scores here"):
@@ -96,7 +97,7 @@ def test_files_of_another_model(tmp_path: Path, spoil: Callable[[Path], None]) -
 
 
 def test_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folder = copy_of_builtin(tmp_path / "spoilt")
+    folder = copy_of_model(tmp_path / "spoilt")
     words(folder)
     record_again(folder)
     assert main(["rank", "a", "b", "--model", str(folder)]) == 1

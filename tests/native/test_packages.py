@@ -202,7 +202,7 @@ def wheel_of(source: Path, output: Path, **variables: str) -> subprocess.Complet
 @pytest.fixture
 def broken(source: Path, tmp_path: Path) -> Path:
     """Return a copy of the source that the compiler rejects, without the model."""
-    folder = shutil.copytree(source, tmp_path / "broken", ignore=shutil.ignore_patterns("mini"))
+    folder = shutil.copytree(source, tmp_path / "broken", ignore=shutil.ignore_patterns("mini*"))
     (folder / "native/src/api/engine_api.cpp").write_text("#error not today\n")
     return Path(folder)
 

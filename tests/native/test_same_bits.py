@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edge_rerank.artifact.folder import Artifact
+from edge_rerank.artifact.builtin import builtin_model
+from edge_rerank.artifact.folder import load_artifact
 from edge_rerank.native_library import Library
 from native.fuzz.seeds import TINY, XSMALL, write_artifact
 from tests.native.calls import Pair, opened, random_pairs, score
+from tests.support.models import DEBERTA
 
 COUNT = 520
 SHORT = 24  # tokens of the pairs that the scalar kernel gets, which is slow
@@ -48,7 +50,8 @@ def check_everywhere(library: Library, folder: Path, pairs: list[Pair], scalar: 
     short = [i for i, pair in enumerate(pairs) if len(pair) <= SHORT][:scalar]
     with opened(library, folder, **SETTINGS[0]) as engine:
         expected = score(library, engine, pairs)
-    assert len(np.unique(expected)) > 0.9 * len(pairs)
+    # Where texts are read apart, all pairs without a first text have one logit: those of one token.
+    assert len(np.unique(expected)) > 0.8 * len(pairs)
     for number, kernel in enumerate(library.kernels):
         some = short if kernel == "scalar" else list(range(len(pairs)))
         setting = SETTINGS[1 + number % 3]
@@ -57,9 +60,10 @@ def check_everywhere(library: Library, folder: Path, pairs: list[Pair], scalar: 
         np.testing.assert_array_equal(found, expected[some], f"{kernel} with {setting}")
 
 
-def test_the_built_in_model(library: Library, builtin: Artifact) -> None:
-    vocabulary = builtin.manifest.architecture.vocab_size
-    check_everywhere(library, builtin.path, random_pairs(COUNT, vocabulary, 512), scalar=40)
+@pytest.mark.parametrize("folder", [builtin_model(), DEBERTA], ids=["built-in", "mini-deberta"])
+def test_trained_models(library: Library, folder: Path) -> None:
+    vocabulary = load_artifact(folder, verify=False).manifest.architecture.vocab_size
+    check_everywhere(library, folder, random_pairs(COUNT, vocabulary, 512), scalar=40)
 
 
 def test_the_shape_of_xsmall(library: Library, xsmall: Path) -> None:
@@ -84,11 +88,12 @@ def test_every_kind_of_layer(name: str, library: Library, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("max_length", [40, 41, 64, 100, 511])
-def test_a_smaller_max_length(max_length: int, library: Library, builtin: Artifact) -> None:
+def test_a_smaller_max_length(max_length: int, library: Library) -> None:
     # It cuts the relative tables, so that every distance lies in another column.
-    pairs = random_pairs(40, builtin.manifest.architecture.vocab_size, 40)
-    with opened(library, builtin.path, threads=1) as engine:
+    vocabulary = load_artifact(DEBERTA, verify=False).manifest.architecture.vocab_size
+    pairs = random_pairs(40, vocabulary, 40)
+    with opened(library, DEBERTA, threads=1) as engine:
         expected = score(library, engine, pairs)
     for kernel in library.kernels[:-1]:
-        with opened(library, builtin.path, kernel=kernel, max_length=max_length) as engine:
+        with opened(library, DEBERTA, kernel=kernel, max_length=max_length) as engine:
             np.testing.assert_array_equal(score(library, engine, pairs), expected, kernel)

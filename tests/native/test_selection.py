@@ -13,7 +13,7 @@ import pytest
 from edge_rerank import ArtifactError, EngineError, InputError, Reranker, native_library
 from edge_rerank.cli import main
 from edge_rerank.native_library import Library
-from tests.support.tampering import copy_of_builtin, record_again
+from tests.support.tampering import copy_of_model, record_again
 
 QUERY, TEXTS = "list files by size", ["ls -S sorts by size.", "rm removes files."]
 
@@ -67,7 +67,7 @@ def test_a_model_that_only_onnx_runtime_can_run(library: Library, artifact_path:
 
 
 def test_damaged_weights_are_no_reason_to_fall_back(library: Library, tmp_path: Path) -> None:
-    folder = copy_of_builtin(tmp_path / "spoilt")
+    folder = copy_of_model(tmp_path / "spoilt")
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
     record_again(folder)
@@ -138,7 +138,7 @@ def test_the_error_that_is_raised_does_not_depend_on_which_comes_first(
 ) -> None:
     from edge_rerank import ChecksumError, TokenizerError
 
-    folder = copy_of_builtin(tmp_path / "spoilt")
+    folder = copy_of_model(tmp_path / "spoilt")
     for name in ("tokenizer.json", "model.safetensors"):
         path = folder / name
         path.write_bytes(b"x" * path.stat().st_size)

@@ -109,7 +109,8 @@ def test_the_exporter_the_manifest_and_the_runtime_share_one_type_and_one_error(
     assert exporter.ParityError is edge_rerank.ParityError
     manifest = load_artifact(builtin_model()).manifest
     recorded = recorded_agreement(manifest)
-    assert recorded == Agreement(**{name: manifest.parity[RECORDED][name] for name in FIGURES})
+    names = (*FIGURES, "top_k", "top_k_overlap", "alike")
+    assert recorded == Agreement(**{name: manifest.parity[RECORDED][name] for name in names})
     types = get_type_hints(exporter.ExportReport)
     assert (types["fp32"], types["int8"]) == (Agreement, Agreement | None)
     with Reranker.load() as reranker:

