@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence, Sized
 
+import numpy as np
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor
@@ -31,10 +32,17 @@ class PairEncoder:
 
     def padded(self, pairs: Sequence[list[int]]) -> tuple[Tensor, Tensor]:
         """Ids and mask, both [len(pairs), longest of them]."""
-        length = max(map(len, pairs))
-        ids = torch.tensor([[*pair, *[self.pad] * (length - len(pair))] for pair in pairs])
-        mask = torch.tensor([[1] * len(pair) + [0] * (length - len(pair)) for pair in pairs])
-        return ids, mask
+        ids, mask = padded_ids(pairs, self.pad)
+        return torch.from_numpy(ids), torch.from_numpy(mask)
+
+
+def padded_ids(texts: Sequence[Sequence[int]], pad: int) -> tuple[np.ndarray, np.ndarray]:
+    """Ids and mask, both int64 [len(texts), longest of them]."""
+    lengths = np.array([len(text) for text in texts])
+    mask = (np.arange(lengths.max())[None] < lengths[:, None]).astype(np.int64)
+    ids = np.full(mask.shape, pad, np.int64)
+    ids[mask == 1] = np.concatenate([np.asarray(text, np.int64) for text in texts])
+    return ids, mask
 
 
 def by_length(pairs: Sequence[list[int]], most_tokens: int) -> Iterator[list[int]]:

