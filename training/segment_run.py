@@ -1,6 +1,7 @@
 """The segment model from text to checkpoint: states, lists of three kinds, and the correction."""
 
 import argparse
+import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -221,6 +222,11 @@ def start_from(model: SegmentReranker, tokenizer: dict[str, Any], folder: Path) 
     model.load_state_dict(started.state_dict())
 
 
+def weights_digest(folder: Path) -> str:
+    """What tells a checkpoint's weights from others'."""
+    return hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()[:12]
+
+
 def train_segments(options: argparse.Namespace, say: Say) -> None:
     """Text to checkpoint; what an earlier run finished is taken from the work folder."""
     work, seed = options.work, options.seed
@@ -229,6 +235,8 @@ def train_segments(options: argparse.Namespace, say: Say) -> None:
             "--start goes on with the second phase, so --upper-minutes says how long: the first "
             "phase begins from the teacher alone"
         )
+    if options.start:
+        SegmentReranker.load(options.start)  # as below: what is no checkpoint is said at once
     if options.upper_minutes:
         second_teacher_folder()  # that it is missing is better known now than in an hour
     precision = chosen_precision(options.precision, options.device)
@@ -263,7 +271,9 @@ def train_segments(options: argparse.Namespace, say: Say) -> None:
         model, kinds, rubbish, options.rate, precision, seed,
         work / f"state-segments-{maker.key}.pt",
     )  # fmt: skip
-    upper_state = work / f"state-upper-{maker.key}.pt"
+    # A sitting of its own for each checkpoint to start from: another's state is not taken up.
+    start = f"-{weights_digest(options.start)}" if options.start else ""
+    upper_state = work / f"state-upper-{maker.key}{start}.pt"
     # The lists and the first teacher's vectors are made by now, so the weights may be others.
     if options.start:
         start_from(model, tokenizer, options.start)

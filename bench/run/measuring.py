@@ -99,14 +99,14 @@ def _specs(names: list[str] | None) -> tuple[EngineSpec, ...]:
 
 def shape_of(section: str, options: argparse.Namespace, shapes: Shapes) -> Shape:
     """Return the model that a section measures."""
-    tokenizer = options.tokenizer
-    if tokenizer is None:
-        given = options.checkpoint
-        tokenizer = given / "tokenizer.json" if given else shapes.own_tokenizer()
     if section == "builtin":
         return shapes.builtin()
     if section in FAMILIES:
         return shapes.family(section)
+    tokenizer = options.tokenizer
+    if tokenizer is None:
+        given = options.checkpoint
+        tokenizer = given / "tokenizer.json" if given else shapes.own_tokenizer()
     if section == "base":
         return shapes.random("base", tokenizer)
     if options.checkpoint is None:

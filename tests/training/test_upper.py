@@ -23,6 +23,7 @@ from edge_rerank_training.segment_run import (  # noqa: E402
     start_from,
     taught_lists,
     train_segments,
+    weights_digest,
 )
 from edge_rerank_training.segments import SegmentReranker  # noqa: E402
 from edge_rerank_training.token_states import TextStates, batch_of, states_of  # noqa: E402
@@ -194,3 +195,20 @@ def test_the_first_phase_starts_from_the_teacher_alone(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="--upper-minutes says how long"):
         train_segments(options, silent)
     assert not list(tmp_path.iterdir())
+
+
+def test_what_is_no_checkpoint_to_start_from_is_said_before_any_work(tmp_path: Path) -> None:
+    options = Namespace(work=tmp_path, seed=0, start=tmp_path / "start", upper_minutes=1.0)
+    with pytest.raises(TrainingError, match="start lacks"):
+        train_segments(options, silent)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_sitting_is_told_by_the_weights_that_it_starts_from(tmp_path: Path) -> None:
+    model, _ = small_model()
+    model.save(small_tokenizer(), tmp_path / "one")
+    with torch.no_grad():
+        model.scale += 1
+    model.save(small_tokenizer(), tmp_path / "other")
+    found = [weights_digest(tmp_path / name) for name in ("one", "other", "one")]
+    assert found[0] == found[2] != found[1]
