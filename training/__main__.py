@@ -21,6 +21,7 @@ from edge_rerank.files import whole_file
 from .attention import use_training_attention
 from .batches import PairEncoder
 from .collection import beir_collection, held_out_collections
+from .correct import LISTS_PER_STEP
 from .errors import TrainingError
 from .evaluate import evaluate
 from .everyday import everyday_questions
@@ -36,6 +37,7 @@ from .scorers import ArtifactScorer, Scorer, checkpoint_scorer
 from .segment_run import train_segments
 from .teacher import embed_once
 from .train import Lists, Phase, Progress, train
+from .upper import UPPER
 from .warm_start import warm_start, write_checkpoint
 
 LONGEST_PAIR = 320
@@ -102,6 +104,18 @@ def arguments() -> argparse.Namespace:
         default=0.0,
         help="segments: then train the upper layers as well, for so many minutes, taught by two "
         "bi-encoders (default 0: not at all)",
+    )
+    parser.add_argument(
+        "--upper-layers",
+        type=int,
+        default=UPPER,
+        help=f"segments: how many layers that is, from the last one down (default {UPPER})",
+    )
+    parser.add_argument(
+        "--lists-per-step",
+        type=int,
+        default=LISTS_PER_STEP,
+        help="segments: lists of a step (default 16, as suits a CPU; a GPU is busy with 64 or more)",
     )
     parser.add_argument(
         "--start",

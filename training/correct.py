@@ -42,11 +42,11 @@ class StateLists:
     wanted: np.ndarray
     share: float
 
-    def drawn(self, seed: int, begun: int) -> np.ndarray:
-        """The lists of a step, after ``begun`` lists: each once before any comes again."""
-        epoch, position = divmod(begun, max(len(self.rows) - LISTS_PER_STEP, 1))
+    def drawn(self, seed: int, begun: int, count: int) -> np.ndarray:
+        """The ``count`` lists of a step, after ``begun``: each once before any comes again."""
+        epoch, position = divmod(begun, max(len(self.rows) - count, 1))
         order = np.random.default_rng((seed, epoch)).permutation(len(self.rows))
-        return order[position : position + LISTS_PER_STEP]
+        return order[position : position + count]
 
 
 @dataclass
@@ -99,6 +99,7 @@ class CorrectionRun:
     precision: str
     seed: int
     state_file: Path
+    lists_per_step: int = LISTS_PER_STEP
 
     def __post_init__(self) -> None:
         """Take up where the file says that an earlier run stopped."""
@@ -144,7 +145,7 @@ class CorrectionRun:
         shares = np.array([kind.share for kind in self.kinds])
         number = int(rng.choice(len(shares), p=shares / shares.sum()))
         kind = self.kinds[number]
-        chosen = kind.drawn(self.seed, progress.taken[number])
+        chosen = kind.drawn(self.seed, progress.taken[number], self.lists_per_step)
         with products_in(self.precision, str(self.model.scale.device)):
             loss, pairs = self.loss(kind, chosen, rng)
         torch.autograd.backward(loss)

