@@ -8,7 +8,7 @@ import numpy as np
 
 from .collection import Collection
 from .metrics import ndcg, summary
-from .rubbish import RUBBISH
+from .rubbish import OTHER_RUBBISH, RUBBISH
 from .scorers import Scorer
 
 FUSION_CONSTANT = 60
@@ -94,8 +94,8 @@ def absolute_scores(
     pairs = np.array(
         [(i, i) for i in range(len(queries))] + [(i, i + len(queries)) for i in range(len(queries))]
     )
-    scores = 1 / (1 + np.exp(-scorer.logits(queries, answers + strangers, pairs, say)))
-    relevant, off_topic = scores[: len(queries)], scores[len(queries) :]
+    found = scores(scorer.logits(queries, answers + strangers, pairs, say))
+    relevant, off_topic = found[: len(queries)], found[len(queries) :]
     return {
         "pairs_each": len(queries),
         "relevant_mean": round(float(relevant.mean()), 4),
@@ -108,22 +108,34 @@ def absolute_scores(
 def rubbish_scores(
     collections: Sequence[Collection], scorer: Scorer, say: Callable[[str], None]
 ) -> dict[str, Any]:
-    """How held-out queries score RUBBISH, and how often some of it is above their answer."""
+    """How held-out queries score rubbish, and how often some of it is above their answer.
+
+    Of what was trained with, and of other kinds.
+    """
     queries = [q for c in collections for q in c.queries]
     answers = [c.passages[min(g)] for c in collections for g in c.grades]
-    count = len(queries)
+    count, texts = len(queries), [*RUBBISH, *OTHER_RUBBISH]
     own = [(i, i) for i in range(count)]
-    others = [(i, count + j) for i in range(count) for j in range(len(RUBBISH))]
-    logits = scorer.logits(queries, [*answers, *RUBBISH], np.array(own + others), say)
-    of_answers, of_rubbish = logits[:count], logits[count:].reshape(count, len(RUBBISH))
-    scores = 1 / (1 + np.exp(-of_rubbish))
+    others = [(i, count + j) for i in range(count) for j in range(len(texts))]
+    logits = scorer.logits(queries, [*answers, *texts], np.array(own + others), say)
+    of_answers, of_rubbish = logits[:count], logits[count:].reshape(count, len(texts))
+    trained, other = np.split(of_rubbish, [len(RUBBISH)], axis=1)
     return {
-        "highest": round(float(scores.max()), 4),
-        "above_0.5": round(float((scores > 0.5).mean()), 4),
-        "queries_with_rubbish_above_the_answer": round(
-            float((of_rubbish.max(axis=1) >= of_answers).mean()), 4
-        ),
+        name: {
+            "highest": round(float(scores(found).max()), 4),
+            "above_0.5": round(float((found > 0).mean()), 5),
+            "queries_with_rubbish_above_the_answer": round(
+                float((found.max(axis=1) >= of_answers).mean()), 4
+            ),
+        }
+        for name, found in (("trained_with", trained), ("other", other))
     }
+
+
+def scores(logits: np.ndarray) -> np.ndarray:
+    """Their sigmoids."""
+    found: np.ndarray = 1 / (1 + np.exp(-logits))
+    return found
 
 
 def evaluate(

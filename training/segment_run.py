@@ -193,7 +193,7 @@ def taught_lists(
     of_mined = seconds("queries", mined.queries, True), seconds("passages", mined.passages, False)
     of_defined = seconds("asked", defined.queries, True), seconds("texts", defined.passages, False)
     below = {
-        name: maker.again(f"below-{upper}-{name}", states.ids)
+        name: maker.again(f"below-{upper}-{name}", states.ids).on(maker.device)
         for name, states in (
             *(("passages", mined.passages), ("queries", mined.queries)),
             *(("rephrased", rephrased.queries), ("texts", defined.passages)),
@@ -298,7 +298,7 @@ def train_segments(options: argparse.Namespace, say: Say) -> None:
     taught = taught_lists(lower, kinds, teacher_words()[1], upper, options.threads)
     say(f"training the upper {upper} layers too, with two teachers")
     run = UpperRun(
-        model, taught, lower.again(f"below-{upper}-rubbish", rubbish.ids), options.rate, precision,
-        seed, upper_state, options.lists_per_step, upper,
+        model, taught, lower.again(f"below-{upper}-rubbish", rubbish.ids).on(lower.device),
+        options.rate, precision, seed, upper_state, options.lists_per_step, upper,
     )  # fmt: skip
     train_correction(run, options.upper_minutes, options.steps, partial(save, "upper"), say)

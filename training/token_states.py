@@ -5,7 +5,7 @@ million tokens are 4 GB, more than a process should hold.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from edge_rerank.files import whole_file
 
-from .batches import PairEncoder, by_length
+from .batches import PairEncoder, by_length, padded_ids
 from .errors import TrainingError
 from .precision import products_in
 from .segments import Segment, SegmentReranker
@@ -33,24 +33,34 @@ class TextStates:
 
     ids: list[list[int]]
     offsets: np.ndarray
-    states: np.ndarray
+    states: np.ndarray | Tensor
     means: np.ndarray
+
+    def on(self, device: str) -> "TextStates":
+        """With the states in a GPU's memory, where every step reads them; as they are on the CPU."""
+        if device == "cpu" or isinstance(self.states, Tensor):
+            return self
+        return replace(self, states=torch.from_numpy(np.array(self.states)).to(device))
 
 
 def batch_of(texts: Sequence[tuple[TextStates, int]], device: str = "cpu") -> Segment:
     """Some texts, of one collection or of several, padded to the longest."""
-    lengths = np.array([len(source.ids[text]) for source, text in texts])
-    longest, size = int(lengths.max()), texts[0][0].states.shape[1]
-    ids = np.zeros((len(texts), longest), dtype=np.int64)
-    states = np.zeros((len(texts), longest, size), dtype=np.float16)
-    for row, (source, text) in enumerate(texts):
-        ids[row, : lengths[row]] = source.ids[text]
-        begin, end = source.offsets[text], source.offsets[text + 1]
-        states[row, : lengths[row]] = source.states[begin:end]
-    mask = np.arange(longest)[None] < lengths[:, None]
-    # As float16 to the device: half as much to move, and nothing of it is lost.
-    on_device = [torch.from_numpy(array).to(device) for array in (ids, mask, states)]
-    return Segment(on_device[0], on_device[1], on_device[2].float())
+    ids, mask = padded_ids([source.ids[text] for source, text in texts], 0)
+    sources = list({id(source): source for source, _ in texts}.values())
+    states = torch.empty((*ids.shape, sources[0].states.shape[1]), device=device)
+    for source in sources:
+        rows = [row for row, (own, _) in enumerate(texts) if own is source]
+        begins = np.array([source.offsets[texts[row][1]] for row in rows])
+        # Beyond a text's end its first token stands, and is masked below.
+        tokens = begins[:, None] + np.arange(ids.shape[1]) * mask[rows]
+        found = source.states
+        if isinstance(found, Tensor):
+            own_states = found[torch.from_numpy(tokens).to(device)]
+        else:
+            own_states = torch.from_numpy(found[tokens]).to(device)
+        states[torch.tensor(rows, device=device)] = own_states.float()
+    known = torch.from_numpy(mask == 1).to(device)
+    return Segment(torch.from_numpy(ids).to(device), known, states * known[..., None])
 
 
 def wrapped(encoder: PairEncoder, texts: Sequence[str], longest: int) -> list[list[int]]:

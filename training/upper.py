@@ -82,15 +82,11 @@ def upper_layers(model: SegmentReranker, upper: int = UPPER) -> list[nn.Module]:
 
 def raised(
     layers: Sequence[nn.Module], texts: Sequence[tuple[TextStates, int]], device: str = "cpu"
-) -> tuple[list[Tensor], Tensor]:
-    """Each text's states after the last layer, [tokens, h], from those below these layers.
-
-    With them the unit vectors [texts, h] of their means over tokens.
-    """
+) -> Segment:
+    """The texts' states after the last layer, from those below these layers."""
     lengths = np.array([len(source.ids[text]) for source, text in texts])
-    found: list[Tensor] = [torch.empty(0)] * len(texts)
     groups = even_groups([source.ids[text] for source, text in texts], GROUPS)
-    sums: list[Tensor] = []
+    parts: list[Segment] = []
     for group in groups:
         batch = batch_of([texts[i] for i in group], device)
         states = batch.states
@@ -99,38 +95,43 @@ def raised(
         for layer in layers:
             given = layer(states, attention_mask=mask.to(states.dtype))
             states = given[0] if isinstance(given, tuple) else given  # transformers 4 and 5
-        sums.append((states * batch.mask[..., None]).float().sum(1))
-        # Cut from rows that lie close, whose gradient is one piece and not one a text.
-        for place, rows in zip(group, states[batch.mask].split(lengths[group].tolist()), strict=True):
-            found[place] = rows
-    order = torch.tensor([place for group in groups for place in group], device=device)
-    return found, functional.normalize(torch.cat(sums)[order.argsort()], dim=-1)
+        more = int(lengths.max()) - states.shape[1]
+        parts.append(
+            Segment(
+                functional.pad(batch.ids, (0, more)),
+                functional.pad(batch.mask, (0, more)),
+                functional.pad(states, (0, 0, 0, more)),
+            )
+        )
+    order = torch.tensor([place for group in groups for place in group], device=device).argsort()
+    return Segment(
+        torch.cat([part.ids for part in parts])[order],
+        torch.cat([part.mask for part in parts])[order],
+        torch.cat([part.states for part in parts])[order],
+    )
 
 
-def together(texts: Sequence[Tensor]) -> Segment:
-    """Texts padded to the longest."""
-    lengths = torch.tensor([len(states) for states in texts], device=texts[0].device)
-    states = nn.utils.rnn.pad_sequence(list(texts), batch_first=True)
-    places = torch.arange(states.shape[1], device=states.device)
-    mask = places[None] < lengths[:, None]
-    return Segment(mask.long(), mask, states)
+def chosen(texts: Segment, places: Tensor) -> Segment:
+    """Some of them, one or several times, padded to the longest of those."""
+    mask = texts.mask[places]
+    longest = int(mask.sum(1).max())
+    return Segment(
+        texts.ids[places, :longest], mask[:, :longest], texts.states[:, :longest][places]
+    )
 
 
 def corrections(
-    model: SegmentReranker, queries: Sequence[Tensor], passages: Sequence[Tensor]
+    model: SegmentReranker, queries: Segment, passages: Segment, couples: np.ndarray
 ) -> Tensor:
-    """The correction of each couple, [couples]."""
-    groups = even_groups(passages, GROUPS)
-    found = torch.cat(
-        [
-            model.correction(
-                together([queries[i] for i in group]), together([passages[i] for i in group])
-            )
-            for group in groups
-        ]
-    )
-    order = torch.tensor([place for group in groups for place in group], device=found.device)
-    return found[order.argsort()]
+    """The correction of each couple [couples, 2] of a query and a passage, [couples]."""
+    device = model.scale.device
+    lengths = passages.mask.sum(1).cpu().numpy()[couples[:, 1]]
+    order = np.argsort(lengths, kind="stable")
+    found: list[Tensor] = []
+    for group in np.array_split(order, GROUPS):
+        query, passage = torch.from_numpy(couples[group].T).to(device)
+        found.append(model.correction(chosen(queries, query), chosen(passages, passage)))
+    return torch.cat(found)[torch.from_numpy(order.argsort()).to(device)]
 
 
 @dataclass
@@ -161,8 +162,10 @@ class UpperRun(CorrectionRun):
         ]
         layers, device = upper_layers(model, self.upper), str(model.scale.device)
         asked = [(kind.queries, int(owner)) for owner in owners]
-        queries, of_queries = raised(layers, asked, device)
-        passages, of_passages = raised(layers, texts, device)
+        queries, passages = raised(layers, asked, device), raised(layers, texts, device)
+        of_queries, of_passages = (
+            functional.normalize(text.mean().float(), dim=-1) for text in (queries, passages)
+        )
         taught = torch.from_numpy(kind.mixture(owners, rows.ravel())).to(of_queries.device)
         cosines = of_queries @ of_passages.T
         wide = divergence(taught, cosines[:, : count * size])
@@ -174,12 +177,8 @@ class UpperRun(CorrectionRun):
             ],
             axis=1,
         )
-        couples = [(query, int(place)) for query, row in enumerate(places) for place in row]
-        corrected = corrections(
-            model,
-            [queries[query] for query, _ in couples],
-            [passages[place] for _, place in couples],
-        )
+        couples = np.stack([np.repeat(np.arange(count), size + 1), places.ravel()], axis=1)
+        corrected = corrections(model, queries, passages, couples)
         own = cosines.gather(1, torch.from_numpy(places).to(cosines.device))
         logits = (model.scale * own + model.bias).float() + corrected.view(count, -1)
         ranked, below = logits[:, :-1], logits[:, -1]

@@ -8,7 +8,7 @@ import pytest
 from edge_rerank_training.collection import Collection, first_stage
 from edge_rerank_training.evaluate import evaluate_collection, fused, rubbish_scores
 from edge_rerank_training.mining import Bm25
-from edge_rerank_training.rubbish import RUBBISH
+from edge_rerank_training.rubbish import OTHER_RUBBISH, RUBBISH
 
 PASSAGES = [f"word{i} filler text about ships" for i in range(12)]
 
@@ -62,15 +62,18 @@ class ByLength:
 
 
 def test_rubbish_above_an_answer_is_counted() -> None:
-    vectors, longest = np.eye(2, dtype=np.float32), max(map(len, RUBBISH))
+    vectors, longest = np.eye(2, dtype=np.float32), max(map(len, [*RUBBISH, *OTHER_RUBBISH]))
     passages, grades = ["x" * (longest + 1), "short"], [{0: 1}, {1: 1}]
     candidates = np.array([[0, 1], [0, 1]])
     toy = Collection("toy", passages, ["a", "b"], grades, vectors, vectors, candidates)
     found = rubbish_scores([toy], ByLength(), lambda text: None)
-    assert found["queries_with_rubbish_above_the_answer"] == 0.5
-    above = sum(len(text) > 40 for text in RUBBISH)
-    assert found["above_0.5"] == pytest.approx(above / len(RUBBISH), abs=1e-3)
-    assert found["highest"] == pytest.approx(1.0, abs=1e-3)
+    for name, texts in (("trained_with", RUBBISH), ("other", OTHER_RUBBISH)):
+        assert found[name]["queries_with_rubbish_above_the_answer"] == 0.5
+        above = sum(len(text) > 40 for text in texts)
+        assert found[name]["above_0.5"] == pytest.approx(above / len(texts), abs=1e-4)
+        highest = 1 / (1 + np.exp(40.0 - max(map(len, texts))))
+        assert found[name]["highest"] == pytest.approx(highest, abs=1e-3)
+    assert not set(RUBBISH) & set(OTHER_RUBBISH)
 
 
 def test_shares_of_the_best_score() -> None:

@@ -2,7 +2,7 @@
 
 import importlib.util
 from argparse import Namespace
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,11 @@ pytest.importorskip("tokenizers")
 
 from edge_rerank_training import segment_run  # noqa: E402
 from edge_rerank_training.batches import PairEncoder  # noqa: E402
-from edge_rerank_training.correct import StateLists, train_correction  # noqa: E402
+from edge_rerank_training.correct import (  # noqa: E402
+    CorrectionRun,
+    StateLists,
+    train_correction,
+)
 from edge_rerank_training.errors import TrainingError  # noqa: E402
 from edge_rerank_training.second_teacher import PACKAGE, second_teacher_folder  # noqa: E402
 from edge_rerank_training.segment_run import (  # noqa: E402
@@ -81,12 +85,12 @@ def made() -> Made:
 def test_lower_and_upper_layers_are_the_whole_encoder() -> None:
     model, _, whole, taught, _ = made()
     with torch.no_grad():
-        found, means = raised(upper_layers(model), [(taught.passages, i) for i in (3, 0, 7)])
+        found = raised(upper_layers(model), [(taught.passages, i) for i in (3, 0, 7)])
         rows = batch_of([(whole.passages, i) for i in (3, 0, 7)])
-    for place, states in enumerate(found):
-        expected = rows.states[place, : len(states)]
-        np.testing.assert_allclose(states.numpy(), expected.numpy(), atol=5e-3)  # kept in float16
-    np.testing.assert_allclose(means, whole.passages.means[[3, 0, 7]], atol=5e-3)
+    assert torch.equal(found.ids, rows.ids)
+    assert torch.equal(found.mask, rows.mask)
+    found_states = found.states * found.mask[..., None]
+    np.testing.assert_allclose(found_states, rows.states, atol=5e-3)  # kept in float16
     assert len(lower_part(model).encoder.encoder.layer) == len(model.encoder.encoder.layer) - UPPER
 
 
@@ -99,6 +103,30 @@ def test_the_mixture_brings_the_second_teacher_to_the_first_s_spread() -> None:
     two = taught.second[0][queries] @ taught.second[1][passages].T
     expected = one / 2 + ((two - other_mean) * deviation / other + mean) / 2
     np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_states_in_a_device_s_memory_are_the_same_batches() -> None:
+    _, _, whole, taught, rubbish = made()
+    texts = [(taught.passages, 3), (rubbish, 1), (taught.passages, 0), (taught.queries, 2)]
+    expected = batch_of(texts)
+    there = {id(own): replace(own, states=torch.from_numpy(own.states)) for own, _ in texts}
+    found = batch_of([(there[id(own)], text) for own, text in texts])
+    for name in ("ids", "mask", "states"):
+        assert torch.equal(getattr(found, name), getattr(expected, name)), name
+    assert whole.passages.on("cpu") is whole.passages
+
+
+@pytest.mark.parametrize("phase", [CorrectionRun, UpperRun])
+def test_nothing_is_made_beside_the_model_s_device(
+    phase: type[CorrectionRun], tmp_path: Path
+) -> None:
+    model, _, whole, taught, rubbish = made()
+    lists = taught if phase is UpperRun else replace(whole, share=1.0)
+    run = phase(model, [lists], rubbish, 3e-3, "float32", 0, tmp_path / "state.pt")
+    run.step(0.1)  # the optimizer's own counters are made here
+    with torch.device("meta"):  # where a tensor lands that is made without saying where
+        run.step(0.2)
+    assert np.isfinite(run.progress.losses).all()
 
 
 @pytest.mark.usefixtures("_as_before")
@@ -170,7 +198,7 @@ def test_lists_get_both_teachers_and_the_states_below(
     assert mined.second[0] is rephrased.second[0]
     assert not np.array_equal(mined.second[0], defined.second[0])
     with torch.no_grad():
-        (found,), _ = raised(upper_layers(model), [(mined.passages, 4)])
+        found = raised(upper_layers(model), [(mined.passages, 4)]).states[0]
     expected = batch_of([(lists.passages, 4)]).states[0]
     np.testing.assert_allclose(found.numpy(), expected.numpy(), atol=5e-3)
 
