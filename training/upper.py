@@ -84,7 +84,9 @@ def raised(model: SegmentReranker, texts: Sequence[tuple[TextStates, int]]) -> l
         mask = torch.zeros(batch.mask.shape, device=device)
         mask = mask.masked_fill(~batch.mask, torch.finfo(torch.float32).min / 2)[:, None, None]
         for layer in upper_layers(model):
-            states = layer(states, attention_mask=mask.to(states.dtype))[0]
+            given = layer(states, attention_mask=mask.to(states.dtype))
+            # A tuple in transformers 4; in 5 the states alone, whose first row [0] would be.
+            states = given[0] if isinstance(given, tuple) else given
         for row, place in enumerate(group):
             source, text = texts[place]
             found[place] = states[row, : len(source.ids[text])]
