@@ -40,8 +40,8 @@ def padded(pairs: TokenizedBatch, places: Sequence[int], padding: int = 0) -> Pa
     """Lay out some of the pairs in this order."""
     chosen = pairs.take(places)
     lengths, first = map(torch.from_numpy, (chosen.lengths, chosen.first_segments))
-    columns = torch.arange(int(lengths.max()))
+    columns = torch.arange(int(lengths.max()), device=lengths.device)
     mask = columns < lengths[:, None]
-    ids = torch.full(mask.shape, padding)
+    ids = torch.full(mask.shape, padding, device=mask.device)
     ids[mask] = torch.from_numpy(chosen.ids).long()
     return PaddedBatch(places, ids, (mask & (columns >= first[:, None])).long(), mask)

@@ -14,6 +14,8 @@ from .two_logits import make_one
 from .weights import read_weights
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
     from torch import Tensor
 
@@ -88,13 +90,14 @@ def _of_transformers(checkpoint: Checkpoint) -> Any:
     layout = checkpoint.layout
     try:
         with quiet():
-            model, found = getattr(transformers, layout.model_class).from_pretrained(
+            kind = getattr(transformers, layout.model_class)
+            model, found = kind.from_pretrained(
                 checkpoint.folder,
                 local_files_only=True,
                 use_safetensors=True,
                 torch_dtype="float32",
                 output_loading_info=True,
-                **layout.settings,
+                **_known(layout.settings, kind.config_class, checkpoint.folder),
             )
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         raise CheckpointError(
@@ -111,6 +114,14 @@ def _of_transformers(checkpoint: Checkpoint) -> Any:
 
         model = ModulesModel(model, layout, layout.modules)
     return model
+
+
+def _known(settings: Mapping[str, Any], kind: Any, folder: Path) -> dict[str, Any]:
+    """Return the settings that this release's configuration has: the others it reads by itself."""
+    if not settings:
+        return {}
+    config = kind.from_pretrained(folder, local_files_only=True)
+    return {name: value for name, value in settings.items() if hasattr(config, name)}
 
 
 def _segment_model(checkpoint: Checkpoint) -> Any:

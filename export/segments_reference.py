@@ -64,7 +64,7 @@ class SegmentModel(nn.Module):
 
     def _encoded(self, ids: Tensor, types: Tensor, texts: list[Tensor]) -> Tensor:
         before = texts[0].sum(1, keepdim=True) * types
-        positions = (torch.arange(ids.shape[1]) - before).clamp(min=0)
+        positions = (torch.arange(ids.shape[1], device=ids.device) - before).clamp(min=0)
         states = self.encoder.embeddings(
             input_ids=ids, token_type_ids=torch.zeros_like(ids), position_ids=positions
         )
@@ -72,7 +72,9 @@ class SegmentModel(nn.Module):
         hidden = ~(own & (texts[0] | texts[1])[:, None, :])
         bias = hidden[:, None] * torch.finfo(states.dtype).min
         for layer in self.encoder.encoder.layer[: self._encoding]:
-            states = layer(states, bias)[0]
+            given = layer(states, bias)
+            # A tuple in transformers 4; in 5 the states alone, whose first row [0] would be.
+            states = given[0] if isinstance(given, tuple) else given
         found: Tensor = states
         return found
 

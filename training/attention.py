@@ -21,14 +21,16 @@ from transformers.models.deberta_v2.modeling_deberta_v2 import (
 
 
 @lru_cache(maxsize=256)
-def bucket_rows(length: int, buckets: int, max_distance: int) -> Tensor:
+def bucket_rows(length: int, buckets: int, max_distance: int, device: torch.device) -> Tensor:
     """Rows of the relative table for distances -(length - 1) .. length - 1; shape [2 * length - 1].
 
-    transformers' own bucket function is used, so that training cannot drift from inference.
+    transformers' own bucket function is used, so that training cannot drift from inference. It runs
+    on the processor for every device: a logarithm that is rounded otherwise is another bucket.
     """
-    distances = torch.arange(1 - length, length)
-    rows = make_log_bucket_position(distances, buckets, max_distance).long() + buckets
-    return torch.clamp(rows, 0, 2 * buckets - 1)
+    with torch.device("cpu"):
+        distances = torch.arange(1 - length, length)
+        rows = make_log_bucket_position(distances, buckets, max_distance).long() + buckets
+    return torch.clamp(rows, 0, 2 * buckets - 1).to(device)
 
 
 def diagonal_cells(products: Tensor) -> Tensor:
@@ -86,6 +88,10 @@ class TrainingSelfAttention(nn.Module):
         """
         return states.view(*states.shape[:2], self.heads, -1).permute(2, 0, 1, 3).contiguous()
 
+    def table_rows(self, length: int, device: torch.device) -> Tensor:
+        """Rows of the relative table for all distances in texts of this length."""
+        return bucket_rows(length, self.buckets, self.max_distance, device)
+
     def along_diagonals(self, states: Tensor, table: Tensor) -> Tensor:
         """One relative term of states [heads, batch, length, size]; table [heads, rows, size]."""
         products = states.flatten(1, 2) @ table.transpose(1, 2)
@@ -115,7 +121,7 @@ class TrainingSelfAttention(nn.Module):
         scale = 1 / math.sqrt(query.shape[-1] * 3)
         query = query * scale
 
-        rows = rel_embeddings[bucket_rows(length, self.buckets, self.max_distance)]
+        rows = rel_embeddings[self.table_rows(length, rel_embeddings.device)]
         # Row t of the key table is met at distance i - j = length - 1 - t, hence the flip.
         table_key = self.split(self.key_proj(rows.flip(0))[None])[:, 0]
         table_query = self.split(self.query_proj(rows)[None])[:, 0] * scale
@@ -142,7 +148,7 @@ class TrainingSelfAttention(nn.Module):
         key = self.split(self.key_proj(hidden_states))
         value = self.split(self.value_proj(hidden_states))
         scale = 1 / math.sqrt(query.shape[-1] * 3)
-        rows = rel_embeddings[bucket_rows(length, self.buckets, self.max_distance)[:length].flip(0)]
+        rows = rel_embeddings[self.table_rows(length, rel_embeddings.device)[:length].flip(0)]
         table_key = self.split(self.key_proj(rows)[None])
         table_query = self.split(self.query_proj(rows)[None])
         scores = query @ (key + table_key).transpose(-1, -2)

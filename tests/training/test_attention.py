@@ -86,6 +86,6 @@ def test_unknown_kind_of_attention_is_refused() -> None:
 
 
 def test_bucket_rows_are_odd_around_the_middle() -> None:
-    rows = bucket_rows(300, 256, 512)
+    rows = bucket_rows(300, 256, 512, torch.device("cpu"))
     assert rows[299] == 256
     assert torch.equal(rows - 256, (256 - rows).flip(0))
