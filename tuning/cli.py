@@ -76,6 +76,12 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
         help=f"of lists and dropout (default: {_DEFAULT.seed})",
     )
     parser.add_argument(
+        "--device",
+        metavar="NAME",
+        help="where to train, as torch calls it: cpu, cuda, cuda:1, mps (default: cpu); the models "
+        "are exported and compared on the processor",
+    )
+    parser.add_argument(
         "--precision",
         choices=_PRECISIONS,
         default="auto",

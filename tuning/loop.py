@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from .device import PROCESSOR
 from .encoding import Encoded, chunks
 from .errors import TuningError
 from .interrupts import Wish
@@ -65,6 +66,7 @@ class Training:
         self._optimizer = adamw(self._weights.values(), recipe.rate)
         self.progress = Progress()
         self.best: dict[str, Tensor] = {}
+        """The weights of the best step, on the processor: a GPU has less memory."""
         self.steps = draws.steps * recipe.epochs
         share = validation.pairs * _VALIDATION_SHARE
         wanted = max(draws.steps / 2, share / (draws.pairs / draws.steps))
@@ -111,7 +113,10 @@ class Training:
         progress.evaluations.append(Evaluation(progress.step, ndcg, loss))
         progress.losses = []
         if progress.best.step == progress.step:
-            self.best = {name: weight.detach().clone() for name, weight in self._weights.items()}
+            self.best = {
+                name: weight.detach().to(PROCESSOR, copy=True)
+                for name, weight in self._weights.items()
+            }
         about = "as it is" if loss is None else f"loss {loss:.4f}"
         self._told.say(
             f"step {progress.step:,} of {self.steps:,}: {about}, validation nDCG@10 {ndcg:.4f}"
@@ -147,31 +152,33 @@ class Training:
 
     def _gradients(self, encoded: Encoded, drawn: list[Drawn]) -> float:
         """Add up the gradients of a step; return its loss."""
-        total = 0.0
+        means = []
         for lists, places in chunks(encoded.lengths, [len(one.passages) for one in drawn]):
-            loss = self._losses(encoded, places, [drawn[place] for place in lists])
-            mean = loss.sum() / len(drawn)
             try:
+                loss = self._losses(encoded, places, [drawn[place] for place in lists])
+                mean = loss.sum() / len(drawn)
                 torch.autograd.backward(mean)
             except RuntimeError as error:
                 raise _without_memory(error, encoded) from error
-            total += mean.item()
-        return total
+            means.append(mean.detach())
+        # Read once a step: a GPU that is asked for a number has to finish first.
+        return sum(torch.stack(means).tolist(), 0.0)
 
     def _losses(self, encoded: Encoded, places: range, drawn: list[Drawn]) -> Tensor:
         """Return the loss of each list."""
-        parts, order = [], []
+        parts, order, device = [], [], self._model.device
         for batch in encoded.even(places):
             parts.append(self._model.logits(batch))
             order += [place - places.start for place in batch.places]
-        flat = torch.cat(parts)[torch.tensor(order).argsort()]
+        flat = torch.cat(parts)[torch.tensor(order, device=device).argsort()]
         size = max(len(one.passages) for one in drawn)
-        mask = torch.tensor([[at < len(one.passages) for at in range(size)] for one in drawn])
-        logits = torch.zeros(mask.shape).masked_scatter(mask, flat)
-        grades = torch.zeros(mask.shape).masked_scatter(
-            mask, torch.tensor([grade for one in drawn for grade in one.grades])
+        mask = torch.tensor(
+            [[at < len(one.passages) for at in range(size)] for one in drawn], device=device
         )
-        return self._loss(logits, grades, mask)
+        zeros = torch.zeros(mask.shape, device=device)
+        logits = zeros.masked_scatter(mask, flat)
+        grades = torch.tensor([grade for one in drawn for grade in one.grades], device=device)
+        return self._loss(logits, zeros.masked_scatter(mask, grades), mask)
 
     def _save(self) -> None:
         self._file.save(snapshot(self._weights, self._optimizer, self.best), self.progress)
@@ -187,7 +194,7 @@ class Training:
 
 def _without_memory(error: RuntimeError, encoded: Encoded) -> Exception:
     """Return what to say where torch has no more memory; or else its own error."""
-    if "alloc" not in str(error):
+    if "alloc" not in str(error).lower():
         return error
     return TuningError(
         f"memory does not suffice for a query with passages of {max(encoded.lengths):,} tokens; "

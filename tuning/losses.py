@@ -37,7 +37,8 @@ def lambda_loss(logits: Tensor, grades: Tensor, mask: Tensor) -> Tensor:
     # Beyond the cut too, so that what lies there can come up; trec_eval's discount.
     discount = 1 / torch.log2(ranks.float() + 2)
     ideal = grades.sort(dim=-1, descending=True).values[:, :_CUT]
-    best = (ideal / torch.log2(torch.arange(ideal.shape[1]) + 2.0)).sum(-1).clamp(min=1e-9)
+    ideal_ranks = torch.arange(ideal.shape[1], device=ideal.device)
+    best = (ideal / torch.log2(ideal_ranks + 2.0)).sum(-1).clamp(min=1e-9)
     gains = grades[:, :, None] - grades[:, None]
     weights = gains * (discount[:, :, None] - discount[:, None]).abs() / best[:, None, None]
     couples = (gains > 0) & mask[:, :, None] & mask[:, None]

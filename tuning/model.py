@@ -12,6 +12,8 @@ from edge_rerank_export.reference import TorchReference
 from edge_rerank_training.attention import pair_logits, use_training_attention
 from edge_rerank_training.precision import products_in
 
+from .device import PROCESSOR
+
 if TYPE_CHECKING:
     from edge_rerank_export.checkpoint import Checkpoint
     from edge_rerank_export.padding import PaddedBatch
@@ -24,9 +26,10 @@ _DEBERTA = "deberta"
 class TunedModel:
     """A model, which of its weights are trained, and its logits."""
 
-    def __init__(self, checkpoint: Checkpoint, precision: str) -> None:
+    def __init__(self, checkpoint: Checkpoint, precision: str, device: str = PROCESSOR) -> None:
         """Load the checkpoint; raises CheckpointError where transformers cannot."""
-        self.module: nn.Module = TorchReference(checkpoint).model
+        self.device = torch.device(device)
+        self.module: nn.Module = TorchReference(checkpoint).model.to(self.device)
         self.precision = precision
         self.padding = checkpoint.architecture.pad_token_id
         self._typed = checkpoint.architecture.token_types > 0
@@ -46,15 +49,15 @@ class TunedModel:
         }
 
     def logits(self, batch: PaddedBatch) -> Tensor:
-        """Return one logit for each pair of a batch, [pairs]."""
-        mask = batch.mask.long()
-        with products_in(self.precision, "cpu"):
+        """Return one logit for each pair of a batch, [pairs], on the model's device."""
+        ids, mask = (part.to(self.device) for part in (batch.ids, batch.mask.long()))
+        with products_in(self.precision, str(self.device)):
             if self._first_token:
                 module: Any = self.module
-                first: Tensor = pair_logits(module, batch.ids, mask)
+                first: Tensor = pair_logits(module, ids, mask)
                 return first.float()
-            types = {"token_type_ids": batch.types} if self._typed else {}
-            found = self.module(input_ids=batch.ids, attention_mask=mask, **types)
+            types = {"token_type_ids": batch.types.to(self.device)} if self._typed else {}
+            found = self.module(input_ids=ids, attention_mask=mask, **types)
         logits: Tensor = found.logits[:, 0].float()
         return logits
 

@@ -27,27 +27,31 @@ def adamw(weights: Iterable[Tensor], rate: float) -> torch.optim.AdamW:
 def snapshot(
     weights: Mapping[str, Tensor], optimizer: torch.optim.Optimizer, best: Mapping[str, Tensor]
 ) -> dict[str, Tensor]:
-    """Return the weights, their moments and the best weights, as :class:`State` names them."""
-    tensors = {f"{_MODEL}.{name}": weight.detach() for name, weight in weights.items()}
+    """Return the weights, their moments and the best weights, as :class:`State` names them.
+
+    All are on the processor: a state can be read where the device that it was made on is not.
+    """
+    tensors = {f"{_MODEL}.{name}": weight.detach().cpu() for name, weight in weights.items()}
     for name, weight in weights.items():
         if weight in optimizer.state:
-            tensors[f"{_FIRST}.{name}"] = optimizer.state[weight]["exp_avg"]
-            tensors[f"{_SECOND}.{name}"] = optimizer.state[weight]["exp_avg_sq"]
+            tensors[f"{_FIRST}.{name}"] = optimizer.state[weight]["exp_avg"].cpu()
+            tensors[f"{_SECOND}.{name}"] = optimizer.state[weight]["exp_avg_sq"].cpu()
     return tensors | {f"{_BEST}.{name}": weight for name, weight in best.items()}
 
 
 def restore(
     state: State, weights: Mapping[str, Tensor], optimizer: torch.optim.Optimizer
 ) -> dict[str, Tensor]:
-    """Put weights and moments back, and return the best weights."""
+    """Put weights and moments back where the weights are, and return the best weights."""
     model, first, second = (state.of_kind(kind) for kind in (_MODEL, _FIRST, _SECOND))
     for name, weight in weights.items():
         with torch.no_grad():
             weight.copy_(model[name])
         if name in first:
             optimizer.state[weight] = {
-                "step": torch.tensor(float(state.progress.step)),
-                "exp_avg": first[name],
-                "exp_avg_sq": second[name],
+                # The fused optimizer wants all three where the weight is.
+                "step": torch.tensor(float(state.progress.step), device=weight.device),
+                "exp_avg": first[name].to(weight.device),
+                "exp_avg_sq": second[name].to(weight.device),
             }
     return state.of_kind(_BEST)

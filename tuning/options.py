@@ -24,6 +24,8 @@ class TuneOptions:
     rate: float = 3e-5
     patience: int = 3
     seed: int = 0
+    device: str | None = None
+    """Where torch trains; None: where the run was begun, and for a new one the processor."""
     precision: str = "auto"
     threads: int | Literal["auto"] | None = None
     max_length: int | None = None

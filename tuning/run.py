@@ -20,6 +20,7 @@ from edge_rerank_training.precision import chosen_precision
 from edge_rerank_training.train import keep_freed_memory
 
 from .data import Data, read_data
+from .device import PROCESSOR, usable_device
 from .interrupts import heard
 from .lists import Draws
 from .loop import Recipe, Training
@@ -47,6 +48,8 @@ def tune(options: TuneOptions, told: Told, shown: Shown) -> dict[str, Any]:
     Raises InputError for data and options, CheckpointError for the checkpoint, both before any
     work, and UnfinishedError where a run ends that --resume can go on with.
     """
+    if options.device is not None:
+        usable_device(options.device)
     data = read_data(options, told.say)
     place = Place(options.output, resume=options.resume)
     if (finished := place.finished) is not None:
@@ -77,6 +80,7 @@ class _Run:
         prompt = scoring.prompt(options.prompt)
         threads: int | None = begun_with(place.work, "--threads")
         self._threads = resolve_threads(options.threads or threads)
+        self._device = _device(options.device, begun_with(place.work, "--device"))
         self._precision = options.precision
         if self._precision == "auto":
             self._precision = begun_with(place.work, "--precision") or "auto"
@@ -153,17 +157,18 @@ class _Run:
     def _train(self) -> Training:
         options, data = self._options, self._data
         keep_freed_memory()
-        self._precision = chosen_precision(self._precision, "cpu")
+        self._precision = chosen_precision(self._precision, self._device)
         begun = {
             "checkpoint": self._checkpoint.sha256(),
             "--train": data.train.sha256(),
             "--validate": data.validate.sha256(),
+            "--device": self._device,
             "--precision": self._precision,
             "--threads": self._threads,
             **options.deciding(),
         }
         with quiet():
-            model = TunedModel(self._checkpoint, self._precision)
+            model = TunedModel(self._checkpoint, self._precision, self._device)
         training = Training(
             model,
             self._tokenizer,
@@ -179,8 +184,8 @@ class _Run:
         if not training.progress.done:
             self._told.say(
                 f"training on {len(data.train.queries):,} queries ({data.train.kind}), loss "
-                f"{self._loss}, products in {self._precision}, {training.steps:,} steps at most; "
-                f"an evaluation every {training.every:,}"
+                f"{self._loss}, products in {self._precision} on {self._device}, "
+                f"{training.steps:,} steps at most; an evaluation every {training.every:,}"
             )
             with heard() as wish, quiet():
                 training.run(wish)
@@ -190,7 +195,15 @@ class _Run:
         return {
             **facts_of(self._checkpoint, self._data, self._options),
             "loss": self._loss,
+            "device": self._device,
             "precision": self._precision,
             "threads": self._threads,
             "training": training_facts(progress),
         }
+
+
+def _device(asked: str | None, begun: str | None) -> str:
+    """Return the device that is asked for, or else the one that the run was begun with."""
+    if asked is None and begun is not None:
+        return usable_device(begun, begun=True)
+    return usable_device(asked or PROCESSOR)

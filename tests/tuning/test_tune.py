@@ -110,6 +110,8 @@ REFUSED: list[tuple[list[str], str]] = [
     (["--epochs", "0"], "'0' is not a whole number from 1"),
     (["--rate", "7"], "'7' is not a number between 0 and 1"),
     (["--loss", "mse"], "invalid choice: 'mse'"),
+    (["--device", "gpu"], "--device is 'gpu'; expected cpu, cuda"),
+    (["--device", "meta", "--train", "gone.jsonl"], "--device is 'meta', and torch cannot"),
 ]
 
 
