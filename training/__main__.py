@@ -115,7 +115,7 @@ def arguments() -> argparse.Namespace:
         "--lists-per-step",
         type=int,
         default=LISTS_PER_STEP,
-        help="segments: lists of a step (default 16, as suits a CPU; a GPU is busy with 64 or more)",
+        help="segments: lists of a step (default 16, as suits a CPU; a GPU wants 64 or more)",
     )
     parser.add_argument(
         "--start",

@@ -1,7 +1,7 @@
-"""A BERT of 8-bit weights, as ONNX Runtime quantises it, back in float32 as a model of transformers.
+"""A BERT of 8-bit weights, as ONNX Runtime quantises it, back in float32 for transformers.
 
-Each product of such a file is a MatMulInteger whose weights are bytes with a scale and a zero point;
-what has no product of its own keeps the name that torch gave it.
+Each product of such a file is a MatMulInteger whose weights are bytes with a scale and a zero
+point; what has no product of its own keeps the name that torch gave it.
 """
 
 import json
@@ -16,6 +16,7 @@ from transformers import BertConfig, BertModel
 from .errors import TrainingError
 
 QUANTISED = "_quantized"
+
 
 def dequantised_bert(folder: Path) -> BertModel:
     """The encoder of ``config.json`` and ``model.onnx``, without a pooler."""

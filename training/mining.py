@@ -1,11 +1,11 @@
 """Lists to train on: a query, a passage that answers it, and passages that do not."""
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
 
-import bm25s
 import numpy as np
 import Stemmer
 
@@ -13,6 +13,11 @@ from edge_rerank.files import whole_file
 
 from .passages import Passage
 from .queries import Query
+
+# bm25s calls JAX as it is imported, where that is installed, and at its first call JAX takes three
+# quarters of a GPU's memory, which training needs. For bm25s the CPU will do.
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+import bm25s
 
 LIST_SIZE = 8
 HARD = 5
@@ -56,7 +61,10 @@ class Bm25:
     def top(self, queries: Sequence[str], most: int) -> tuple[np.ndarray, np.ndarray]:
         """Passage positions and scores, both [queries, most], best first."""
         found, scores = self.index.retrieve(
-            self.tokens(queries), k=min(most, self.size), show_progress=False
+            self.tokens(queries),
+            k=min(most, self.size),
+            show_progress=False,
+            backend_selection="numpy",  # the same with JAX and without
         )
         return found, scores
 

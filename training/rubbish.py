@@ -16,7 +16,8 @@ RUBBISH = (
     "No description available.", "No results found.", "Nothing to display.", "Coming soon",
     "This page is intentionally left blank.", "Content not available in your region.",
     "Internal server error. Please try again later.", "Request timed out", "Access denied.",
-    "Connection refused", "Your session has expired.", "Invalid input", "Error: something went wrong",
+    "Connection refused", "Your session has expired.", "Invalid input",
+    "Error: something went wrong",
     "Traceback (most recent call last):", "Segmentation fault (core dumped)",
     # Around a page's text
     "Read more", "Learn more about this topic", "See also", "Back to top", "Next page", "Previous",
@@ -32,7 +33,8 @@ RUBBISH = (
     "Thank you for your visit. We hope to see you again soon.", "Last updated 3 years ago",
     "Image: stock photo", "Figure 3", "Video unavailable", "Download PDF", "Photo credit: agency",
     # Of a text, but without its subject
-    "Continued from the previous page.", "This section is a stub.", "(see above)", "To be continued",
+    "Continued from the previous page.", "This section is a stub.", "(see above)",
+    "To be continued",
     "As mentioned earlier, this is important.", "It depends.", "Yes.", "No.", "I don't know.", "ok",
     "The following table lists them.", "For more information, see the documentation.",
     "This is a test.", "Hello world", "Thanks in advance!", "Sent from my phone",

@@ -41,8 +41,8 @@ from .upper import TaughtLists, UpperRun, Vectors, lower_part
 from .vocabulary import kept_ids, pruned_tokenizer, vocabulary_of
 from .wordnet import Thesaurus, read_thesaurus
 
-LONGEST_PASSAGE = 256
-"""Tokens of a passage in training; nearly all passages have fewer."""
+LONGEST_PASSAGE = 160
+"""Tokens of a passage in training; most passages have fewer."""
 SHARES = (0.45, 0.25, 0.3)
 """Of the steps: mined lists, the same with the query in other words, definitions."""
 DEFINITIONS, TERMS, MEANINGS = 26_000, 9_000, 5_000

@@ -37,7 +37,7 @@ class TextStates:
     means: np.ndarray
 
     def on(self, device: str) -> "TextStates":
-        """With the states in a GPU's memory, where every step reads them; as they are on the CPU."""
+        """With the states in a GPU's memory, where each step reads them; as they are on a CPU."""
         if device == "cpu" or isinstance(self.states, Tensor):
             return self
         return replace(self, states=torch.from_numpy(np.array(self.states)).to(device))

@@ -182,9 +182,7 @@ def test_lists_get_both_teachers_and_the_states_below(
     lists, _ = training_lists(model, encoder)
     asked: list[tuple[int, bool]] = []
 
-    def second(
-        ids: list[list[int]], *_: object, queries: bool, threads: int, device: str
-    ) -> Any:
+    def second(ids: list[list[int]], *_: object, queries: bool, threads: int, device: str) -> Any:
         asked.append((len(ids), queries))
         assert device == "cpu"
         return unit(np.random.default_rng(len(asked)).normal(size=(len(ids), 8)))
