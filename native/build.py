@@ -75,12 +75,16 @@ def build_checked(sanitizers: str, programs: Sequence[Path], output: Path) -> li
         raise BuildError("sanitizers are set up for x86-64 and 64-bit ARM Linux alone")
     toolchain = system(target, library_version(), sanitizers)
     with tempfile.TemporaryDirectory(prefix="edge-rerank-") as scratch:
-        objects = compile_units(toolchain, units(target), Path(scratch))
+        mains = [Unit(program, ()) for program in programs]
+        made = compile_units(toolchain, [*mains, *units(target)], Path(scratch))
+        own, objects = made[: len(mains)], made[len(mains) :]
+        output.mkdir(parents=True, exist_ok=True)
         built = []
         if "fuzzer" not in sanitizers.split(","):  # libFuzzer's main makes programs alone
             built.append(_link_library(toolchain, objects, output))
-        for program in programs:
-            built.append(_link_program(toolchain, program, objects, output))
+        for program, main in zip(programs, own, strict=True):
+            built.append(output / program.stem)
+            run(toolchain.link_program([main, *objects], built[-1]))
     return built
 
 
@@ -137,17 +141,6 @@ def _link_library(toolchain: Toolchain, objects: Sequence[Path], output: Path) -
         for made in Path(scratch).iterdir():  # Windows has an import library beside it
             os.replace(made, output / made.name)
     return library
-
-
-def _link_program(
-    toolchain: Toolchain, source: Path, objects: Sequence[Path], output: Path
-) -> Path:
-    output.mkdir(parents=True, exist_ok=True)
-    program = output / source.stem
-    with tempfile.TemporaryDirectory(prefix="edge-rerank-") as scratch:
-        own = compile_units(toolchain, [Unit(source, ())], Path(scratch))
-        run(toolchain.link_program([*own, *objects], program))
-    return program
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -18,10 +18,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from native.side_by_side import Command, run_side_by_side
 from native.targets import TARGETS, Target
 from native.toolchain import ROOT, BuildError
 
 _MODEL = "edge_rerank/models/mini/"
+# Wheels at a time, of which each takes up to 350 MB. zig builds its C++ library for a platform when
+# it links, which is two thirds of a build, and on two processors compiles one file of it at a time.
+_MOST = 4
 _CALL = "import sys; from native import backend; print(backend.{}(sys.argv[1]))"
 
 
@@ -35,17 +39,37 @@ class Sizes:
 
 
 def build_wheels(targets: Sequence[Target], output: Path) -> list[Path]:
-    """Build a wheel for each target into ``output``; raises BuildError when one cannot be."""
+    """Build a wheel for each target into ``output``, as many at a time as there are processors.
+
+    The targets differ. Raises BuildError when a wheel cannot be built; the others are given up.
+    """
     output = output.resolve()
     output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="edge-rerank-") as scratch:
-        source = _unpacked_source(Path(scratch))
-        return [_build("build_wheel", source, output, target.name) for target in targets]
+        archive = build_source(Path(scratch))
+        commands = (
+            Command(
+                name=f"build_wheel for {target.name}",
+                words=_words("build_wheel", output),
+                folder=_unpack(archive, Path(scratch, target.name)),
+                environment=_environment(target.name),
+            )
+            for target in targets
+        )
+        printed = run_side_by_side(commands, min(_MOST, _processors()))
+    return [output / text.splitlines()[-1] for text in printed]
 
 
 def build_source(output: Path) -> Path:
     """Build the source distribution into ``output``; raises BuildError when it cannot be."""
-    return _build("build_sdist", ROOT.parent, output.resolve())
+    output = output.resolve()
+    done = subprocess.run(
+        _words("build_sdist", output),
+        cwd=ROOT.parent, env=_environment(""), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode != 0:
+        raise BuildError(f"build_sdist failed:\n{done.stderr[-4000:]}")
+    return output / done.stdout.splitlines()[-1]
 
 
 def sizes(wheel: Path) -> Sizes:
@@ -60,22 +84,26 @@ def sizes(wheel: Path) -> Sizes:
     return Sizes(whole, whole - model)
 
 
-def _unpacked_source(scratch: Path) -> Path:
-    archive = build_source(scratch)
+def _unpack(archive: Path, folder: Path) -> Path:
+    """Unpack the source distribution for one build: setuptools builds in the tree that it reads."""
     with tarfile.open(archive) as tar:
-        tar.extractall(scratch, filter="data")
-    return scratch / archive.name.removesuffix(".tar.gz")
+        tar.extractall(folder, filter="data")
+    return folder / archive.name.removesuffix(".tar.gz")
 
 
-def _build(what: str, source: Path, output: Path, target: str = "") -> Path:
-    environment = {**os.environ, "EDGE_RERANK_BUILD_NATIVE": "1", "EDGE_RERANK_TARGET": target}
-    done = subprocess.run(
-        [sys.executable, "-c", _CALL.format(what), str(output)],
-        cwd=source, env=environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    if done.returncode != 0:
-        raise BuildError(f"{what} failed for {target or 'the source'}:\n{done.stderr[-4000:]}")
-    return output / done.stdout.splitlines()[-1]
+def _words(what: str, output: Path) -> tuple[str, ...]:
+    return (sys.executable, "-c", _CALL.format(what), str(output))
+
+
+def _environment(target: str) -> dict[str, str]:
+    return {**os.environ, "EDGE_RERANK_BUILD_NATIVE": "1", "EDGE_RERANK_TARGET": target}
+
+
+def _processors() -> int:
+    """Return the number of processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0)) or 1
+    return os.cpu_count() or 1
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -91,7 +119,8 @@ def main() -> int:
     """Build what the command line asks for and print each wheel's path and sizes."""
     options = _parser().parse_args()
     try:
-        built = build_wheels([TARGETS[name] for name in options.target or TARGETS], options.output)
+        names = dict.fromkeys(options.target or TARGETS)  # each once
+        built = build_wheels([TARGETS[name] for name in names], options.output)
     except BuildError as error:
         print(error, file=sys.stderr)
         return 1

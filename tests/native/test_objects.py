@@ -98,3 +98,31 @@ def test_a_warning_is_said_by_every_build(
     source.write_text(source.read_text() + "\nstatic int unused;\n")
     for _ in range(2):
         assert "utf8.cpp" in build(folders[0], host, tmp_path / "cache")[0]
+
+
+# Keeps an object of its own under the common name and fetches what is there, many times over.
+_AT_ONCE = """
+import sys
+from pathlib import Path
+from native.objects import fetch, keep
+own, kept, fetched = map(Path, sys.argv[2:])
+own.write_bytes(sys.argv[1].encode() * 1_000_000)
+for _ in range(50):
+    keep(own, kept)
+    assert fetch(kept, fetched)
+    content = fetched.read_bytes()
+    assert content == content[:1] * 1_000_000
+"""
+
+
+def test_builds_at_once_find_objects_whole(tmp_path: Path) -> None:
+    kept = tmp_path / "cache" / "kept.o"
+    running = [
+        subprocess.Popen([
+            *(sys.executable, "-c", _AT_ONCE, name),
+            *map(str, (tmp_path / f"{name}.o", kept, tmp_path / f"{name}-fetched.o")),
+        ])
+        for name in "abcd"
+    ]  # fmt: skip
+    assert [process.wait() for process in running] == [0] * 4
+    assert list(kept.parent.iterdir()) == [kept]
