@@ -14,7 +14,7 @@ from edge_rerank.cli.progress import ProgressLine
 from edge_rerank.cli.streams import say
 from edge_rerank.installation import check_libraries
 
-from .options import TuneOptions
+from .options import FEWEST_EPOCHS, MOST_EPOCHS, USUAL_STEPS, TuneOptions
 
 _LIBRARIES = ("torch", "transformers", "safetensors", "optimum", "onnx")
 _LOSSES = ("auto", "lambda", "softmax", "binary")  # losses.py needs torch
@@ -59,7 +59,13 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
         help="default: auto, by the judgements: lambda for grades, softmax for positives and "
         "negatives, binary for 0 and 1",
     )
-    _whole(parser, "epochs", "how often each training query is taken, at most")
+    parser.add_argument(
+        "--epochs",
+        type=whole_number,
+        metavar="N",
+        help="how often each training query is taken, at most (default: as often as makes about "
+        f"{USUAL_STEPS} steps, {FEWEST_EPOCHS} to {MOST_EPOCHS} times)",
+    )
     parser.add_argument(
         "--rate",
         type=_rate,

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
+
+USUAL_STEPS = 200
+"""A hundred queries gained by so many (docs/tuning.md); a thousand have them in two epochs."""
+FEWEST_EPOCHS, MOST_EPOCHS = 2, 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +25,9 @@ class TuneOptions:
     list_size: int = 8
     """Most passages of a query in a step."""
     loss: str = "auto"
-    epochs: int = 3
-    rate: float = 3e-5
+    epochs: int | None = None
+    """How often each training query is taken; None: as :meth:`epochs_of` says."""
+    rate: float = 5e-5
     patience: int = 3
     seed: int = 0
     device: str | None = None
@@ -36,6 +42,11 @@ class TuneOptions:
     save_seconds: float = 60.0
     resume: bool = False
     allow_not_better: bool = False
+
+    def epochs_of(self, steps: int) -> int:
+        """Return how many epochs of so many steps are trained at most."""
+        usual = min(MOST_EPOCHS, max(FEWEST_EPOCHS, math.ceil(USUAL_STEPS / steps)))
+        return usual if self.epochs is None else self.epochs
 
     def deciding(self) -> dict[str, Any]:
         """Return what a run that goes on must have been begun with, by the options' names."""

@@ -167,16 +167,21 @@ class _Run:
             "--threads": self._threads,
             **options.deciding(),
         }
+        draws = Draws(data.train.queries, options.list_size, options.seed)
         with quiet():
             model = TunedModel(self._checkpoint, self._precision, self._device)
         training = Training(
             model,
             self._tokenizer,
-            Draws(data.train.queries, options.list_size, options.seed),
+            draws,
             self._validation,
             combined(self._loss, data.train.highest, absolute=self._activation == "sigmoid"),
             Recipe(
-                options.epochs, options.rate, options.patience, options.seed, options.save_seconds
+                options.epochs_of(draws.steps),
+                options.rate,
+                options.patience,
+                options.seed,
+                options.save_seconds,
             ),
             StateFile(self._place.work, begun),
             self._told,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -14,6 +16,7 @@ from edge_rerank_tuning.examples import Judged, JudgedQuery  # noqa: E402
 from edge_rerank_tuning.lists import LISTS_PER_STEP, Draws, drawn  # noqa: E402
 from edge_rerank_tuning.losses import LOSSES, combined, loss_name  # noqa: E402
 from edge_rerank_tuning.mining import own_passages, with_mined  # noqa: E402
+from edge_rerank_tuning.options import TuneOptions  # noqa: E402
 
 GRADES = [[2.0, 1.0, 0.0, 0.0], [0.0, 2.0, 0.0, 0.0]]
 MASK = [[True, True, True, True], [True, True, False, False]]
@@ -32,6 +35,15 @@ def test_a_loss_falls_towards_the_right_order_and_ignores_padding(name: str) -> 
     assert logits.grad is not None
     assert (logits.grad[1, 2:] == 0).all()
     assert logits.grad[1, 1] < 0 < logits.grad[1, 0]
+
+
+@pytest.mark.parametrize(
+    ("queries", "epochs"), [(10_000, 2), (1_000, 2), (500, 4), (113, 14), (20, 20)]
+)
+def test_few_queries_are_taken_more_often(queries: int, epochs: int) -> None:
+    steps = math.ceil(queries / LISTS_PER_STEP)
+    assert TuneOptions("", "", "", "").epochs_of(steps) == epochs
+    assert TuneOptions("", "", "", "", epochs=1).epochs_of(steps) == 1
 
 
 def test_softmax_and_binary_are_torchs_own() -> None:
