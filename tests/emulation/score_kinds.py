@@ -30,7 +30,7 @@ _PAIRS, _LONGEST = 5, 24
 def kinds() -> Mapping[str, Shape]:
     """Return the tiny models, and of each family one that is as wide as those that people run."""
     wide = {
-        f"wide-{family}": replace(TINY[f"{name}-int8"], **_WIDTH, vocab_size=50)
+        f"family-{family}": replace(TINY[f"{name}-int8"], **_WIDTH, vocab_size=50)
         for family, name in _FAMILIES.items()
     }
     return {**TINY, **wide}
@@ -45,7 +45,7 @@ def main() -> None:
             folder = write_artifact(Path(scratch, name), shape)
             pairs = random_pairs(_PAIRS, shape.vocab_size, min(shape.max_length, _LONGEST))
             for kernel in library.kernels:
-                if kernel == "scalar" and name.startswith("wide-"):
+                if kernel == "scalar" and name.startswith("family-"):
                     continue  # minutes under an emulator
                 with opened(library, folder, kernel=kernel, threads=1) as engine:
                     found[f"{name} {kernel}"] = score(library, engine, pairs).tolist()
