@@ -94,6 +94,24 @@ def test_lower_and_upper_layers_are_the_whole_encoder() -> None:
     assert len(lower_part(model).encoder.encoder.layer) == len(model.encoder.encoder.layer) - UPPER
 
 
+@pytest.mark.parametrize("upper", [0, -1, 99])
+def test_only_layers_that_there_are_can_move(upper: int) -> None:
+    model, _ = small_model()
+    with pytest.raises(TrainingError, match=f"--upper-layers {upper}: the encoder has"):
+        lower_part(model, upper)
+
+
+def test_all_layers_can_move() -> None:
+    model, encoder = small_model()
+    whole, _ = training_lists(model, encoder)
+    count = len(model.encoder.encoder.layer)
+    below = states_of(lower_part(model, count), encoder, whole.passages.ids, "float32", silent)
+    with torch.no_grad():
+        found = raised(upper_layers(model, count), [(below, 2), (below, 5)])
+    rows = batch_of([(whole.passages, 2), (whole.passages, 5)])
+    np.testing.assert_allclose(found.states * found.mask[..., None], rows.states, atol=5e-3)
+
+
 def test_the_mixture_brings_the_second_teacher_to_the_first_s_spread() -> None:
     *_, taught, _ = made()
     queries, passages = taught.owners[:4], taught.rows[:4].ravel()
