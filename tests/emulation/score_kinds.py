@@ -18,7 +18,12 @@ from edge_rerank.native_library import load_library
 from native.fuzz.seeds import TINY, Shape, write_artifact
 from tests.native.calls import opened, random_pairs, score
 
-_WIDTH: dict[str, Any] = {"hidden_size": 384, "embedding_size": 384, "heads": 12, "intermediate_size": 1536}
+_WIDTH: dict[str, Any] = {
+    "hidden_size": 384,
+    "embedding_size": 384,
+    "heads": 12,
+    "intermediate_size": 1536,
+}
 _FAMILIES = {
     "deberta-v2": "plain",
     "bert": "bert",
