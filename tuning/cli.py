@@ -33,10 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--collection",
         metavar="DIR",
-        help="folder with corpus.jsonl (the BEIR layout), whose passages that BM25 finds and that "
-        "are not judged are taken as not relevant",
+        help="folder with corpus.jsonl (the BEIR layout): passages that BM25 finds, or that are "
+        "drawn, and that nobody judged are taken as not relevant",
     )
-    _whole(parser, "depth", "of those, a validation query gets N")
+    _whole(parser, "depth", "with it, BM25's best N are ranked for a validation query")
     _add_training_options(parser)
     _add_model_options(parser)
     parser.add_argument(

@@ -9,7 +9,7 @@ from edge_rerank.errors import InputError
 
 from .corpus import read_corpus
 from .examples import Judged
-from .mining import needs_mining, own_passages, with_mined
+from .mining import as_found, needs_mining, own_passages, with_mined, with_strange
 from .options import TuneOptions
 from .reading import read_judged, refuse_overlap, telling
 
@@ -33,7 +33,14 @@ def read_data(options: TuneOptions, say: Callable[[str], None]) -> Data:
         corpus = read_corpus(options.collection)
         say(f"finding hard negatives among {len(corpus):,} passages with BM25")
         train = with_mined(train, corpus, pool)
-        validate = with_mined(validate, corpus, options.depth)
+        train = with_strange(train, corpus, pool, options.seed)
+        judged = validate.relevant
+        searched = list(dict.fromkeys([*corpus, *own_passages(validate)]))
+        validate = as_found(validate, searched, options.depth)
+        say(
+            f"--validate: BM25's best {options.depth} passages of a query are ranked; they hold "
+            f"{validate.relevant:,} of {judged:,} relevant ones"
+        )
     else:
         if needs_mining(train):
             train = with_mined(train, own_passages(train), pool)

@@ -21,11 +21,13 @@ class JudgedQuery:
     """The judged passages; above 0 is relevant."""
     mined: tuple[str, ...] = field(default=())
     """Passages that BM25 found for it, best first, and nobody judged: taken as not relevant."""
+    strange: tuple[str, ...] = field(default=())
+    """Passages of the collection that were drawn at random, and are taken so as well."""
 
     @property
     def passages(self) -> tuple[str, ...]:
         """All of them, the judged ones first."""
-        return (*self.grades, *self.mined)
+        return (*self.grades, *self.mined, *self.strange)
 
     @property
     def relevant(self) -> tuple[str, ...]:
@@ -35,8 +37,8 @@ class JudgedQuery:
     @property
     def tells(self) -> bool:
         """Whether one ranking of its passages is better than another."""
-        grades = {*self.grades.values()} | ({0.0} if self.mined else set())
-        return max(grades) > 0 and len(grades) > 1
+        grades = {*self.grades.values()} | ({0.0} if self.mined or self.strange else set())
+        return max(grades, default=0.0) > 0 and len(grades) > 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +52,19 @@ class Judged:
 
     def sha256(self) -> str:
         """Return a checksum of all texts and grades."""
-        rows = [[query.text, list(query.grades.items()), query.mined] for query in self.queries]
+        rows = [
+            [query.text, list(query.grades.items()), query.mined, query.strange]
+            for query in self.queries
+        ]
         text = json.dumps([self.kind, rows])
         return hashlib.sha256(text.encode("ascii")).hexdigest()
 
     @property
     def highest(self) -> float:
         """The highest grade."""
-        return max((max(query.grades.values()) for query in self.queries), default=1.0)
+        return max((max(query.grades.values(), default=0.0) for query in self.queries), default=1.0)
+
+    @property
+    def relevant(self) -> int:
+        """How many passages are relevant to a query."""
+        return sum(len(query.relevant) for query in self.queries)

@@ -63,11 +63,13 @@ def drawn(query: JudgedQuery, size: int, rng: np.random.Generator) -> tuple[str,
     """Draw up to ``size`` passages: at most half of them relevant, where there are others."""
     relevant = list(query.relevant)
     judged = [text for text in query.grades if query.grades[text] == 0]
-    others = len(judged) + len(query.mined)
+    others = len(judged) + len(query.mined) + len(query.strange)
     room = max(size // 2, size - others)
     wanted = _some(relevant, room, rng)
     found = wanted + _some(judged, size - len(wanted), rng)
-    return (*found, *_some(query.mined[: _HARDEST * size], size - len(found), rng))
+    strange = _some(query.strange, (size - len(found)) // 2, rng)
+    mined = _some(query.mined[: _HARDEST * size], size - len(found) - len(strange), rng)
+    return (*found, *mined, *strange)
 
 
 def _some(texts: Sequence[str], count: int, rng: np.random.Generator) -> list[str]:

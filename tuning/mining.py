@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from edge_rerank.evaluation.bm25 import Bm25
 
 from .examples import PAIRS, Judged, JudgedQuery
@@ -18,16 +20,58 @@ def own_passages(*files: Judged) -> list[str]:
 
 def with_mined(judged: Judged, passages: Sequence[str], depth: int) -> Judged:
     """Give each query the best ``depth`` of the passages that are not among its own."""
-    index = Bm25(query.text for query in judged.queries)
-    for passage in passages:
-        index.add(passage)
-    index.finish()
+    index = _index(judged, passages)
     return replace(
         judged,
         queries=tuple(
             replace(query, mined=_mined(index, query, passages, depth)) for query in judged.queries
         ),
     )
+
+
+def with_strange(judged: Judged, passages: Sequence[str], count: int, seed: int) -> Judged:
+    """Give each query ``count`` passages at random that are not among those that it has.
+
+    What BM25 finds shares words with the query, and what was judged relevant may not: with nothing
+    else in its lists, a model learns that shared words are a bad sign.
+    """
+
+    def drawn(query: JudgedQuery, place: int) -> tuple[str, ...]:
+        known = {*query.passages}
+        rng = np.random.default_rng((seed, place))
+        chosen = rng.choice(len(passages), min(len(passages), count + len(known)), replace=False)
+        return tuple(
+            [text for text in (passages[at] for at in chosen) if text not in known][:count]
+        )
+
+    queries = judged.queries
+    made = (replace(query, strange=drawn(query, place)) for place, query in enumerate(queries))
+    return replace(judged, queries=tuple(made))
+
+
+def as_found(judged: Judged, passages: Sequence[str], depth: int) -> Judged:
+    """Give each query what a search finds, and that alone: BM25's best ``depth`` passages.
+
+    A judged passage that is not found is left out: beside passages that are there for their words,
+    it would be told by its lack of them.
+    """
+    index = _index(judged, passages)
+
+    def found(query: JudgedQuery) -> JudgedQuery:
+        texts = [passages[place] for place, _ in index.best(query.text, depth)]
+        grades = {text: query.grades[text] for text in texts if text in query.grades}
+        mined = tuple(text for text in texts if text not in grades)
+        return replace(query, grades=grades, mined=mined)
+
+    return replace(judged, queries=tuple(found(query) for query in judged.queries))
+
+
+def _index(judged: Judged, passages: Sequence[str]) -> Bm25:
+    index = Bm25(query.text for query in judged.queries)
+    for passage in passages:
+        index.add(passage)
+    index.finish()
+    return index
 
 
 def needs_mining(judged: Judged) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -15,7 +16,12 @@ from edge_rerank_tuning.encoding import MOST_CELLS, chunks  # noqa: E402
 from edge_rerank_tuning.examples import Judged, JudgedQuery  # noqa: E402
 from edge_rerank_tuning.lists import LISTS_PER_STEP, Draws, drawn  # noqa: E402
 from edge_rerank_tuning.losses import LOSSES, combined, loss_name  # noqa: E402
-from edge_rerank_tuning.mining import own_passages, with_mined  # noqa: E402
+from edge_rerank_tuning.mining import (  # noqa: E402
+    as_found,
+    own_passages,
+    with_mined,
+    with_strange,
+)
 from edge_rerank_tuning.options import TuneOptions  # noqa: E402
 
 GRADES = [[2.0, 1.0, 0.0, 0.0], [0.0, 2.0, 0.0, 0.0]]
@@ -115,3 +121,32 @@ def test_mined_passages_share_words_and_are_not_judged() -> None:
     assert set(found.mined) == {"plants drink", "what eats plants"}
     assert found.tells
     assert own_passages(judged, judged) == ["plants eat light"]
+
+
+def test_a_validation_list_is_what_a_search_finds() -> None:
+    grades = {"plants eat light": 2.0, "roots drink rain": 1.0, "plants are green": 0.0}
+    judged = Judged("f", "graded", (JudgedQuery("how do plants eat", "f:1", grades),))
+    corpus = ["plants eat light", "plants drink", "roots drink rain", "steel bridges", "who eats"]
+    (found,) = as_found(judged, [*corpus, "plants are green"], 5).queries
+    assert found.grades == {"plants eat light": 2.0, "plants are green": 0.0}
+    assert {*found.mined} == {"plants drink", "who eats"}
+    (first,) = as_found(judged, corpus, 1).queries
+    assert (first.passages, first.tells) == (("plants eat light",), False)
+    (none,) = as_found(judged, ["steel bridges"], 5).queries
+    assert (none.passages, none.tells, found.relevant) == ((), False, ("plants eat light",))
+
+
+def test_lists_hold_passages_that_share_no_word() -> None:
+    corpus = [f"passage {number}" for number in range(40)]
+    query = JudgedQuery("q", "f:1", {"right": 1.0}, mined=tuple(corpus[:8]))
+    judged = Judged("f", "pairs", (query,))
+    (found,) = with_strange(judged, [*corpus, "right"], 16, 0).queries
+    assert len(found.strange) == len({*found.strange}) == 16
+    assert not {*found.strange} & {"right", *corpus[:8]}
+    assert with_strange(judged, [*corpus, "right"], 16, 0) == replace(judged, queries=(found,))
+    texts = drawn(found, 8, np.random.default_rng(0))
+    assert len(texts) == len({*texts}) == 8
+    assert len({*texts} & {*found.strange}) == 3
+    assert len({*texts} & {*found.mined}) == 4
+    (few,) = with_strange(judged, ["right", "other"], 16, 0).queries
+    assert few.strange == ("other",)
