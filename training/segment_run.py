@@ -37,7 +37,7 @@ from .segments import SegmentReranker
 from .sources import files_of
 from .teacher import teacher_folder, vectors_once
 from .token_states import TextStates, states_of, wrapped
-from .upper import TaughtLists, UpperRun, Vectors, lower_part
+from .upper import TaughtLists, UpperRun, Vectors, lower_part, upper_layers
 from .vocabulary import kept_ids, pruned_tokenizer, vocabulary_of
 from .wordnet import Thesaurus, read_thesaurus
 
@@ -248,7 +248,7 @@ def train_segments(options: argparse.Namespace, say: Say) -> None:
         second_teacher_folder()  # that it is missing is better known now than in an hour
     precision = chosen_precision(options.precision, options.device)
     model, tokenizer = segment_model(seed)
-    lower_part(model, options.upper_layers)  # as above: a number that cannot be is said at once
+    upper_layers(model, options.upper_layers)  # as above: a number that cannot be is said at once
     model.to(options.device)
     encoder = PairEncoder(Tokenizer.from_str(json.dumps(tokenizer)), LONGEST_PASSAGE)
     passages, queries = trained_on(

@@ -65,19 +65,20 @@ class TaughtLists(StateLists):
 
 def lower_part(model: SegmentReranker, upper: int = UPPER) -> SegmentReranker:
     """A model whose encoder ends where its ``upper`` layers begin, for the states below them."""
+    moving = len(upper_layers(model, upper))
+    encoder = deepcopy(model.encoder)
+    encoder.encoder.layer = nn.ModuleList(list(encoder.encoder.layer)[:-moving])
+    return SegmentReranker(encoder).to(model.scale.device).eval()
+
+
+def upper_layers(model: SegmentReranker, upper: int = UPPER) -> list[nn.Module]:
+    """The layers that move; raises TrainingError where there are not so many."""
     layers = list(model.encoder.encoder.layer)
     if not 0 < upper <= len(layers):
         raise TrainingError(
             f"--upper-layers {upper}: the encoder has {len(layers)}, of which 1 to all may move"
         )
-    encoder = deepcopy(model.encoder)
-    encoder.encoder.layer = nn.ModuleList(layers[: len(layers) - upper])
-    return SegmentReranker(encoder).to(model.scale.device).eval()
-
-
-def upper_layers(model: SegmentReranker, upper: int = UPPER) -> list[nn.Module]:
-    """The layers that move."""
-    return list(model.encoder.encoder.layer)[-upper:]
+    return layers[-upper:]
 
 
 def raised(
