@@ -14,10 +14,20 @@ from edge_rerank.cli.progress import ProgressLine
 from edge_rerank.cli.streams import say
 from edge_rerank.installation import check_libraries
 
-from .options import FEWEST_EPOCHS, MOST_EPOCHS, USUAL_STEPS, TuneOptions
+from .options import (
+    DISTILLATION,
+    DISTILLED_PAIRS,
+    DISTILLED_PASSAGES,
+    DISTILLED_RATE,
+    JUDGED_PASSAGES,
+    JUDGED_RATE,
+    MOST_EPOCHS,
+    USUAL_PAIRS,
+    TuneOptions,
+)
 
 _LIBRARIES = ("torch", "transformers", "safetensors", "optimum", "onnx")
-_LOSSES = ("auto", "lambda", "softmax", "binary")  # losses.py needs torch
+_LOSSES = ("auto", "lambda", "softmax", "binary", DISTILLATION)  # losses.py needs torch
 _PRECISIONS = ("auto", "float32", "bfloat16")
 _DEFAULT = TuneOptions("", "", "", "")
 
@@ -33,10 +43,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--collection",
         metavar="DIR",
-        help="folder with corpus.jsonl (the BEIR layout): passages that BM25 finds, or that are "
-        "drawn, and that nobody judged are taken as not relevant",
+        help="folder with corpus.jsonl (the BEIR layout), which is searched with BM25: models rank "
+        "what it finds, in training and in validation",
     )
-    _whole(parser, "depth", "with it, BM25's best N are ranked for a validation query")
+    _whole(parser, "depth", "with it, BM25's best N are a query's list")
     _add_training_options(parser)
     _add_model_options(parser)
     parser.add_argument(
@@ -51,27 +61,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_training_options(parser: argparse.ArgumentParser) -> None:
-    _whole(parser, "list-size", "most passages of a query in a step")
+    parser.add_argument(
+        "--list-size",
+        type=whole_number,
+        metavar="N",
+        help=f"most passages of a query in a step (default: {JUDGED_PASSAGES}; with distillation "
+        f"{DISTILLED_PASSAGES})",
+    )
     parser.add_argument(
         "--loss",
         choices=_LOSSES,
         default="auto",
-        help="default: auto, by the judgements: lambda for grades, softmax for positives and "
-        "negatives, binary for 0 and 1",
+        help=f"default: auto, with a --collection {DISTILLATION} of the model, the built-in one "
+        "and BM25 together; or else by the judgements: lambda for grades, softmax for positives "
+        "and negatives, binary for 0 and 1",
     )
     parser.add_argument(
         "--epochs",
         type=whole_number,
         metavar="N",
         help="how often each training query is taken, at most (default: as often as makes about "
-        f"{USUAL_STEPS} steps, {FEWEST_EPOCHS} to {MOST_EPOCHS} times)",
+        f"{USUAL_PAIRS:,} pairs, with distillation {DISTILLED_PAIRS:,}, 1 to {MOST_EPOCHS} times)",
     )
     parser.add_argument(
         "--rate",
         type=_rate,
-        default=_DEFAULT.rate,
         metavar="X",
-        help=f"highest learning rate (default: {_DEFAULT.rate:g})",
+        help=f"highest learning rate (default: {JUDGED_RATE:g}; with distillation "
+        f"{DISTILLED_RATE:g})",
     )
     _whole(parser, "patience", "end after N evaluations without a better one")
     parser.add_argument(

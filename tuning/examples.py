@@ -23,6 +23,10 @@ class JudgedQuery:
     """Passages that BM25 found for it, best first, and nobody judged: taken as not relevant."""
     strange: tuple[str, ...] = field(default=())
     """Passages of the collection that were drawn at random, and are taken so as well."""
+    found: Mapping[str, float] = field(default_factory=dict)
+    """BM25's score of each passage, where they are what a search of the collection found."""
+    targets: Mapping[str, float] = field(default_factory=dict)
+    """What the teacher says of each passage, where there is one: a logit."""
 
     @property
     def passages(self) -> tuple[str, ...]:

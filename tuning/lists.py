@@ -24,7 +24,8 @@ class Drawn:
 
     query: str
     passages: tuple[str, ...]
-    grades: tuple[float, ...]
+    goals: tuple[float, ...]
+    """What the loss is given of each passage: the teacher's logit, or else the grade."""
 
 
 class Draws:
@@ -55,12 +56,17 @@ class Draws:
         query = self._queries[place]
         rng = np.random.default_rng((self._seed, epoch, place))
         passages = drawn(query, self._size, rng)
-        grades = tuple(query.grades.get(text, 0.0) for text in passages)
-        return Drawn(query.text, passages, grades)
+        known = query.targets or query.grades
+        return Drawn(query.text, passages, tuple(known.get(text, 0.0) for text in passages))
 
 
 def drawn(query: JudgedQuery, size: int, rng: np.random.Generator) -> tuple[str, ...]:
-    """Draw up to ``size`` passages: at most half of them relevant, where there are others."""
+    """Draw up to ``size`` passages: at most half of them relevant, where there are others.
+
+    Where there is a teacher, any of those that it has judged.
+    """
+    if query.targets:
+        return tuple(_some(tuple(query.targets), size, rng))
     relevant = list(query.relevant)
     judged = [text for text in query.grades if query.grades[text] == 0]
     others = len(judged) + len(query.mined) + len(query.strange)

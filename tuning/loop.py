@@ -177,8 +177,8 @@ class Training:
         )
         zeros = torch.zeros(mask.shape, device=device)
         logits = zeros.masked_scatter(mask, flat)
-        grades = torch.tensor([grade for one in drawn for grade in one.grades], device=device)
-        return self._loss(logits, zeros.masked_scatter(mask, grades), mask)
+        goals = torch.tensor([goal for one in drawn for goal in one.goals], device=device)
+        return self._loss(logits, zeros.masked_scatter(mask, goals), mask)
 
     def _save(self) -> None:
         self._file.save(snapshot(self._weights, self._optimizer, self.best), self.progress)

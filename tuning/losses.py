@@ -13,10 +13,13 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, log_softmax, logsigmoid
 
 from .examples import BINARY, GRADED, PAIRS
+from .options import DISTILLATION, TuneOptions
 
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 _CUT = 10
+_SOFTNESS = 0.3  # temperature, in spreads: the best third of a list has most of the chances
+_LEVEL = 0.1
 _ABSOLUTE = 0.3  # its share beside a ranking loss, as in the training of the built-in model
 
 
@@ -60,9 +63,32 @@ LOSSES: Mapping[str, Loss] = {
 _OF_KIND = {GRADED: "lambda", PAIRS: "softmax", BINARY: "binary"}
 
 
-def loss_name(asked: str, kind: str) -> str:
+def loss_name(options: TuneOptions, kind: str) -> str:
     """Return the loss that was asked for, or for "auto" the one for this kind of judgements."""
-    return _OF_KIND[kind] if asked == "auto" else asked
+    if options.distils:
+        return DISTILLATION
+    return _OF_KIND[kind] if options.loss == "auto" else options.loss
+
+
+def distillation(spread: float) -> Loss:
+    """Return the loss against a teacher's logits, in place of grades, which spread so much.
+
+    Cross-entropy of the two softmaxes over a list, less the teacher's own entropy (Hinton et al.
+    2015, over lists), beside which stands a term that holds the mean of a list's logits, which the
+    softmax does not see, where the teacher has it.
+    """
+
+    def loss(logits: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
+        def chances(values: Tensor) -> Tensor:
+            softened = (values / (_SOFTNESS * spread)).masked_fill(~mask, -torch.inf)
+            return log_softmax(softened, dim=-1).masked_fill(~mask, 0.0)
+
+        wanted = chances(targets)
+        ranking = (wanted.exp() * mask * (wanted - chances(logits))).sum(-1)
+        strayed = ((logits - targets) * mask).sum(-1) / mask.sum(-1) / spread
+        return ranking + _LEVEL * strayed**2
+
+    return loss
 
 
 def combined(name: str, highest: float, *, absolute: bool) -> Loss:

@@ -58,10 +58,10 @@ def as_found(judged: Judged, passages: Sequence[str], depth: int) -> Judged:
     index = _index(judged, passages)
 
     def found(query: JudgedQuery) -> JudgedQuery:
-        texts = [passages[place] for place, _ in index.best(query.text, depth)]
-        grades = {text: query.grades[text] for text in texts if text in query.grades}
-        mined = tuple(text for text in texts if text not in grades)
-        return replace(query, grades=grades, mined=mined)
+        scores = {passages[place]: score for place, score in index.best(query.text, depth)}
+        grades = {text: query.grades[text] for text in scores if text in query.grades}
+        mined = tuple(text for text in scores if text not in grades)
+        return replace(query, grades=grades, mined=mined, found=scores)
 
     return replace(judged, queries=tuple(found(query) for query in judged.queries))
 

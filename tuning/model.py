@@ -26,8 +26,18 @@ _DEBERTA = "deberta"
 class TunedModel:
     """A model, which of its weights are trained, and its logits."""
 
-    def __init__(self, checkpoint: Checkpoint, precision: str, device: str = PROCESSOR) -> None:
-        """Load the checkpoint; raises CheckpointError where transformers cannot."""
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        precision: str,
+        device: str = PROCESSOR,
+        *,
+        upper_half: bool = False,
+    ) -> None:
+        """Load the checkpoint; raises CheckpointError where transformers cannot.
+
+        ``upper_half`` lets all below the upper half of the layers rest, and leaves out dropout.
+        """
         self.device = torch.device(device)
         self.module: nn.Module = TorchReference(checkpoint).model.to(self.device)
         self.precision = precision
@@ -41,6 +51,19 @@ class TunedModel:
         for name, weight in self.module.named_parameters():
             # A few hundred queries hold few of the words: those would move away from the others.
             weight.requires_grad_(name != words)
+        if upper_half:
+            self._rest_below(checkpoint)
+
+    def _rest_below(self, checkpoint: Checkpoint) -> None:
+        names, layers = checkpoint.layout.names, checkpoint.architecture.layers
+        upper = (names.layer.format(layer=number) for number in range(layers // 2, layers))
+        moving = tuple(f"{name}." for name in (*upper, names.pooler, names.final_norm) if name)
+        for name, weight in self.module.named_parameters():
+            if name.startswith(names.encoder) and not name.startswith(moving):
+                weight.requires_grad_(False)
+        for module in self.module.modules():
+            if isinstance(module, nn.Dropout):
+                module.p = 0.0
 
     def trained(self) -> dict[str, nn.Parameter]:
         """Return the weights that are trained, by name."""

@@ -71,12 +71,12 @@ class Place:
     @property
     def finished(self) -> dict[str, Any] | None:
         """Return the report of a finished run."""
-        return _json(self.root / REPORT)
+        return read_json(self.root / REPORT)
 
     @property
     def judged(self) -> dict[str, Any] | None:
         """Return the report of a run that has only to be published."""
-        return _json(self.work / REPORT)
+        return read_json(self.work / REPORT)
 
     def check_room(self, size: int) -> None:
         """Raise TuningError unless ``size`` more bytes fit on the file system."""
@@ -130,7 +130,8 @@ def write_json(path: Path, value: dict[str, Any]) -> None:
         stream.write((to_json(value) + "\n").encode("utf-8"))
 
 
-def _json(path: Path) -> dict[str, Any] | None:
+def read_json(path: Path) -> dict[str, Any] | None:
+    """Return the object in a file, or None where there is no file."""
     try:
         value = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:

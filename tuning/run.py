@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -21,10 +22,11 @@ from edge_rerank_training.train import keep_freed_memory
 
 from .data import Data, read_data
 from .device import PROCESSOR, usable_device
+from .examples import JudgedQuery
 from .interrupts import heard
 from .lists import Draws
 from .loop import Recipe, Training
-from .losses import combined, loss_name
+from .losses import combined, distillation, loss_name
 from .model import TunedModel
 from .options import TuneOptions
 from .place import Place
@@ -32,6 +34,7 @@ from .progress import Progress, Told
 from .publishing import keep_checkpoint, room
 from .report import check_finished, facts_of, training_facts
 from .state import StateFile, begun_with
+from .teaching import Teacher, taught, teacher_facts
 from .validation import Validation
 from .verdict import NO_STEP, Verdict, compared, verdict_of
 
@@ -96,7 +99,8 @@ class _Run:
         self._validation = Validation(
             data.validate, self._tokenizer, self._checkpoint.architecture.pad_token_id, options.seed
         )
-        self._loss = loss_name(options.loss, data.train.kind)
+        self._loss = loss_name(options, data.train.kind)
+        self._teacher: Teacher | None = None
 
     def report(self, shown: Shown) -> dict[str, Any]:
         """Do all the work that is left, and say what came of it."""
@@ -162,23 +166,33 @@ class _Run:
             "checkpoint": self._checkpoint.sha256(),
             "--train": data.train.sha256(),
             "--validate": data.validate.sha256(),
+            "--collection": replace(data.train, queries=data.synthetic).sha256(),
             "--device": self._device,
             "--precision": self._precision,
             "--threads": self._threads,
             **options.deciding(),
         }
-        draws = Draws(data.train.queries, options.list_size, options.seed)
+        queries = data.train.queries
+        if options.distils:
+            queries, self._teacher = self._taught()
+            loss = distillation(self._teacher.spread)
+        else:
+            absolute = self._activation == "sigmoid"
+            loss = combined(self._loss, data.train.highest, absolute=absolute)
+        draws = Draws(queries, options.passages_per_list, options.seed)
         with quiet():
-            model = TunedModel(self._checkpoint, self._precision, self._device)
+            model = TunedModel(
+                self._checkpoint, self._precision, self._device, upper_half=options.distils
+            )
         training = Training(
             model,
             self._tokenizer,
             draws,
             self._validation,
-            combined(self._loss, data.train.highest, absolute=self._activation == "sigmoid"),
+            loss,
             Recipe(
-                options.epochs_of(draws.steps),
-                options.rate,
+                options.epochs_of(draws.pairs),
+                options.highest_rate,
                 options.patience,
                 options.seed,
                 options.save_seconds,
@@ -188,18 +202,33 @@ class _Run:
         )
         if not training.progress.done:
             self._told.say(
-                f"training on {len(data.train.queries):,} queries ({data.train.kind}), loss "
-                f"{self._loss}, products in {self._precision} on {self._device}, "
-                f"{training.steps:,} steps at most; an evaluation every {training.every:,}"
+                f"training on {len(data.train.queries):,} judged queries ({data.train.kind}) and "
+                f"{len(data.synthetic):,} made ones, loss {self._loss}, products in "
+                f"{self._precision} on {self._device}, {training.steps:,} steps at most; an evaluation every {training.every:,}"
             )
             with heard() as wish, quiet():
                 training.run(wish)
         return training
 
+    def _taught(self) -> tuple[tuple[JudgedQuery, ...], Teacher]:
+        queries, teacher = taught(
+            self._data.train.queries,
+            self._data.synthetic,
+            self._place.before,
+            size=self._options.passages_per_list,
+            threads=self._threads,
+            work=self._place.work,
+            told=self._told,
+        )
+        self._told.say(teacher.sentence())
+        return queries, teacher
+
     def _facts(self, progress: Progress) -> dict[str, Any]:
         return {
             **facts_of(self._checkpoint, self._data, self._options),
             "loss": self._loss,
+            "teacher": teacher_facts(self._teacher),
+            "synthetic_queries": len(self._data.synthetic),
             "device": self._device,
             "precision": self._precision,
             "threads": self._threads,

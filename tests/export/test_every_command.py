@@ -13,7 +13,7 @@ import pytest
 from edge_rerank.cli import main
 from edge_rerank.native_library import library_file
 from tests.conftest import APART, PROBES, word_tokenizer
-from tests.export.conftest import _BERT, _ROBERTA, TINY
+from tests.export.conftest import _BERT, _ROBERTA, MODERNBERT, TINY
 from tests.support.quick_artifacts import random_model
 from tests.support.segments import SEGMENTS
 
@@ -22,8 +22,11 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "bert": _BERT,
     "roberta": _ROBERTA | {"model_type": "roberta"},
     "xlm-roberta": _ROBERTA | {"model_type": "xlm-roberta"},
+    "modernbert": MODERNBERT,
     "segment-bert": SEGMENTS,
 }
+LAYERS = {name: config.get("num_hidden_layers") for name, config in FAMILIES.items()}
+LAYERS["segment-bert"] = 3  # one of them across
 QUERY, DOCUMENTS = "how do plants eat", ["plants eat light", "steel bridge", "water"]
 
 
@@ -56,8 +59,7 @@ def test_commands(
         assert line["logit"] == pytest.approx(probe["logit"], abs=1e-3)
     assert sorted(line["index"] for line in ranked) == [0, 1, 2]
     assert main(["info", *options]) == 0
-    layers = 3 if artifact.name == "segment-bert" else 2  # one of them across
-    assert f"{artifact.name}, {layers} layers" in capsys.readouterr().out
+    assert f"{artifact.name}, {LAYERS[artifact.name]} layers" in capsys.readouterr().out
     assert main(["verify", *options]) == 0
     assert main(["bench", *options, "--seconds", "1", "--json"]) == 0
 

@@ -121,19 +121,22 @@ def test_memory_of_long_pairs_grows_with_the_length(make_checkpoint: Make, tmp_p
 SHAPES = {"ettin-17m": (7, 256, 4, 384), "ettin-32m": (10, 384, 6, 576)}
 
 
+def published(shape: str) -> dict[str, Any]:
+    layers, hidden, heads, intermediate = SHAPES[shape]
+    return MODERNBERT | {
+        "vocab_size": 50368, "hidden_size": hidden, "num_hidden_layers": layers,
+        "num_attention_heads": heads, "intermediate_size": intermediate,
+        "max_position_embeddings": 8192,
+    }  # fmt: skip
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
 def test_published_shapes(
     shape: str, make_checkpoint: Make, few_pairs: Path, tmp_path: Path
 ) -> None:
     """With the published vocabulary's size; int8, which takes minutes, of the smaller one."""
-    layers, hidden, heads, intermediate = SHAPES[shape]
-    changes = {
-        "vocab_size": 50368, "hidden_size": hidden, "num_hidden_layers": layers,
-        "num_attention_heads": heads, "intermediate_size": intermediate,
-        "max_position_embeddings": 8192,
-    }  # fmt: skip
-    folder = make_checkpoint(MODERNBERT | changes)
+    folder = make_checkpoint(published(shape))
     batch = random_batch((5, 33, *WINDOW, 200, 512), 50368)
     expected = from_torch(folder, batch)
     for precision in ("fp32", "int8") if shape == "ettin-17m" else ("fp32",):
@@ -147,6 +150,16 @@ def test_published_shapes(
                 np.testing.assert_allclose(one, expected, atol=1e-3)
             else:
                 assert agree(one.tolist(), expected.tolist()).rms_in_sigma < 0.1
+
+
+@pytest.mark.slow
+def test_the_longest_pair(make_checkpoint: Make, tmp_path: Path) -> None:
+    """8,192 tokens against transformers: windows and both rotary bases, far from the start."""
+    folder = make_checkpoint(published("ettin-17m"))
+    batch = random_batch((8192, 5, 3000), 50368)
+    expected = from_torch(folder, batch)
+    artifact = export(folder, tmp_path / "model", precision="fp32")
+    np.testing.assert_allclose(logits(artifact, batch, "native"), expected, atol=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -30,8 +30,21 @@ _M3 = _XLM_ROBERTA | {
     "num_hidden_layers": 2, "max_position_embeddings": 8194, "vocab_size": 1000,
 }  # fmt: skip
 
+_BASE = {"hidden_size": 768, "intermediate_size": 3072}
+_MDEBERTA = {
+    "model_type": "deberta-v2", "vocab_size": 251_000, "num_hidden_layers": 12,
+    "num_attention_heads": 12, "max_position_embeddings": 512, "relative_attention": True,
+    "position_buckets": 256, "max_relative_positions": -1, "pos_att_type": ["p2c", "c2p"],
+    "share_att_key": True, "norm_rel_ebd": "layer_norm", "position_biased_input": False,
+    "type_vocab_size": 0, "pad_token_id": 0, **_BASE,
+}  # fmt: skip
+
 SHAPES = {
     "MiniLM-L12": _BERT,
+    "BERT base": _BERT | _BASE,
+    "mMiniLMv2-L12": _XLM_ROBERTA,
+    "bge-reranker-base": _XLM_ROBERTA | _BASE,
+    "mDeBERTa-v3-base": _MDEBERTA,
 }
 LENGTHS = [4, 17, 64, 130, 333, 512, 33, 90, 201]
 FEW = 3

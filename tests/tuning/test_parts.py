@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 import pytest
@@ -15,7 +14,12 @@ import numpy as np  # noqa: E402
 from edge_rerank_tuning.encoding import MOST_CELLS, chunks  # noqa: E402
 from edge_rerank_tuning.examples import Judged, JudgedQuery  # noqa: E402
 from edge_rerank_tuning.lists import LISTS_PER_STEP, Draws, drawn  # noqa: E402
-from edge_rerank_tuning.losses import LOSSES, combined, loss_name  # noqa: E402
+from edge_rerank_tuning.losses import (  # noqa: E402
+    LOSSES,
+    combined,
+    distillation,
+    loss_name,
+)
 from edge_rerank_tuning.mining import (  # noqa: E402
     as_found,
     own_passages,
@@ -44,12 +48,27 @@ def test_a_loss_falls_towards_the_right_order_and_ignores_padding(name: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("queries", "epochs"), [(10_000, 2), (1_000, 2), (500, 4), (113, 14), (20, 20)]
+    ("queries", "epochs"), [(10_000, 1), (1_000, 2), (500, 4), (113, 15), (20, 20)]
 )
 def test_few_queries_are_taken_more_often(queries: int, epochs: int) -> None:
-    steps = math.ceil(queries / LISTS_PER_STEP)
-    assert TuneOptions("", "", "", "").epochs_of(steps) == epochs
-    assert TuneOptions("", "", "", "", epochs=1).epochs_of(steps) == 1
+    assert TuneOptions("", "", "", "").epochs_of(queries * 8) == epochs
+    assert TuneOptions("", "", "", "", epochs=1).epochs_of(queries * 8) == 1
+
+
+def test_distillation_is_least_at_the_teachers_logits_and_ignores_padding() -> None:
+    targets, mask = torch.tensor([[3.0, 1.0, -3.0], [1.0, 2.0, 9.0]]), torch.tensor(MASK)[:, 1:]
+    loss = distillation(2.0)
+    assert loss(targets, targets, mask).tolist() == pytest.approx([0.0, 0.0], abs=1e-6)
+    padded = targets + torch.where(mask, 0.0, 100.0)
+    assert torch.equal(loss(padded, targets, mask), loss(targets, targets, mask))
+    assert (loss(targets.flip(1), targets, mask) > 0.1).all()
+    # A shift of all is seen, which cross-entropy alone would not see.
+    assert (loss(targets + 4.0, targets, mask) > 0.3).all()
+    wanted = (targets[0] / 0.6).softmax(0)
+    logits = torch.zeros(1, 3)
+    expected = torch.nn.functional.kl_div((logits[0] / 0.6).log_softmax(0), wanted, reduction="sum")
+    level = 0.1 * (targets[0].mean() / 2) ** 2
+    assert loss(logits, targets[:1], mask[:1] | True)[0] == pytest.approx(float(expected + level))
 
 
 def test_softmax_and_binary_are_torchs_own() -> None:
@@ -72,9 +91,13 @@ def test_lambda_weights_are_what_a_swap_costs() -> None:
 
 
 def test_the_loss_follows_the_judgements_unless_one_is_asked_for() -> None:
-    names = {kind: loss_name("auto", kind) for kind in ("graded", "pairs", "binary")}
+    asked = TuneOptions("", "", "", "")
+    names = {kind: loss_name(asked, kind) for kind in ("graded", "pairs", "binary")}
     assert names == {"graded": "lambda", "pairs": "softmax", "binary": "binary"}
-    assert loss_name("softmax", "graded") == "softmax"
+    assert loss_name(replace(asked, loss="softmax"), "graded") == "softmax"
+    searched = replace(asked, collection="folder")
+    assert loss_name(searched, "graded") == "distillation"
+    assert loss_name(replace(searched, loss="lambda"), "graded") == "lambda"
 
 
 def query(relevant: int, others: int, mined: int, text: str = "q") -> JudgedQuery:

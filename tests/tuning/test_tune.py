@@ -81,8 +81,9 @@ def test_what_chance_may_have_made_is_called_so(
     assert (code, report["verdict"], report["model"]) == (0, "undecided", "model")
 
 
-def test_pairs_with_hard_negatives_of_a_collection_and_a_head_of_two_logits(
-    tune: Tune, make_checkpoint: Make, files: tuple[Path, Path], tmp_path: Path
+@pytest.mark.parametrize("loss", ["distillation", "softmax"])
+def test_pairs_with_a_collection_and_a_head_of_two_logits(
+    loss: str, tune: Tune, make_checkpoint: Make, files: tuple[Path, Path], tmp_path: Path
 ) -> None:
     from tests.export.test_two_logits import two
 
@@ -94,9 +95,10 @@ def test_pairs_with_hard_negatives_of_a_collection_and_a_head_of_two_logits(
     collection = write_collection(tmp_path / "collection")
     code, report = tune(
         two(make_checkpoint, "bert"), "--collection", str(collection), "--relevant-label", "yes",
-        "--epochs", "2", "--allow-not-better",
+        "--epochs", "2", "--allow-not-better", *(["--loss", loss] if loss == "softmax" else []),
     )  # fmt: skip
-    assert (code in (0, 1), report["train"]["kind"], report["loss"]) == (True, "pairs", "softmax")
+    assert (code in (0, 1), report["train"]["kind"], report["loss"]) == (True, "pairs", loss)
+    assert (report["teacher"] is None) == (loss == "softmax")
     assert report["validate"]["passages"] > report["validate"]["queries"] * 2
     if report["model"]:
         assert main(["info", str(tmp_path / "tuned" / report["model"])]) == 0
@@ -110,6 +112,7 @@ REFUSED: list[tuple[list[str], str]] = [
     (["--epochs", "0"], "'0' is not a whole number from 1"),
     (["--rate", "7"], "'7' is not a number between 0 and 1"),
     (["--loss", "mse"], "invalid choice: 'mse'"),
+    (["--loss", "distillation"], "name the --collection to search"),
     (["--device", "gpu"], "--device is 'gpu'; expected cpu, cuda"),
     (["--device", "meta", "--train", "gone.jsonl"], "--device is 'meta', and torch cannot"),
 ]
