@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -74,7 +73,7 @@ class TuneOptions:
     def epochs_of(self, pairs: int) -> int:
         """Return how many epochs of so many pairs are trained at most."""
         wanted = DISTILLED_PAIRS if self.distils else USUAL_PAIRS
-        usual = min(MOST_EPOCHS, math.ceil(wanted / pairs))
+        usual = max(1, min(MOST_EPOCHS, round(wanted / pairs)))
         return usual if self.epochs is None else self.epochs
 
     def check(self) -> None:

@@ -204,7 +204,8 @@ class _Run:
             self._told.say(
                 f"training on {len(data.train.queries):,} judged queries ({data.train.kind}) and "
                 f"{len(data.synthetic):,} made ones, loss {self._loss}, products in "
-                f"{self._precision} on {self._device}, {training.steps:,} steps at most; an evaluation every {training.every:,}"
+                f"{self._precision} on {self._device}, {training.steps:,} steps at most; an "
+                f"evaluation every {training.every:,}"
             )
             with heard() as wish, quiet():
                 training.run(wish)

@@ -57,7 +57,10 @@ def model(request: pytest.FixtureRequest) -> RandomModel:
 
 
 def logits(folder: Path, rows: Any, engine: Any, kernel: Any = None) -> Any:
-    with Reranker.load(folder, engine=engine, kernel=kernel, verify=False) as reranker:
+    # The tiny tokenizer starts a pair with the id that is XLM-RoBERTa's padding, which torch skips:
+    # the stored probes say nothing here.
+    options: Any = {"engine": engine, "kernel": kernel, "verify": False, "self_check": False}
+    with Reranker.load(folder, **options) as reranker:
         return reranker._parts()[1].logits(rows)
 
 

@@ -48,7 +48,7 @@ def test_a_loss_falls_towards_the_right_order_and_ignores_padding(name: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("queries", "epochs"), [(10_000, 1), (1_000, 2), (500, 4), (113, 15), (20, 20)]
+    ("queries", "epochs"), [(10_000, 1), (1_000, 2), (500, 3), (113, 14), (20, 20)]
 )
 def test_few_queries_are_taken_more_often(queries: int, epochs: int) -> None:
     assert TuneOptions("", "", "", "").epochs_of(queries * 8) == epochs
