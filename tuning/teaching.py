@@ -110,17 +110,19 @@ def _read(
     pairs = [(query.text, text) for query in queries for text in query.found]
     digest = hashlib.sha256(json.dumps(pairs).encode("ascii")).hexdigest()
     kept = read_json(work / _FILE)
-    if kept is None or kept["pairs"] != digest:
+    if kept is None or kept.get("pairs") != digest:
         kept = {"pairs": digest}
-        for name, path in (("own", model), ("built_in", None)):
-            told.say(f"the teacher: {name.replace('_', '-')} model")
-            # How far int8 strays is the exporter's to say, and is no matter here.
-            with Reranker.load(path, threads=threads, self_check=False) as reranker:
-                logits = []
-                for place, scored in enumerate(reranker.score(pairs), 1):
-                    logits.append(scored.logit)
-                    told.show("pairs", place, len(pairs))
-            kept[name] = logits
+    for name, path in (("own", model), ("built_in", None)):
+        if name in kept:
+            continue
+        told.say(f"the teacher: {name.replace('_', '-')} model")
+        # How far int8 strays is the exporter's to say, and is no matter here.
+        with Reranker.load(path, threads=threads, self_check=False) as reranker:
+            logits = []
+            for place, scored in enumerate(reranker.score(pairs), 1):
+                logits.append(scored.logit)
+                told.show("pairs", place, len(pairs))
+        kept[name] = logits
         write_json(work / _FILE, kept)
     found, at = [], 0
     for query in queries:

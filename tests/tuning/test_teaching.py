@@ -85,6 +85,25 @@ def test_what_the_models_said_is_not_asked_again(
         learned([searched(2)], tmp_path)
 
 
+def test_what_one_model_said_is_kept_where_the_other_is_interrupted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def load(path: Path | None, **options: Any) -> Any:
+        asked.append(path)
+        if len(asked) == 2:
+            raise KeyboardInterrupt
+        return real(path, **options)
+
+    real = teaching.Reranker.load
+    monkeypatch.setattr(teaching.Reranker, "load", load)
+    with pytest.raises(KeyboardInterrupt):
+        learned([searched(1)], tmp_path)
+    learned([searched(1)], tmp_path)
+    assert asked == [MODEL, None, None]
+
+
 def test_many_queries_have_fewer_passages_each_from_best_to_worst(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
