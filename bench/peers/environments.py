@@ -110,7 +110,8 @@ def module_command(python: Path, module: str, arguments: Sequence[str] = ()) -> 
 
 
 def _install(python: Path, requirements: Path) -> None:
-    command = [str(python), "-m", "pip", "install", "--quiet", "-r", str(requirements)]
+    # -I: what PYTHONPATH names would count as installed, and workers do not see it.
+    command = [str(python), "-I", "-m", "pip", "install", "--quiet", "-r", str(requirements)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
