@@ -22,6 +22,7 @@ class OwnEngine:
             threads=self._threads,
             engine=settings["engine"],
             kernel=settings.get("kernel"),
+            self_check=settings.get("self_check", True),
         )
 
     def score(self, pairs: list[tuple[str, str]]) -> list[float]:
