@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -20,7 +20,7 @@ def own_passages(*files: Judged) -> list[str]:
 
 def with_mined(judged: Judged, passages: Sequence[str], depth: int) -> Judged:
     """Give each query the best ``depth`` of the passages that are not among its own."""
-    index = _index(judged, passages)
+    index = index_of(passages, (query.text for query in judged.queries))
     return replace(
         judged,
         queries=tuple(
@@ -55,7 +55,7 @@ def as_found(judged: Judged, passages: Sequence[str], depth: int) -> Judged:
     A judged passage that is not found is left out: beside passages that are there for their words,
     it would be told by its lack of them.
     """
-    index = _index(judged, passages)
+    index = index_of(passages, (query.text for query in judged.queries))
 
     def found(query: JudgedQuery) -> JudgedQuery:
         scores = {passages[place]: score for place, score in index.best(query.text, depth)}
@@ -66,8 +66,9 @@ def as_found(judged: Judged, passages: Sequence[str], depth: int) -> Judged:
     return replace(judged, queries=tuple(found(query) for query in judged.queries))
 
 
-def _index(judged: Judged, passages: Sequence[str]) -> Bm25:
-    index = Bm25(query.text for query in judged.queries)
+def index_of(passages: Sequence[str], queries: Iterable[str]) -> Bm25:
+    """Return an index of passages for these queries."""
+    index = Bm25(queries)
     for passage in passages:
         index.add(passage)
     index.finish()

@@ -12,9 +12,8 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from edge_rerank.evaluation.bm25 import Bm25
-
 from .examples import JudgedQuery
+from .mining import index_of
 
 _MOST_WORDS, _FEWEST_WORDS = 24, 3
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s")
@@ -35,10 +34,7 @@ def synthetic_queries(
     """
     rng = np.random.default_rng((seed, len(passages)))
     made = _beginnings(passages, rng.permutation(len(passages)).tolist(), count, {*known})
-    index = Bm25(made)
-    for passage in passages:
-        index.add(passage)
-    index.finish()
+    index = index_of(passages, made)
     queries = []
     for text, own in made.items():
         found = [one for one in index.best(text, depth + 1) if one[0] != own]

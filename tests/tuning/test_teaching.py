@@ -190,6 +190,4 @@ def test_a_taught_model_ranks_as_its_teacher_does(
     assert others[-1]["loss"] < others[0]["loss"]
     assert code in (0, 1)
     assert not (tmp_path / "tuned" / "unfinished").exists()
-    assert tune(
-        make_checkpoint(), "--collection", str(collection), "--epochs", "20", "--resume"
-    ) == (code, report)
+    assert tune(make_checkpoint(), *words, "--resume") == (code, report)
