@@ -94,13 +94,18 @@ def taught(
 
 
 def _fewer(query: JudgedQuery, size: int, queries: int) -> JudgedQuery:
-    """Keep as many of a query's passages, evenly, as all queries together can be read of."""
+    """Keep as many of a query's passages, evenly, as all queries together can be read of.
+
+    Relevant ones stay in any case: without them nothing says which teacher ranks it better.
+    """
     count = max(_FEWEST_LISTS * size, math.ceil(TAUGHT_PAIRS / queries))
     found = list(query.found.items())
     if len(found) <= count:
         return query
-    places = np.linspace(0, len(found) - 1, count).round().astype(int)
-    return replace(query, found=dict(found[place] for place in places))
+    even = {*np.linspace(0, len(found) - 1, count).round().astype(int).tolist()}
+    relevant = {*query.relevant}
+    kept = (one for place, one in enumerate(found) if place in even or one[0] in relevant)
+    return replace(query, found=dict(kept))
 
 
 def _read(

@@ -114,6 +114,11 @@ def test_many_queries_have_fewer_passages_each_from_best_to_worst(
         texts, all_of_them = [*query.targets], [*before.found]
         assert len(texts) == 6  # two lists
         assert (texts[0], texts[-1]) == (all_of_them[0], all_of_them[-1])
+    # The relevant one is kept where it is: nDCG of a list without any is undefined.
+    middle = [replace(query, grades={[*query.found][7]: 1.0}) for query in queries]
+    found, _ = learned(middle, tmp_path, size=3)
+    assert all({*query.grades} <= {*query.targets} for query in found)
+    assert {len(query.targets) for query in found} == {7}
 
 
 def test_lists_are_drawn_from_what_the_teacher_judged(tmp_path: Path) -> None:
