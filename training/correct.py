@@ -2,9 +2,9 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -33,6 +33,7 @@ class StateLists:
     """Mined lists over cached states. share: of the steps, which lists of this kind get.
 
     rows [n, size]: passages, the answer first, off topic last. wanted: the teacher's scores.
+    third: the third teacher's logits, of lists that it has read.
     """
 
     passages: TextStates
@@ -41,6 +42,13 @@ class StateLists:
     owners: np.ndarray
     wanted: np.ndarray
     share: float
+    third: np.ndarray | None = field(default=None, kw_only=True)
+
+    def some(self, kept: np.ndarray) -> Self:
+        """These lists, by number or by a mask."""
+        third = None if self.third is None else self.third[kept]
+        rows, owners, wanted = (part[kept] for part in (self.rows, self.owners, self.wanted))
+        return replace(self, rows=rows, owners=owners, wanted=wanted, third=third)
 
     def drawn(self, seed: int, begun: int, count: int) -> np.ndarray:
         """The ``count`` lists of a step, after ``begun``: each once before any comes again."""

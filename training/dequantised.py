@@ -15,7 +15,7 @@ from transformers import BertConfig, BertModel
 
 from .errors import TrainingError
 
-QUANTISED = "_quantized"
+QUANTISED, UNNAMED = "_quantized", "onnx::"
 
 
 def dequantised_bert(folder: Path) -> BertModel:
@@ -45,7 +45,9 @@ def dequantised_weights(file: Path) -> dict[str, np.ndarray]:
             weights[base] = rows
             continue
         output = products[stored_name].output[0]
-        name = output.removeprefix("/").split("/MatMul")[0].replace("/", ".")
+        name = output.removeprefix("/").split("/MatMul")[0].replace("/", ".") + ".weight"
+        if not base.startswith(UNNAMED):
+            name = base  # a Gemm, such as a head's
         # torch keeps a product's weights [outputs, inputs].
-        weights[f"{name}.weight"] = np.ascontiguousarray(rows.T)
+        weights[name] = np.ascontiguousarray(rows.T)
     return weights

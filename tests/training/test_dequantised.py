@@ -1,6 +1,7 @@
 """A BERT of 8-bit weights back in float32: names, tables, products and what is missing."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("transformers")
 
-from transformers import BertConfig, BertModel  # noqa: E402
+from transformers import BertConfig, BertForSequenceClassification, BertModel  # noqa: E402
 
 from edge_rerank_training.dequantised import dequantised_bert  # noqa: E402
 from edge_rerank_training.errors import TrainingError  # noqa: E402
@@ -28,16 +29,21 @@ SIZES = {
 ZERO = 3
 
 
-def written(folder: Path, *, prefix: str = "", without: str = "") -> BertModel:
-    """Write a model as ONNX Runtime's quantisation names its parts; return it in float32."""
+def written(folder: Path, *, prefix: str = "", without: str = "", head: bool = False) -> Any:
+    """Write a model as ONNX Runtime's quantisation names its parts; return it in float32.
+
+    head: a BERT with a pooler and a classifier, whose products are Gemm nodes.
+    """
     torch.manual_seed(0)
-    model = BertModel(BertConfig(**SIZES), add_pooling_layer=False).eval()
+    config = BertConfig(**SIZES, num_labels=1)
+    model = BertForSequenceClassification(config) if head else BertModel(config, False)
+    model.eval()
     stored: dict[str, Any] = {}
     nodes = []
     weights = {}
     for number, (name, weight) in enumerate(model.state_dict().items()):
         weights[name] = weight
-        product = name.startswith("encoder.") and name.endswith(".weight") and weight.ndim == 2
+        product = name.endswith(".weight") and weight.ndim == 2 and "_embeddings" not in name
         if name == without:
             continue
         if not product and "_embeddings.weight" not in name:
@@ -46,18 +52,17 @@ def written(folder: Path, *, prefix: str = "", without: str = "") -> BertModel:
         scale = weight.abs().max().item() / 100
         codes = np.clip(np.rint(weight.numpy() / scale), -100, 100).astype(np.int8)
         weights[name] = torch.from_numpy(codes.astype(np.float32) * np.float32(scale))
-        base = f"onnx::MatMul_{number}" if product else prefix + name
+        gemm = product and "encoder." not in name
+        base = f"onnx::MatMul_{number}" if product and not gemm else prefix + name
         rows = codes.T if product else codes
         stored[f"{base}_quantized"] = (rows + ZERO).astype(np.int8)
         stored[f"{base}_scale"] = np.float32(scale)
         stored[f"{base}_zero_point"] = np.int8(ZERO)
         if product:
-            layer, rest = name.removesuffix(".weight").split("layer.")[1].split(".", 1)
-            path = f"/{prefix}encoder/layer.{layer}/{rest.replace('.', '/')}"
-            path = path.replace("/bert.", "/bert/")
+            path = "/" + re.sub(r"\.(?!\d)", "/", prefix + name.removesuffix(".weight"))
             inputs = ["rows", f"{base}_quantized", "rows_zero_point", f"{base}_zero_point"]
-            output = f"{path}/MatMul_output_0_output_quantized"
-            nodes.append(onnx.helper.make_node("MatMulInteger", inputs, [output]))
+            end = "Gemm_output_0_MatMul_output_quantized" if gemm else "MatMul_output_0_quantized"
+            nodes.append(onnx.helper.make_node("MatMulInteger", inputs, [f"{path}/{end}"]))
     model.load_state_dict(weights)
     parts = [onnx.numpy_helper.from_array(np.asarray(row), name) for name, row in stored.items()]
     graph = onnx.helper.make_graph(nodes, "bert", [], [], parts)

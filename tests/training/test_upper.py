@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 pytest.importorskip("tokenizers")
 
-from edge_rerank_training import segment_run  # noqa: E402
+from edge_rerank_training import taught  # noqa: E402
 from edge_rerank_training.batches import PairEncoder  # noqa: E402
 from edge_rerank_training.correct import (  # noqa: E402
     CorrectionRun,
@@ -23,14 +23,18 @@ from edge_rerank_training.correct import (  # noqa: E402
 from edge_rerank_training.errors import TrainingError  # noqa: E402
 from edge_rerank_training.second_teacher import PACKAGE, second_teacher_folder  # noqa: E402
 from edge_rerank_training.segment_run import (  # noqa: E402
-    StateMaker,
     start_from,
-    taught_lists,
     train_segments,
     weights_digest,
 )
 from edge_rerank_training.segments import SegmentReranker  # noqa: E402
-from edge_rerank_training.token_states import TextStates, batch_of, states_of  # noqa: E402
+from edge_rerank_training.taught import taught_lists  # noqa: E402
+from edge_rerank_training.token_states import (  # noqa: E402
+    StateMaker,
+    TextStates,
+    batch_of,
+    states_of,
+)
 from edge_rerank_training.upper import (  # noqa: E402
     UPPER,
     TaughtLists,
@@ -205,7 +209,7 @@ def test_lists_get_both_teachers_and_the_states_below(
         assert device == "cpu"
         return unit(np.random.default_rng(len(asked)).normal(size=(len(ids), 8)))
 
-    monkeypatch.setattr(segment_run, "second_vectors", second)
+    monkeypatch.setattr(taught, "second_vectors", second)
     maker = StateMaker(lower_part(model), encoder, tmp_path, "float32", "k", silent)
     for _ in range(2):  # the second run takes all of it from files
         mined, rephrased, defined = taught_lists(maker, [lists] * 3, range(50), UPPER, 1)

@@ -1,0 +1,105 @@
+"""ms-marco-MiniLM-L-12-v2, a cross-encoder: the third teacher, for lists of documentation.
+
+It reads both texts at once, as the correction does, and was trained on half a million real
+questions. Its weights lie in int8 in the second teacher's package; they go through this project's
+exporter and are run by its engine, which reads three times as many pairs as ONNX Runtime.
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import torch
+from transformers import BertConfig, BertForSequenceClassification
+
+from edge_rerank import Reranker
+from edge_rerank_export.pipeline import ExportOptions, export_model
+from edge_rerank_export.quiet import quiet
+
+from .dequantised import dequantised_weights
+from .errors import TrainingError
+from .second_teacher import package_folder
+
+CONFIG = {
+    "vocab_size": 30522,
+    "hidden_size": 384,
+    "num_hidden_layers": 12,
+    "num_attention_heads": 12,
+    "intermediate_size": 1536,
+    "num_labels": 1,
+}
+"""The package has no config.json of it; these are the sizes of its weights."""
+LONGEST = 320
+LISTS_PER_CALL = 256
+REPORT_LISTS = 2048
+
+
+def cross_teacher_folder() -> Path:
+    """The folder of the model inside the installed package."""
+    return package_folder("reranker_en")
+
+
+def write_cross_teacher(source: Path, target: Path, config: dict[str, int]) -> None:
+    """Write the file's weights, back in float32, as a checkpoint that can be exported."""
+    model = BertForSequenceClassification(BertConfig(**config)).eval()
+    found = dequantised_weights(source / "model.onnx")
+    weights = {}
+    for name, wanted in model.state_dict().items():
+        if name.endswith("_ids"):
+            continue
+        row = found.get(name)
+        if row is None or row.shape != wanted.shape:
+            raise TrainingError(f"{source.name}/model.onnx has no weights for {name}")
+        weights[name] = torch.from_numpy(row)
+    model.load_state_dict(weights, strict=False)
+    model.save_pretrained(target)
+    for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
+        shutil.copy(source / name, target)
+    file = target / "config.json"
+    content = json.loads(file.read_text("utf-8"))
+    content["sbert_ce_default_activation_function"] = "torch.nn.modules.linear.Identity"
+    file.write_text(json.dumps(content) + "\n", "utf-8")
+
+
+def cross_artifact(work: Path, say: Callable[[str], None]) -> Path:
+    """The teacher as an int8 artifact in the work folder, exported at the first call."""
+    artifact = work / "cross-teacher"
+    if not artifact.exists():
+        say("exporting the third teacher")
+        with TemporaryDirectory() as folder, quiet():
+            write_cross_teacher(cross_teacher_folder(), Path(folder), CONFIG)
+            options = ExportOptions(name="ms-marco-MiniLM-L-12-v2", license="Apache-2.0")
+            export_model(folder, artifact, options, report=lambda _: None)
+    return artifact
+
+
+def cross_logits(
+    artifact: Path,
+    queries: Sequence[str],
+    passages: Sequence[str],
+    rows: np.ndarray,
+    owners: np.ndarray,
+    threads: int,
+    say: Callable[[str], None],
+) -> np.ndarray:
+    """What it says of each list's query and its passages, float32 [lists, size].
+
+    rows [lists, size]: positions in ``passages``. owners [lists]: positions in ``queries``.
+    """
+    found = np.empty(rows.shape, np.float32)
+    with Reranker.load(artifact, threads=threads, max_length=LONGEST) as reranker:
+        for start in range(0, len(rows), LISTS_PER_CALL):
+            chosen = slice(start, start + LISTS_PER_CALL)
+            pairs = [
+                (queries[owner], passages[passage])
+                for owner, row in zip(owners[chosen], rows[chosen], strict=True)
+                for passage in row
+            ]
+            scores = reranker.predict(pairs, scores="logits")
+            found[chosen] = scores.reshape(-1, rows.shape[1])
+            if start % REPORT_LISTS == 0:
+                say(f"third teacher: {min(start + LISTS_PER_CALL, len(rows))} of {len(rows)} lists")
+    return found
