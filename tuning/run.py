@@ -201,9 +201,10 @@ class _Run:
             self._told,
         )
         if not training.progress.done:
+            made = f" and {len(data.synthetic):,} made ones" if data.synthetic else ""
             self._told.say(
-                f"training on {len(data.train.queries):,} judged queries ({data.train.kind}) and "
-                f"{len(data.synthetic):,} made ones, loss {self._loss}, products in "
+                f"training on {len(data.train.queries):,} judged queries ({data.train.kind})"
+                f"{made}, loss {self._loss}, products in "
                 f"{self._precision} on {self._device}, {training.steps:,} steps at most; an "
                 f"evaluation every {training.every:,}"
             )

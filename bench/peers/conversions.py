@@ -75,8 +75,9 @@ class Models:
     say: Say
     calibration: tuple[tuple[str, str], ...] = ()
     """Pairs of text for NNCF, which brings none of its own."""
-    calibrate_ours: bool = False
-    """Calibrate our export on the same pairs, not on those that come with it."""
+    trained: bool = True
+    """With random weights our export is calibrated on the same pairs, not on those that come with
+    it, and is not checked as it is loaded."""
 
     def path(self, model: Conversion) -> Path:
         """Return the folder of a conversion, making it unless it is there.
@@ -100,7 +101,7 @@ class Models:
         python = self.environments.python(model.environment)
         source = self.checkpoint if model.source is None else self.path(model.source)
         settings = dict(model.settings)
-        if model.kind == "openvino_int8" or (model is ARTIFACT_INT8 and self.calibrate_ours):
+        if model.kind == "openvino_int8" or (model is ARTIFACT_INT8 and not self.trained):
             settings["pairs"] = self.calibration
         beside = made.with_name(made.name + partial_name())
         self.say(f"making {made.name}")

@@ -57,7 +57,7 @@ class ProcessStarter:
             raise PeerError(str(error)) from error
         settings = {**spec.settings, "model": str(model), "threads": threads}
         # Of random weights, a pair can stray from what is stored by more than a model's may.
-        settings["self_check"] = not self.models.calibrate_ours
+        settings["self_check"] = self.models.trained
         if spec.model is NOTHING:
             settings["cache"] = str(self.cache / "peers-own-models" / spec.environment)
         worker = WorkerProcess(module_command(python, "worker.serve"), threads=threads)

@@ -94,7 +94,7 @@ class Shapes:
         folder = self.cache / "models" / f"{name}-{_digest(checkpoint)[:12]}"
         # Nobody asks how accurate random weights are: a few pairs do.
         pairs = self.calibration if trained else self.calibration[:_FEW]
-        models = Models(checkpoint, folder, self.environments, self.say, pairs, not trained)
+        models = Models(checkpoint, folder, self.environments, self.say, pairs, trained)
         return Shape(name, title, models, trained)
 
     def random(self, name: str, tokenizer: Path) -> Shape:

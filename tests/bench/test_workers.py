@@ -186,7 +186,9 @@ def test_only_int8_is_calibrated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(conversions, "run_module", convert)
     python = dict.fromkeys(ENVIRONMENTS, Path(sys.executable))
     pairs = (("query", "text"),)
-    models = Models(tmp_path, tmp_path / "made", Environments(tmp_path, python), quiet, pairs, True)
+    models = Models(
+        tmp_path, tmp_path / "made", Environments(tmp_path, python), quiet, pairs, False
+    )
     for model in (ARTIFACT_INT8, ARTIFACT_FP32, OPENVINO_FP32, OPENVINO_INT8):
         models.path(model)
     assert {name for name, calibrated in asked.items() if calibrated} == {
