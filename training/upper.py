@@ -31,7 +31,7 @@ CROSS_WEIGHT = 0.5
 """Of the cross-encoder in what a list is taught, in deviations within a list; the mixture has 1."""
 NEAR_SHARE, NEAR_POOL = 0.5, 1200
 """Share of the steps whose lists ask for like things, and among how many drawn ones those are."""
-RUBBISH_WEIGHT, RUBBISH_MARGIN = 0.1, 1.0
+RUBBISH_WEIGHT, RUBBISH_MARGIN = 0.3, 1.0
 SPREAD_LISTS = 1500
 Vectors = tuple[np.ndarray, np.ndarray]
 """Unit vectors of queries and of passages."""

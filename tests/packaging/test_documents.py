@@ -73,8 +73,8 @@ class Reader:
         """Run one line of a document; an output that is there already makes way."""
         words = line.partition("#")[0].split()
         if words[:2] == ["edge-rerank", "tune"]:
-            # Whether a tiny model gains beyond its interval is chance, which test_tune.py leaves out
-            # by weights that must gain. Here, the command has to reach its verdict and a model.
+            # Whether a tiny model gains beyond its interval is chance. Verdicts are tested in
+            # tests/tuning; here, the command has to reach one, and a model.
             line = f"{line} --allow-not-better"
         if "--output" in words:
             output = self.clone / words[words.index("--output") + 1]
