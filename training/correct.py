@@ -92,7 +92,7 @@ def batch_logits(
         query = batch_of([(lists.queries, pairs[i][0]) for i in group], device)
         passage = batch_of([(sources[i], pairs[i][1]) for i in group], device)
         parts.append(model(query, passage))
-    order = torch.tensor([i for group in groups for i in group])
+    order = torch.tensor([i for group in groups for i in group], device=device)
     return torch.cat(parts)[order.argsort()].view(len(chosen), size)
 
 
