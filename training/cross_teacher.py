@@ -2,7 +2,7 @@
 
 It reads both texts at once, as the correction does, and was trained on half a million real
 questions. Its weights lie in int8 in the second teacher's package; they go through this project's
-exporter and are run by its engine, which reads three times as many pairs as ONNX Runtime.
+exporter and are run by its engine.
 """
 
 import json

@@ -214,7 +214,9 @@ def train_segments(options: argparse.Namespace, say: Say) -> None:
         if done.stopped or not options.upper_minutes:
             return
     mined = crossed_lists(maker, mined, passages, queries, options.threads)
-    kinds[:2] = mined, rephrased_lists(maker, mined, queries, thesaurus, seed)
+    rephrased = kinds[1]
+    also = mined.some(np.isin(mined.owners, rephrased.owners))
+    kinds[:2] = mined, replace(also, queries=rephrased.queries, share=rephrased.share)
     lower = replace(maker, model=lower_part(model, upper))
     taught = taught_lists(lower, kinds, teacher_words()[1], upper, options.threads)
     say(f"training the upper {upper} layers too, with three teachers")
