@@ -173,7 +173,9 @@ def train_segments(options: argparse.Namespace, say: Say) -> None:
     passages, queries = trained_on(
         *prepare(work, seed, say), options.set_aside, options.share, seed
     )
-    maker = StateMaker(model, encoder, work, precision, f"{seed}-{options.share:g}", say)
+    # What is kept was made of these documents, and is no other training's.
+    key = "-".join([f"{seed}-{options.share:g}", *sorted(options.set_aside)])
+    maker = StateMaker(model, encoder, work, precision, key, say)
     thesaurus = read_thesaurus(work)
     mined = mined_lists(maker, passages, queries, seed)
     kinds = [
