@@ -34,14 +34,14 @@ def ranked_lists(
     """Make lists of ``LIST_SIZE`` passages from the text in a training's work folder."""
     # Here, so that other text can be mixed without torch and the teacher.
     from edge_rerank_training.prepare import prepare
-    from edge_rerank_training.teacher import embed_once
+    from edge_rerank_training.teacher import embed
 
     passages, queries = prepare(work, TEXT_SEED, say)
-    vectors = embed_once(
-        [passage.text for passage in passages], work / f"passages-{TEXT_SEED}.npy", say
+    vectors = embed(
+        [passage.text for passage in passages], say, file=work / f"passages-{TEXT_SEED}.npy"
     )
-    asked_vectors = embed_once(
-        [query.text for query in queries], work / f"queries-{TEXT_SEED}.npy", say
+    asked_vectors = embed(
+        [query.text for query in queries], say, file=work / f"queries-{TEXT_SEED}.npy"
     )
     asked = [place for place, query in enumerate(queries) if query.held_out == held_out]
     known = np.array(

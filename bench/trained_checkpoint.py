@@ -25,7 +25,7 @@ from edge_rerank_training.attention import use_training_attention
 from edge_rerank_training.batches import PairEncoder
 from edge_rerank_training.mining import mine_once
 from edge_rerank_training.prepare import prepare
-from edge_rerank_training.teacher import embed_once
+from edge_rerank_training.teacher import embed
 from edge_rerank_training.train import Lists, Phase, Progress, train
 from edge_rerank_training.warm_start import write_checkpoint
 
@@ -73,8 +73,8 @@ def lists(work: Path, seed: int, encoder: PairEncoder) -> Lists:
     """Return the training lists of the work folder in this vocabulary; makes what is missing."""
     passages, queries = prepare(work, seed, say)
     texts, asked = [passage.text for passage in passages], [query.text for query in queries]
-    of_queries = embed_once(asked, work / f"queries-{seed}.npy", say)
-    of_passages = embed_once(texts, work / f"passages-{seed}.npy", say)
+    of_queries = embed(asked, say, file=work / f"queries-{seed}.npy")
+    of_passages = embed(texts, say, file=work / f"passages-{seed}.npy")
     mined = work / f"lists-{seed}.npz"
     rows, owners, wanted = mine_once(mined, passages, queries, of_passages, of_queries, seed, say)
     return Lists(encoder.texts(texts), encoder.texts(asked), rows, owners, wanted)

@@ -35,7 +35,7 @@ from .queries import Query
 from .recover import recover_order
 from .scorers import ArtifactScorer, Scorer, checkpoint_scorer
 from .segment_run import train_segments
-from .teacher import embed_once
+from .teacher import embed
 from .train import Lists, Phase, Progress, train
 from .upper import UPPER
 from .warm_start import warm_start, write_checkpoint
@@ -154,9 +154,9 @@ def vectors(
     work: Path, seed: int, passages: list[Passage], queries: list[Query], device: str
 ) -> tuple[np.ndarray, np.ndarray]:
     """The bi-encoder's vectors of all passages and of all queries."""
-    of_queries = embed_once([q.text for q in queries], work / f"queries-{seed}.npy", say, device)
-    texts = [p.text for p in passages]
-    return embed_once(texts, work / f"passages-{seed}.npy", say, device), of_queries
+    asked, texts = [q.text for q in queries], [p.text for p in passages]
+    of_queries = embed(asked, say, device, work / f"queries-{seed}.npy")
+    return embed(texts, say, device, work / f"passages-{seed}.npy"), of_queries
 
 
 def recovered(

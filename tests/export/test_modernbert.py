@@ -118,15 +118,20 @@ def test_memory_of_long_pairs_grows_with_the_length(make_checkpoint: Make, tmp_p
     assert room[8192] < 8192 * 32 * 4 * 40
 
 
-SHAPES = {"ettin-17m": (7, 256, 4, 384), "ettin-32m": (10, 384, 6, 576)}
+SHAPES = {
+    "ettin-17m": (7, 256, 4, 384, "cls"),
+    "ettin-32m": (10, 384, 6, 576, "cls"),
+    "gte-reranker-modernbert-base": (22, 768, 12, 1152, "mean"),
+    "granite-embedding-reranker-english-r2": (22, 768, 12, 1152, "cls"),
+}
 
 
 def published(shape: str) -> dict[str, Any]:
-    layers, hidden, heads, intermediate = SHAPES[shape]
+    layers, hidden, heads, intermediate, pooling = SHAPES[shape]
     return MODERNBERT | {
         "vocab_size": 50368, "hidden_size": hidden, "num_hidden_layers": layers,
         "num_attention_heads": heads, "intermediate_size": intermediate,
-        "max_position_embeddings": 8192,
+        "max_position_embeddings": 8192, "classifier_pooling": pooling,
     }  # fmt: skip
 
 
@@ -135,7 +140,7 @@ def published(shape: str) -> dict[str, Any]:
 def test_published_shapes(
     shape: str, make_checkpoint: Make, few_pairs: Path, tmp_path: Path
 ) -> None:
-    """With the published vocabulary's size; int8, which takes minutes, of the smaller one."""
+    """With the published vocabulary's size; int8, which takes minutes, of the smallest one."""
     folder = make_checkpoint(published(shape))
     batch = random_batch((5, 33, *WINDOW, 200, 512), 50368)
     expected = from_torch(folder, batch)

@@ -4,6 +4,7 @@ import importlib.util
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,6 +27,7 @@ from edge_rerank_training.cross_teacher import (  # noqa: E402
     write_cross_teacher,
 )
 from edge_rerank_training.errors import TrainingError  # noqa: E402
+from edge_rerank_training.kept_rows import kept_rows  # noqa: E402
 from edge_rerank_training.passages import Passage  # noqa: E402
 from edge_rerank_training.queries import Query  # noqa: E402
 from edge_rerank_training.second_teacher import PACKAGE  # noqa: E402
@@ -105,10 +107,14 @@ def test_read_lists_keep_their_logits_and_are_read_once(
     queries = [Query("s", "heading", f"query {i}", i, (i,), False) for i in range(30)]
     asked: list[int] = []
 
-    def logits(_: Path, asked_by: list[str], texts: list[str], rows: np.ndarray, *__: object):  # type: ignore[no-untyped-def]
-        asked.append(len(rows))
+    def logits(_: Path, asked_by: list[str], texts: list[str], rows: np.ndarray, *others: Any):  # type: ignore[no-untyped-def]
         assert (asked_by[3], texts[4]) == ("query 3", "passage 4")
-        return rows.astype(np.float32)
+
+        def fill(found: np.ndarray, part: int) -> None:
+            asked.append(len(rows))
+            found[:] = rows
+
+        return kept_rows(others[-1], rows.shape, np.float32, 1, str, fill)
 
     monkeypatch.setattr(taught, "cross_artifact", lambda work, say: work)
     monkeypatch.setattr(taught, "cross_logits", logits)

@@ -21,6 +21,7 @@ from edge_rerank_training.correct import (  # noqa: E402
     train_correction,
 )
 from edge_rerank_training.errors import TrainingError  # noqa: E402
+from edge_rerank_training.kept_rows import kept_rows  # noqa: E402
 from edge_rerank_training.second_teacher import PACKAGE, second_teacher_folder  # noqa: E402
 from edge_rerank_training.segment_run import (  # noqa: E402
     start_from,
@@ -210,10 +211,16 @@ def test_lists_get_both_teachers_and_the_states_below(
     lists, _ = training_lists(model, encoder)
     asked: list[tuple[int, bool]] = []
 
-    def second(ids: list[list[int]], *_: object, queries: bool, threads: int, device: str) -> Any:
-        asked.append((len(ids), queries))
+    def second(
+        ids: list[list[int]], *_: object, queries: bool, threads: int, device: str, file: Path
+    ) -> Any:
         assert device == "cpu"
-        return unit(np.random.default_rng(len(asked)).normal(size=(len(ids), 8)))
+
+        def fill(rows: np.ndarray, part: int) -> None:
+            asked.append((len(ids), queries))
+            rows[:] = unit(np.random.default_rng(len(asked)).normal(size=(len(ids), 8)))
+
+        return kept_rows(file, (len(ids), 8), np.float32, 1, str, fill)
 
     monkeypatch.setattr(taught, "second_vectors", second)
     maker = StateMaker(lower_part(model), encoder, tmp_path, "float32", "k", silent)
