@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -30,6 +31,7 @@ from .progress import Told
 _FILE = "teacher.json"
 _BUILT_IN = (0.0, 0.5, 1.0)
 _BM25 = (0.0, 0.3, 0.5, 0.7, 1.0)
+_SAVE_SECONDS = 20.0  # of reading are the most that a kill costs
 _FEWEST_LISTS = 2  # of a step are in what is kept of a query's passages, however many queries
 
 Floats = NDArray[np.float64]
@@ -118,17 +120,22 @@ def _read(
     if kept is None or kept.get("pairs") != digest:
         kept = {"pairs": digest}
     for name, path in (("own", model), ("built_in", None)):
-        if name in kept:
+        logits = kept.setdefault(name, [])
+        if len(logits) == len(pairs):
             continue
         told.say(f"the teacher: {name.replace('_', '-')} model")
-        # How far int8 strays is the exporter's to say, and is no matter here.
-        with Reranker.load(path, threads=threads, self_check=False) as reranker:
-            logits = []
-            for place, scored in enumerate(reranker.score(pairs), 1):
-                logits.append(scored.logit)
-                told.show("pairs", place, len(pairs))
-        kept[name] = logits
-        write_json(work / _FILE, kept)
+        saved = time.monotonic()
+        try:
+            # How far int8 strays is the exporter's to say, and is no matter here.
+            with Reranker.load(path, threads=threads, self_check=False) as reranker:
+                for scored in reranker.score(pairs[len(logits) :]):
+                    logits.append(scored.logit)
+                    told.show("pairs", len(logits), len(pairs))
+                    if time.monotonic() - saved >= _SAVE_SECONDS:
+                        write_json(work / _FILE, kept)
+                        saved = time.monotonic()
+        finally:
+            write_json(work / _FILE, kept)
     found, at = [], 0
     for query in queries:
         end = at + len(query.found)

@@ -104,6 +104,36 @@ def test_what_one_model_said_is_kept_where_the_other_is_interrupted(
     assert asked == [MODEL, None, None]
 
 
+@pytest.mark.parametrize("save_seconds", [0.0, 1e9])
+def test_a_reading_that_is_interrupted_is_gone_on_with(
+    save_seconds: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By Ctrl-C with what was read to the last passage; by a kill with what was saved by then."""
+    queries = [searched(1), searched(2)]
+    (tmp_path / "whole").mkdir()
+    whole, _ = learned(queries, tmp_path / "whole")
+    asked = []
+
+    def score(reranker: Any, pairs: list[Any], **options: Any) -> Any:
+        asked.append(len(pairs))
+        for place, scored in enumerate(real(reranker, pairs, **options)):
+            if len(asked) == 1 and place == 11:
+                if save_seconds == 0.0:  # what a kill would leave
+                    monkeypatch.setattr(teaching, "write_json", lambda *_: None)
+                raise KeyboardInterrupt
+            yield scored
+
+    real, write = teaching.Reranker.score, teaching.write_json
+    monkeypatch.setattr(teaching, "_SAVE_SECONDS", save_seconds)
+    monkeypatch.setattr(teaching.Reranker, "score", score)
+    with pytest.raises(KeyboardInterrupt):
+        learned(queries, tmp_path)
+    monkeypatch.setattr(teaching, "write_json", write)
+    again, _ = learned(queries, tmp_path)
+    assert asked == [16, 5, 16]
+    assert [query.targets for query in again] == [query.targets for query in whole]
+
+
 def test_many_queries_have_fewer_passages_each_from_best_to_worst(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
