@@ -31,6 +31,10 @@ _M3 = _XLM_ROBERTA | {
 }  # fmt: skip
 
 _BASE = {"hidden_size": 768, "intermediate_size": 3072}
+_LARGE = {
+    "hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24,
+    "num_attention_heads": 16,
+}  # fmt: skip
 _MDEBERTA = {
     "model_type": "deberta-v2", "vocab_size": 251_000, "num_hidden_layers": 12,
     "num_attention_heads": 12, "max_position_embeddings": 512, "relative_attention": True,
@@ -45,7 +49,11 @@ SHAPES = {
     "mMiniLMv2-L12": _XLM_ROBERTA,
     "bge-reranker-base": _XLM_ROBERTA | _BASE,
     "mDeBERTa-v3-base": _MDEBERTA,
+    "bge-reranker-large": _XLM_ROBERTA | _LARGE,
+    "mxbai-rerank-large-v1": _MDEBERTA | _LARGE | {"vocab_size": 128_100},
 }
+ASKED = "EDGE_RERANK_LARGE_SHAPES"
+"""Set to 1, the large ones are tested too: a minute and a half and 12 GB of memory each."""
 LENGTHS = [4, 17, 64, 130, 333, 512, 33, 90, 201]
 FEW = 3
 """Pairs that every kernel scores."""
@@ -53,6 +61,8 @@ FEW = 3
 
 @pytest.fixture(scope="module", params=list(SHAPES))
 def model(request: pytest.FixtureRequest) -> RandomModel:
+    if request.param.endswith(("large", "large-v1")) and os.environ.get(ASKED) != "1":
+        pytest.skip(f"takes 12 GB of memory; {ASKED}=1 tests it")
     return random_model(SHAPES[request.param])
 
 
@@ -79,7 +89,8 @@ def test_a_published_shape(
         else:
             # Rounded to the nearest, without calibration. In logits, not in sigma: all pairs have
             # nearly the same logit by so many layers of random weights.
-            assert np.sqrt(np.mean((found - expected) ** 2)) < 0.1
+            limit = 0.1 if model.layout.architecture.layers <= 12 else 0.2
+            assert np.sqrt(np.mean((found - expected) ** 2)) < limit
     for kernel in load_library().kernels[1:-1]:  # the last is scalar, and slow
         found = logits(folder, batch(rows[:FEW]), "native", kernel)
         np.testing.assert_array_equal(found, native[:FEW], kernel)
