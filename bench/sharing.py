@@ -86,11 +86,9 @@ class Sharing:
                 time.sleep(random.random() * _PAUSE)
                 beside.append(self._call())
             large.result()
-        return (
-            beside[:-1] or beside,
-            alone,
-            time.perf_counter() - start,
-        )  # the last one may have been alone
+            slowed = time.perf_counter() - start
+        # The last one may have been alone at its end.
+        return beside[:-1] or beside, alone, slowed
 
     def _at_once(self, callers: int) -> tuple[list[float], list[float]]:
         work = [pairs_of(1, seed) for seed in range(callers)]

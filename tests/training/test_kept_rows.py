@@ -168,13 +168,6 @@ def test_it_is_saved_as_often_as_it_says(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_digests_tell_inputs_apart() -> None:
-    same = digest_of(["a", "b"], np.arange(3))
-    assert same == digest_of(["a", "b"], np.arange(3))
-    others = [
-        digest_of(["ab"], np.arange(3)),
-        digest_of(["a"], ["b"], np.arange(3)),
-        digest_of(["a", "b"], np.arange(3).astype(np.int32)),
-        digest_of(["a", "b"], np.arange(3)[:, None]),
-        digest_of([["a"], "b"], np.arange(3)),
-    ]
-    assert len({same, *others}) == 6
+    inputs: list[list[Any]] = [["a", "b"], ["ab"], ["a\nb"], ["b", "a"], [["a"], "b"], [[1, 2]]]
+    assert len({digest_of(one) for one in inputs}) == len(inputs)
+    assert digest_of(["a", "b"]) == digest_of(("a", "b"))
