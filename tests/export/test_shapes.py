@@ -52,7 +52,7 @@ SHAPES = {
     "bge-reranker-large": _XLM_ROBERTA | _LARGE,
     "mxbai-rerank-large-v1": _MDEBERTA | _LARGE | {"vocab_size": 128_100},
 }
-ASKED = "EDGE_RERANK_LARGE_SHAPES"
+ASKED = "EDGE_RERANK_TEST_LARGE_SHAPES"
 """Set to 1, the large ones are tested too: a minute and a half and 12 GB of memory each."""
 LENGTHS = [4, 17, 64, 130, 333, 512, 33, 90, 201]
 FEW = 3
