@@ -24,10 +24,11 @@ import numpy as np
 from edge_rerank import Reranker
 from edge_rerank.benchmark import percentile
 
+from .serving import passages
+
 FEW, WORDS = 10, 60
 IDLE, ROUNDS = 300, 100
 CALLERS = (2, 4, 8)
-_WORDS = ("river", "water", "light", "plants", "sugar", "bridge", "steel", "heat", "wing", "house")
 _PAUSE = 0.02  # at most, between two calls: they do not fall into step with the pieces
 
 Pairs = list[tuple[str, str]]
@@ -35,9 +36,8 @@ Pairs = list[tuple[str, str]]
 
 def pairs_of(count: int, seed: int) -> Pairs:
     """Return a query with so many passages of 60 words."""
-    random = Random(seed)
-    query = " ".join(random.choices(_WORDS, k=8))
-    return [(query, " ".join(random.choices(_WORDS, k=WORDS))) for _ in range(count)]
+    query, *texts = passages(1, seed, 8) + passages(count, seed, WORDS)
+    return [(query, text) for text in texts]
 
 
 def timed(act: Callable[[], object]) -> float:

@@ -9,6 +9,8 @@ import json
 import math
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -102,7 +104,12 @@ def cross_logits(
         )
         return digest_of(list(read))
 
-    with Reranker.load(artifact, threads=threads, max_length=LONGEST) as reranker:
+    with ExitStack() as opened:
+
+        @cache  # a finished file needs none
+        def reranker() -> Reranker:
+            loaded = Reranker.load(artifact, threads=threads, max_length=LONGEST)
+            return opened.enter_context(loaded)
 
         def fill(found: np.ndarray, part: int) -> None:
             chosen = slice(part * LISTS_PER_CALL, (part + 1) * LISTS_PER_CALL)
@@ -111,7 +118,7 @@ def cross_logits(
                 for owner, row in zip(owners[chosen], rows[chosen], strict=True)
                 for passage in row
             ]
-            found[chosen] = reranker.predict(pairs, scores="logits").reshape(-1, size)
+            found[chosen] = reranker().predict(pairs, scores="logits").reshape(-1, size)
             if part % REPORT_CALLS == 0:
                 say(f"third teacher: {min(chosen.stop, count)} of {count} lists")
 

@@ -2,7 +2,7 @@
 
 import importlib.util
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -64,14 +64,19 @@ def second_vectors(
     if queries:
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         prompt = tokenizer.encode(PROMPT, add_special_tokens=False).ids
-    first_states = in_onnxruntime(folder, threads) if device == "cpu" else in_torch(folder, device)
+
+    @cache  # a finished file needs none
+    def first_states() -> FirstStates:
+        return in_onnxruntime(folder, threads) if device == "cpu" else in_torch(folder, device)
+
     texts = [[own[0], *prompt, *own[1:]][:LONGEST] for own in ids]
     groups = list(by_length(texts, TOKENS_PER_BATCH))
     ends = np.cumsum([len(group) for group in groups])
 
     def fill(vectors: np.ndarray, part: int) -> None:
         group = groups[part]
-        states = first_states(*padded_ids([texts[i] for i in group], 0)).astype(np.float32)
+        padded, mask = padded_ids([texts[i] for i in group], 0)
+        states = first_states()(padded, mask).astype(np.float32)
         vectors[group] = states / np.linalg.norm(states, axis=1, keepdims=True)
         if ends[part] // REPORT_TEXTS != (ends[part] - len(group)) // REPORT_TEXTS:
             say(f"second teacher: {ends[part]} of {len(texts)} texts")
