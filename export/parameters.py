@@ -252,18 +252,13 @@ class _Reader:
 
     def take(self, key: str, *shape: int) -> NDArray[np.float32]:
         if key not in self.weights:
-            raise CheckpointError(why_missing(self.stored(key), self.weights, self.layout.names))
+            raise CheckpointError(
+                why_missing(self.layout.in_checkpoint(key), self.weights, self.layout.names)
+            )
         found = self.weights[key]
         if found.shape != shape:
             raise CheckpointError(
-                f"the weight {self.stored(key)} has the shape {list(found.shape)}, "
+                f"the weight {self.layout.in_checkpoint(key)} has the shape {list(found.shape)}, "
                 f"but config.json asks for {list(shape)}"
             )
         return found
-
-    def stored(self, key: str) -> str:
-        """Return the name that a weight has in the checkpoint."""
-        for old, new in self.layout.renamed.items():
-            if key.startswith(new):
-                return old + key.removeprefix(new)
-        return key

@@ -120,8 +120,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--start",
         type=Path,
-        help="segments: go on with the upper layers of this checkpoint, in place of the first "
-        "phase; so a model is taught in several sittings",
+        help="segments: go on with the upper layers of this checkpoint, or int8 artifact such as "
+        "quantized/mini, in place of the first phase; so a model is taught in several sittings",
     )
     parser.add_argument(
         "--set-aside",

@@ -16,6 +16,7 @@ from transformers import BertModel
 from .batches import LONGEST_QUERY, PairEncoder
 from .correct import CorrectionProgress, CorrectionRun, StateLists, train_correction
 from .errors import TrainingError
+from .from_artifact import is_artifact, reranker_of_artifact
 from .mining import mine_once
 from .paraphrase import WORDNET
 from .parse import read_text
@@ -137,13 +138,18 @@ def lists_of_definitions(
     return StateLists(of_texts, of_queries, rows, owners, wanted, SHARES[2])
 
 
+def started_from(folder: Path) -> SegmentReranker:
+    """The model of a checkpoint, or of an int8 artifact."""
+    return reranker_of_artifact(folder) if is_artifact(folder) else SegmentReranker.load(folder)
+
+
 def start_from(model: SegmentReranker, tokenizer: dict[str, Any], folder: Path) -> None:
-    """Take a checkpoint's weights over, of a model that was made of the same words."""
-    started = SegmentReranker.load(folder)
+    """Take the weights over of a checkpoint or an artifact that was made of the same words."""
+    started = started_from(folder)
     if json.loads((folder / "tokenizer.json").read_text("utf-8")) != tokenizer:
         raise TrainingError(
             f"{folder}: its tokenizer.json is not that of this training: --start takes a "
-            "checkpoint that `segments` wrote"
+            "checkpoint that `segments` wrote, or an artifact made of one"
         )
     model.load_state_dict(started.state_dict())
 
@@ -162,7 +168,7 @@ def train_segments(options: argparse.Namespace, say: Say) -> None:
             "phase begins from the teacher alone"
         )
     if options.start:
-        SegmentReranker.load(options.start)  # as below: what is no checkpoint is said at once
+        started_from(options.start)  # as below: what is no checkpoint is said at once
     if options.upper_minutes:
         second_teacher_folder()  # that it is missing is better known now than in an hour
     precision = chosen_precision(options.precision, options.device)

@@ -95,6 +95,13 @@ class Layout:
     """Whether the fp32 graph is written here: Optimum's would take memory by the square of the
     length."""
 
+    def in_checkpoint(self, name: str) -> str:
+        """Return the name in the checkpoint of a weight that goes by another here."""
+        for old, new in self.renamed.items():
+            if name.startswith(new):
+                return old + name.removeprefix(new)
+        return name
+
 
 @dataclass(frozen=True, slots=True)
 class Family:

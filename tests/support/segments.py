@@ -47,19 +47,12 @@ def write_segment_checkpoint(folder: Path, changes: dict[str, Any] | None = None
     weights = random_segment_model(config, layout).state_dict()
     folder.mkdir(parents=True)
     save_file(
-        {stored(name, layout): weights[name] for name in weights}, folder / "model.safetensors"
+        {layout.in_checkpoint(name): weights[name] for name in weights},
+        folder / "model.safetensors",
     )
     (folder / "config.json").write_text(json.dumps(config | {"architectures": None}))
     word_tokenizer(pair=APART).save(str(folder / "tokenizer.json"))
     return folder
-
-
-def stored(name: str, layout: Any) -> str:
-    """Return the name of a weight in the checkpoint."""
-    for old, new in layout.renamed.items():
-        if name.startswith(new):
-            return str(old + name.removeprefix(new))
-    return name
 
 
 def row_of(query: list[int], passage: list[int]) -> Row:
