@@ -81,7 +81,7 @@ def cross_artifact(work: Path, say: Callable[[str], None]) -> Path:
 
 
 def cross_logits(
-    artifact: Path,
+    artifact: Callable[[], Path],
     queries: Sequence[str],
     passages: Sequence[str],
     rows: np.ndarray,
@@ -92,7 +92,8 @@ def cross_logits(
 ) -> np.ndarray:
     """What it says of each list's query and its passages, float32 [lists, size].
 
-    rows [lists, size]: positions in ``passages``. owners [lists]: positions in ``queries``. With
+    ``artifact`` gives the teacher's folder, and is asked where there is something to read. rows
+    [lists, size]: positions in ``passages``. owners [lists]: positions in ``queries``. With
     ``file`` the logits are kept there for the next run, see ``kept_rows``.
     """
     count, size = rows.shape
@@ -108,7 +109,7 @@ def cross_logits(
 
         @cache  # a finished file needs none
         def reranker() -> Reranker:
-            loaded = Reranker.load(artifact, threads=threads, max_length=LONGEST)
+            loaded = Reranker.load(artifact(), threads=threads, max_length=LONGEST)
             return opened.enter_context(loaded)
 
         def fill(found: np.ndarray, part: int) -> None:

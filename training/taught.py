@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -32,7 +33,7 @@ def crossed_lists(
     words = [len(queries[owner].text.split()) for owner in mined.owners]
     some = mined.some(drawn_lists(sources, words, CROSSED_LISTS))
     logits = cross_logits(
-        cross_artifact(maker.work, maker.say),
+        partial(cross_artifact, maker.work, maker.say),
         [query.text for query in queries],
         [passage.text for passage in passages],
         some.rows,

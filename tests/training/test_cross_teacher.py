@@ -79,11 +79,21 @@ def test_logits_of_lists_are_those_of_their_pairs(monkeypatch: pytest.MonkeyPatc
     queries = ["how do plants eat", "capital of france"]
     passages = ["Plants make sugar from light.", "Paris is the capital.", "Steel rusts."]
     rows, owners = np.array([[0, 2], [1, 0], [1, 2]]), np.array([0, 1, 1])
-    found = cross_logits(builtin_model(), queries, passages, rows, owners, 1, silent)
+    found = cross_logits(builtin_model, queries, passages, rows, owners, 1, silent)
     assert found.shape == (3, 2)
     assert (found[:, 0] > found[:, 1]).all()
-    alone = cross_logits(builtin_model(), queries, passages, rows[2:], owners[2:], 1, silent)
+    alone = cross_logits(builtin_model, queries, passages, rows[2:], owners[2:], 1, silent)
     np.testing.assert_array_equal(found[2:], alone)
+
+
+def test_kept_logits_need_no_teacher(tmp_path: Path) -> None:
+    def gone() -> Path:
+        raise AssertionError("asked for")
+
+    texts, one = ["capital of france", "Paris is the capital."], np.array([[1]])
+    given = texts, texts, one, np.array([0]), 1, silent, tmp_path / "logits.npy"
+    found = cross_logits(builtin_model, *given)
+    np.testing.assert_array_equal(cross_logits(gone, *given), found)
 
 
 def test_lists_are_drawn_by_source_and_query() -> None:
@@ -107,7 +117,7 @@ def test_read_lists_keep_their_logits_and_are_read_once(
     queries = [Query("s", "heading", f"query {i}", i, (i,), False) for i in range(30)]
     asked: list[int] = []
 
-    def logits(_: Path, asked_by: list[str], texts: list[str], rows: np.ndarray, *others: Any):  # type: ignore[no-untyped-def]
+    def logits(_: Any, asked_by: list[str], texts: list[str], rows: np.ndarray, *others: Any):  # type: ignore[no-untyped-def]
         assert (asked_by[3], texts[4]) == ("query 3", "passage 4")
 
         def fill(found: np.ndarray, part: int) -> None:
@@ -174,5 +184,5 @@ def test_the_teacher_in_its_package_ranks_and_is_exported_once(tmp_path: Path) -
     passages = ["Paris is the capital and largest city of France.", "A file smooths rough edges."]
     queries = ["what is the capital of france"]
     rows, owners = np.array([[0, 1]]), np.array([0])
-    (found,) = cross_logits(artifact, queries, passages, rows, owners, 1, silent)
+    (found,) = cross_logits(lambda: artifact, queries, passages, rows, owners, 1, silent)
     assert found[0] > 5 > 0 > found[1]
