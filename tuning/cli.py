@@ -34,7 +34,12 @@ _DEFAULT = TuneOptions("", "", "", "")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("checkpoint", metavar="CHECKPOINT", help="folder, or OWNER/NAME on the hub")
+    parser.add_argument(
+        "checkpoint",
+        metavar="CHECKPOINT",
+        help="folder, or OWNER/NAME on the hub; or the folder of an int8 segment model, or mini: "
+        "the built-in one",
+    )
     for name, what in (("train", "train on"), ("validate", "stop early by, and compare on")):
         parser.add_argument(
             f"--{name}", required=True, metavar="FILE", help=f"judged queries to {what}"

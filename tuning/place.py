@@ -54,6 +54,11 @@ class Place:
         return self.root / "checkpoint"
 
     @property
+    def source(self) -> Path:
+        """The checkpoint that is made of an artifact, where that is what is tuned."""
+        return self.work / "source"
+
+    @property
     def before(self) -> Path:
         """The artifact of the checkpoint as it was."""
         return self.work / "before"
@@ -66,7 +71,8 @@ class Place:
     @property
     def begun(self) -> bool:
         """Whether there is something to go on with."""
-        return self.work.is_dir() and any(path.name != _LOCK for path in self.work.iterdir())
+        nothing = (_LOCK, self.source.name)  # the latter is made again in a second
+        return self.work.is_dir() and any(path.name not in nothing for path in self.work.iterdir())
 
     @property
     def finished(self) -> dict[str, Any] | None:

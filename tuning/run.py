@@ -15,7 +15,6 @@ from edge_rerank.machine.threads import resolve_threads
 from edge_rerank.tokenizing.choose import PairTokenizer
 from edge_rerank_export.pipeline import ExportOptions, export_model
 from edge_rerank_export.quiet import quiet
-from edge_rerank_export.source import fetch_checkpoint
 from edge_rerank_export.tokenizer import tokenizer_file
 from edge_rerank_training.precision import chosen_precision
 from edge_rerank_training.train import keep_freed_memory
@@ -33,6 +32,7 @@ from .place import Place
 from .progress import Progress, Told
 from .publishing import keep_checkpoint, room
 from .report import check_finished, facts_of, training_facts
+from .source import checkpoint_of, keep_artifact
 from .state import StateFile, begun_with
 from .teaching import Teacher, taught, teacher_facts
 from .validation import Validation
@@ -74,9 +74,7 @@ def tune(options: TuneOptions, told: Told, shown: Shown) -> dict[str, Any]:
 class _Run:
     def __init__(self, options: TuneOptions, data: Data, place: Place, told: Told) -> None:
         self._options, self._data, self._place, self._told = options, data, place, told
-        self._checkpoint: Checkpoint = fetch_checkpoint(
-            options.checkpoint, revision=options.revision, relevant_label=options.relevant_label
-        )
+        self._checkpoint: Checkpoint = checkpoint_of(options, place)
         scoring = self._checkpoint.scoring
         two = self._checkpoint.layout.relevant is not None
         self._activation = scoring.activation(options.activation, two_logits=two)
@@ -105,7 +103,8 @@ class _Run:
     def report(self, shown: Shown) -> dict[str, Any]:
         """Do all the work that is left, and say what came of it."""
         options, place, told = self._options, self._place, self._told
-        self._export(options.checkpoint, place.before, "before", poor=True)
+        if not keep_artifact(options, place):
+            self._export(options.checkpoint, place.before, "before", poor=True)
         training = self._train()
         facts = self._facts(training.progress)
         best = training.progress.best

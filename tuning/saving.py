@@ -44,6 +44,7 @@ def write_checkpoint(checkpoint: Checkpoint, tuned: Mapping[str, Tensor], folder
     whole = any(name.startswith(encoder) for name in weights)
     for name, value in left.items():
         own = name if whole or checkpoint.layout.modules is None else name.removeprefix(encoder)
+        own = checkpoint.layout.in_checkpoint(own)
         if own not in weights:
             raise AssertionError(f"{own} is no weight of {checkpoint.folder}")
         weights[own] = value

@@ -22,17 +22,20 @@ from tests.export.conftest import TINY, VARIANTS, Make  # noqa: E402
 from tests.export.test_modules import HEADS  # noqa: E402
 from tests.export.test_modules import checkpoint as with_modules  # noqa: E402
 from tests.export.test_two_logits import two  # noqa: E402
+from tests.support.segments import write_segment_checkpoint  # noqa: E402
 
 PLAIN = (
     *("xsmall-like", "types", "positions-and-types", "own-projections", "no-buckets", "c2p"),
     *("no-relative", "narrow-embedding", "bert", "roberta", "xlm-roberta", "modernbert"),
     "modernbert-mean",
 )
-NAMES = (*PLAIN, *HEADS, "two logits", "two logits of deberta", "half precision")
+NAMES = (*PLAIN, *HEADS, "two logits", "two logits of deberta", "half precision", "segments")
 
 
-def made(name: str, make: Make) -> tuple[Path, str | None]:
+def made(name: str, make: Make, place: Path) -> tuple[Path, str | None]:
     """Write a checkpoint; return it, and which label means relevant."""
+    if name == "segments":
+        return write_segment_checkpoint(place / "segments"), None
     if name in HEADS:
         return with_modules(make, *HEADS[name]), None
     if name.startswith("two logits"):
@@ -46,7 +49,7 @@ def made(name: str, make: Make) -> tuple[Path, str | None]:
 def test_the_written_checkpoint_is_what_was_trained(
     name: str, make_checkpoint: Make, tmp_path: Path
 ) -> None:
-    folder, label = made(name, make_checkpoint)
+    folder, label = made(name, make_checkpoint, tmp_path)
     checkpoint = open_checkpoint(folder, relevant_label=label)
     tokenizer = PairTokenizer(folder / "tokenizer.json", max_length=96)
     expected = torch.tensor(TorchReference(checkpoint).logits(tokenizer.encode(PROBES)))
@@ -92,9 +95,11 @@ def not_trained(name: str, model: TunedModel) -> bool:
     return name not in model.trained() and "embeddings" in name and name.endswith("weight")
 
 
-def test_attention_without_gathers_where_it_knows_the_shape(make_checkpoint: Make) -> None:
+def test_attention_without_gathers_where_it_knows_the_shape(
+    make_checkpoint: Make, tmp_path: Path
+) -> None:
     for name in PLAIN:
-        model = TunedModel(open_checkpoint(made(name, make_checkpoint)[0]), "float32")
+        model = TunedModel(open_checkpoint(made(name, make_checkpoint, tmp_path)[0]), "float32")
         known = ("xsmall-like", "types", "positions-and-types", "narrow-embedding")
         assert model.diagonal == (name in known), name
 
