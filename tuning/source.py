@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_rerank.artifact import load_artifact
+from edge_rerank.artifact import Manifest, load_artifact, write_manifest
 from edge_rerank.artifact.builtin import builtin_model
 from edge_rerank.errors import InputError
 from edge_rerank.evaluation.choices import BUILT_IN
@@ -45,18 +45,26 @@ def checkpoint_of(options: TuneOptions, place: Place) -> Checkpoint:
             f"{manifest.prompt!r}; only artifacts with a sigmoid and no prompt can be tuned: tune "
             "the checkpoint that this one was made of"
         )
-    if not place.source.exists():
-        _whole(place.source, lambda folder: _read_back(artifact, manifest.max_length, folder))
-    checkpoint = fetch_checkpoint(str(place.source))
+    # Each time anew: --resume may name another one, which its weights will tell.
+    _whole(place.source, lambda folder: _read_back(artifact, manifest.max_length, folder))
+    checkpoint = fetch_checkpoint(str(place.source), relevant_label=options.relevant_label)
     return replace(checkpoint, name=manifest.name, license=manifest.license)
 
 
 def keep_artifact(options: TuneOptions, place: Place) -> bool:
-    """Keep the artifact that is tuned as the model before, and say whether it is one."""
+    """Keep the artifact that is tuned as the model before, and say whether it is one.
+
+    It reads as many tokens of a pair as the tuned one is going to.
+    """
     artifact = _artifact(options.checkpoint)
-    if artifact is not None and not place.before.exists():
-        _whole(place.before, lambda folder: _copy(artifact, folder))
-    return artifact is not None
+    if artifact is None:
+        return False
+    manifest = load_artifact(artifact).manifest
+    limit = min(options.max_length or manifest.max_length, manifest.max_length)
+    _whole(
+        place.before, lambda folder: _copy(artifact, replace(manifest, max_length=limit), folder)
+    )
+    return True
 
 
 def _artifact(name: str) -> Path | None:
@@ -77,17 +85,19 @@ def _read_back(artifact: Path, max_length: int, folder: Path) -> None:
     (folder / "tokenizer_config.json").write_text(settings, "utf-8")
 
 
-def _copy(artifact: Path, folder: Path) -> None:
+def _copy(artifact: Path, manifest: Manifest, folder: Path) -> None:
     folder.mkdir()
-    for path in filter(Path.is_file, artifact.iterdir()):
-        shutil.copyfile(path, folder / path.name)
+    for name in manifest.files:
+        shutil.copyfile(artifact / name, folder / name)
+    write_manifest(folder, manifest)
 
 
 def _whole(target: Path, write: Callable[[Path], None]) -> None:
-    """Let ``write`` make a folder beside the target, which then appears whole."""
+    """Let ``write`` make a folder beside the target, whose place it then takes."""
     beside = target.with_name(partial_name())
     try:
         write(beside)
+        shutil.rmtree(target, ignore_errors=True)
         os.rename(beside, target)
     finally:
         shutil.rmtree(beside, ignore_errors=True)

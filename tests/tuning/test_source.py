@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("edge_rerank_tuning")
 
 from edge_rerank import Reranker  # noqa: E402
+from edge_rerank.artifact import load_artifact  # noqa: E402
 from edge_rerank.artifact.builtin import builtin_model  # noqa: E402
 from edge_rerank.cli import main  # noqa: E402
 from edge_rerank_export.pipeline import ExportOptions, export_model  # noqa: E402
@@ -65,8 +67,28 @@ def test_the_built_in_model_goes_by_its_name(tmp_path: Path) -> None:
     assert not place.begun  # nothing that a next run would have to be told to go on with
     assert keep_artifact(options, place)
     assert place.begun
+    assert load_artifact(place.before).manifest.max_length == 512
     same = (place.before / "model.safetensors").read_bytes()
     assert same == (builtin_model() / "model.safetensors").read_bytes()
+    place.close()
+
+
+def test_both_models_read_as_many_tokens(artifact: Path, tmp_path: Path) -> None:
+    for asked, read in ((None, 200), (64, 64), (300, 200)):
+        options = TuneOptions(str(artifact), "", "", str(tmp_path / "run"), max_length=asked)
+        place = Place(options.output, resume=True)
+        assert checkpoint_of(options, place).max_length == 200
+        assert keep_artifact(options, place)
+        assert load_artifact(place.before).manifest.max_length == read
+        place.close()
+
+
+def test_what_is_gone_on_with_is_what_is_named(artifact: Path, tmp_path: Path) -> None:
+    options = TuneOptions(str(artifact), "", "", str(tmp_path / "run"))
+    place = Place(options.output, resume=False)
+    one = checkpoint_of(options, place).sha256()
+    other = checkpoint_of(replace(options, checkpoint="mini"), place)
+    assert (other.name, other.sha256() == one) == ("mini", False)
     place.close()
 
 
