@@ -16,6 +16,7 @@ from safetensors.numpy import load_file
 from transformers import BertConfig, BertModel
 
 from edge_rerank.artifact import load_artifact
+from edge_rerank.artifact.folder import MANIFEST_NAME
 from edge_rerank_export.families import Layout, read_layout
 from edge_rerank_export.mixing import mixed, unmix_rows
 from edge_rerank_export.parameters import head_products, linear_names, smooth_name
@@ -23,13 +24,12 @@ from edge_rerank_export.parameters import head_products, linear_names, smooth_na
 from .errors import TrainingError
 from .segments import MODEL_TYPE, SegmentReranker
 
-MANIFEST = "manifest.json"
 Stored = Mapping[str, np.ndarray]
 
 
 def is_artifact(folder: Path) -> bool:
     """Whether a folder is an artifact rather than a checkpoint."""
-    return (folder / MANIFEST).is_file()
+    return (folder / MANIFEST_NAME).is_file()
 
 
 def reranker_of_artifact(folder: Path) -> SegmentReranker:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from edge_rerank.artifact import Manifest, load_artifact, write_manifest
 from edge_rerank.artifact.builtin import builtin_model
+from edge_rerank.artifact.folder import open_artifact
 from edge_rerank.errors import InputError
 from edge_rerank.evaluation.choices import BUILT_IN
 from edge_rerank.files import partial_name
@@ -38,7 +39,7 @@ def checkpoint_of(options: TuneOptions, place: Place) -> Checkpoint:
         )
     if options.revision is not None:
         raise InputError(f"revision {options.revision} is for a model on the hub, not {artifact}")
-    manifest = load_artifact(artifact).manifest
+    manifest = open_artifact(artifact).manifest  # checksums are held to when it is read back
     if manifest.activation != "sigmoid" or manifest.prompt:
         raise InputError(
             f"{artifact}: has the activation {manifest.activation!r} and the prompt "
