@@ -1,6 +1,8 @@
 // Arithmetic on single rows: quantisation, activation functions, norms. Written on sixteen lanes,
 // so that every kernel compiles the same text to the same results.
 
+#include "kernels/unrolled-inl.h"
+
 // 2^x for -125 <= x <= 127, relative error 8e-8. The polynomial is a minimax fit on [-1/2, 1/2].
 // Below -125 numbers would become subnormal, which some CPUs are slow at.
 LANES Floats exp2_in_range(Floats x) {
@@ -208,33 +210,67 @@ static bool activate_quantize(float *values, ptrdiff_t stride, int rows, int col
     return sound;
 }
 
+constexpr int kNormRows = 4;
+
+struct NormTask {
+    ptrdiff_t stride, residual_stride;
+    int columns;
+    const Norm &norm;
+};
+
+// Some rows at once, since each of a row's two sums is a chain that has to be waited for.
+template <int rows>
+LANES bool norm_rows(const NormTask &task, float *values, const float *residual, float *output) {
+    const int columns = task.columns;
+    Floats totals[rows], squares[rows], means[rows], inverses[rows];
+    TIMES(r, rows) { totals[r] = squares[r] = zeros(); }
+    for (int column = 0; column < columns; column += kLanes) {
+        TIMES(r, rows) {
+            float *value = values + r * task.stride + column;
+            Floats x = load(value);
+            if (residual) {
+                x = add(x, load(residual + r * task.residual_stride + column));
+                store(value, x);
+            }
+            totals[r] = add(totals[r], x);
+        }
+    }
+    TIMES(r, rows) { means[r] = splat(sum(totals[r]) / float(columns)); }
+    for (int column = 0; column < columns; column += kLanes) {
+        TIMES(r, rows) {
+            const Floats x = subtract(load(values + r * task.stride + column), means[r]);
+            squares[r] = fused(x, x, squares[r]);
+        }
+    }
+    bool sound = true;
+    TIMES(r, rows) {
+        const float variance = sum(squares[r]) / float(columns);
+        sound &= finite(variance);
+        inverses[r] = splat(1.0f / __builtin_sqrtf(variance + task.norm.epsilon));
+    }
+    for (int column = 0; column < columns; column += kLanes) {
+        const Floats weight = load(task.norm.weight + column), bias = load(task.norm.bias + column);
+        TIMES(r, rows) {
+            const ptrdiff_t at = r * task.stride + column;
+            const Floats x = multiply(subtract(load(values + at), means[r]), inverses[r]);
+            store(output + at, fused(x, weight, bias));
+        }
+    }
+    return sound;
+}
+
 static bool norm(float *values, ptrdiff_t stride, const float *residual, ptrdiff_t residual_stride,
                  int rows, int columns, const Norm &norm, float *output) {
+    const NormTask task{stride, residual_stride, columns, norm};
     bool sound = true;
-    for (int row = 0; row < rows;
-         ++row, values += stride, output += stride, residual += residual_stride) {
-        Floats total = zeros();
-        for (int column = 0; column < columns; column += kLanes) {
-            Floats x = load(values + column);
-            if (residual) {
-                x = add(x, load(residual + column));
-                store(values + column, x);
-            }
-            total = add(total, x);
-        }
-        const Floats mean = splat(sum(total) / float(columns));
-        Floats squares = zeros();
-        for (int column = 0; column < columns; column += kLanes) {
-            const Floats x = subtract(load(values + column), mean);
-            squares = fused(x, x, squares);
-        }
-        const float variance = sum(squares) / float(columns);
-        sound &= finite(variance);
-        const Floats inverse = splat(1.0f / __builtin_sqrtf(variance + norm.epsilon));
-        for (int column = 0; column < columns; column += kLanes) {
-            const Floats x = multiply(subtract(load(values + column), mean), inverse);
-            store(output + column, fused(x, load(norm.weight + column), load(norm.bias + column)));
-        }
+    int row = 0;
+    for (; row + kNormRows <= rows; row += kNormRows) {
+        sound &= norm_rows<kNormRows>(task, values + row * stride, residual + row * residual_stride,
+                                      output + row * stride);
+    }
+    for (; row < rows; ++row) {
+        sound &= norm_rows<1>(task, values + row * stride, residual + row * residual_stride,
+                              output + row * stride);
     }
     return sound;
 }
