@@ -1,5 +1,5 @@
-// Arithmetic on single rows: quantisation, activation functions, norms. Written on sixteen lanes,
-// so that every kernel compiles the same text to the same results.
+// Arithmetic on rows, each by itself: quantisation, activation functions, norms. Written on sixteen
+// lanes, so that every kernel compiles the same text to the same results.
 
 #include "kernels/unrolled-inl.h"
 
