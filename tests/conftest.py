@@ -26,6 +26,7 @@ from edge_rerank.artifact.architecture import (
 )
 from edge_rerank.artifact.folder import Probe, write_manifest, write_probes
 from edge_rerank.artifact.manifest import Manifest, Source
+from tests.support.folders import let_others_pass
 from tests.support.tree import copy_tree
 
 # A shared machine may be slow, and a failure must be the same on the next run.
@@ -220,9 +221,7 @@ def as_nobody(tmp_path: Path) -> Callable[[], AbstractContextManager[None]]:
         if sys.platform == "win32" or os.geteuid() != 0:
             yield
             return
-        for folder in tmp_path.parents:
-            if folder.name.startswith("pytest-"):
-                folder.chmod(0o755)
+        let_others_pass(tmp_path)
         os.seteuid(65534)
         try:
             yield

@@ -18,6 +18,7 @@ from tests.cli.runs import COMMAND, LINE, run, shell, tiny
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX files")
 
 
+IS_LINUX = sys.platform == "linux"
 IS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 as_root = pytest.mark.skipif(not IS_ROOT, reason="needs root to mount")
 _WITHOUT_PRIVILEGE = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
@@ -119,11 +120,28 @@ def test_a_file_of_another_owner_stays_theirs(
     assert (output.stat().st_uid, list(tmp_path.iterdir())) == (65534, [output])
 
 
-def test_devices(words: list[str]) -> None:
+@pytest.fixture
+def null(tmp_path: Path) -> Path:
+    """Return a device that takes all and keeps nothing: one of the test's own, where that can be.
+
+    What a mistake would replace is then not the machine's, which every other program needs.
+    """
+    own, device = tmp_path / "null", os.stat(os.devnull)
+    try:
+        os.mknod(own, stat.S_IFCHR | 0o666, os.makedev(1, 3) if IS_LINUX else device.st_rdev)
+        own.write_bytes(b"x")  # refused where devices do not count, as on some containers' disks
+    except OSError:
+        if not stat.S_ISCHR(device.st_mode):
+            pytest.skip(f"{os.devnull} is no device here, and none can be made")
+        return Path(os.devnull)
+    return own
+
+
+def test_devices(words: list[str], null: Path) -> None:
     done = run(*words, "/dev/stderr", input=LINE)
     assert (done.returncode, done.stdout, done.stderr.count(b"\n")) == (0, b"", 1)
-    assert run(*words, "/dev/null", input=LINE).returncode == 0
-    assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
+    assert run(*words, null, input=LINE).returncode == 0
+    assert stat.S_ISCHR(null.stat().st_mode)
 
 
 def run_by_modes(*words: str | Path, **options: Any) -> subprocess.CompletedProcess[bytes]:

@@ -20,6 +20,7 @@ import pytest
 
 from tests.native.conftest import missing
 from tests.support.documents import code_blocks
+from tests.support.folders import let_others_pass
 from tests.support.tree import ROOT
 from tools.emulation.debian import unpack_packages
 from tools.emulation.errors import EmulationError
@@ -70,8 +71,9 @@ def root(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     minor = f"python3.{sys.version_info.minor}"
     if not (folder / "usr" / "bin" / minor).exists():
         pytest.skip(f"Debian's Python here is not {minor}, which numpy lies here for")
-    for parent in folder.parents[:4]:
-        parent.chmod(0o755)  # the container's user passes through them
+    for made in (folder, folder.parent):
+        made.chmod(0o755)
+    let_others_pass(folder)
     home = folder / HOME.lstrip("/")
     (home / "bin").mkdir(parents=True)
     for name in LIBRARIES:
