@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,10 @@ from edge_rerank.cli.leftovers import lock
 from edge_rerank.errors import InputError
 
 from .errors import TuningError
+from .state import AGAIN, differing
 
 REPORT = "report.json"
-_UNFINISHED, _LOCK = "unfinished", "lock"
+_UNFINISHED, _LOCK, _BEGUN = "unfinished", "lock", "begun.json"
 
 
 class Place:
@@ -71,7 +73,7 @@ class Place:
     @property
     def begun(self) -> bool:
         """Whether there is something to go on with."""
-        nothing = (_LOCK, self.source.name)  # the latter is made again in a second
+        nothing = (_LOCK, _BEGUN, self.source.name)  # the latter is made again in a second
         return self.work.is_dir() and any(path.name not in nothing for path in self.work.iterdir())
 
     @property
@@ -83,6 +85,18 @@ class Place:
     def judged(self) -> dict[str, Any] | None:
         """Return the report of a run that has only to be published."""
         return read_json(self.work / REPORT)
+
+    def keep_begun(self, begun: Mapping[str, Any]) -> None:
+        """Record what the run is begun with; raises InputError where it was another.
+
+        The state says so as well, but the model before and what the teacher said come before it.
+        """
+        file, now = self.work / _BEGUN, json.loads(json.dumps(begun))
+        then = read_json(file) if self.begun else None
+        other = None if then is None else differing(then, now)
+        if other is not None:
+            raise InputError(f"{file}: was begun with {other}; {AGAIN}")
+        write_json(file, now)
 
     def check_room(self, size: int) -> None:
         """Raise TuningError unless ``size`` more bytes fit on the file system."""

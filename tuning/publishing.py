@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from safetensors import SafetensorError
 from torch import Tensor
 
-from edge_rerank.files import partial_name
-
 from .errors import TuningError
+from .folders import whole_folder
 from .place import Place
 from .saving import write_checkpoint
 
@@ -28,17 +25,12 @@ def keep_checkpoint(checkpoint: Checkpoint, tuned: Mapping[str, Tensor], place: 
     """Put the tuned checkpoint in its place, whole or not at all, unless it is there."""
     if place.checkpoint.exists():
         return
-    beside = place.work / partial_name()
     try:
-        write_checkpoint(checkpoint, tuned, beside)
-        for path in filter(lambda one: one.is_file(), beside.rglob("*")):
-            with path.open("r+b") as stream:
-                os.fsync(stream.fileno())
-        os.rename(beside, place.checkpoint)
+        whole_folder(
+            place.checkpoint, lambda folder: write_checkpoint(checkpoint, tuned, folder), place.work
+        )
     except SafetensorError as error:  # which is how it tells of a full disk
         raise TuningError(f"{place.checkpoint}: cannot be written: {error}") from error
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
 
 
 def room(checkpoint: Checkpoint) -> int:

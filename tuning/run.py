@@ -99,10 +99,18 @@ class _Run:
         )
         self._loss = loss_name(options, data.train.kind)
         self._teacher: Teacher | None = None
+        self._begun = {
+            "checkpoint": self._checkpoint.sha256(),
+            "--train": data.train.sha256(),
+            "--validate": data.validate.sha256(),
+            "--collection": replace(data.train, queries=data.synthetic).sha256(),
+            **options.deciding(),
+        }
 
     def report(self, shown: Shown) -> dict[str, Any]:
         """Do all the work that is left, and say what came of it."""
         options, place, told = self._options, self._place, self._told
+        place.keep_begun(self._begun)
         if not keep_artifact(options, place):
             self._export(options.checkpoint, place.before, "before", poor=True)
         training = self._train()
@@ -162,14 +170,10 @@ class _Run:
         keep_freed_memory()
         self._precision = chosen_precision(self._precision, self._device)
         begun = {
-            "checkpoint": self._checkpoint.sha256(),
-            "--train": data.train.sha256(),
-            "--validate": data.validate.sha256(),
-            "--collection": replace(data.train, queries=data.synthetic).sha256(),
+            **self._begun,
             "--device": self._device,
             "--precision": self._precision,
             "--threads": self._threads,
-            **options.deciding(),
         }
         queries = data.train.queries
         if options.distils:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,11 +13,11 @@ from edge_rerank.artifact.builtin import builtin_model
 from edge_rerank.artifact.folder import open_artifact
 from edge_rerank.errors import InputError
 from edge_rerank.evaluation.choices import BUILT_IN
-from edge_rerank.files import partial_name
 from edge_rerank_export.source import fetch_checkpoint
 from edge_rerank_training.errors import TrainingError
 from edge_rerank_training.from_artifact import is_artifact, reranker_of_artifact
 
+from .folders import whole_folder
 from .options import TuneOptions
 from .place import Place
 
@@ -47,7 +45,7 @@ def checkpoint_of(options: TuneOptions, place: Place) -> Checkpoint:
             "the checkpoint that this one was made of"
         )
     # Each time anew: --resume may name another one, which its weights will tell.
-    _whole(place.source, lambda folder: _read_back(artifact, manifest.max_length, folder))
+    whole_folder(place.source, lambda folder: _read_back(artifact, manifest.max_length, folder))
     checkpoint = fetch_checkpoint(str(place.source), relevant_label=options.relevant_label)
     return replace(checkpoint, name=manifest.name, license=manifest.license)
 
@@ -62,7 +60,7 @@ def keep_artifact(options: TuneOptions, place: Place) -> bool:
         return False
     manifest = load_artifact(artifact).manifest
     limit = min(options.max_length or manifest.max_length, manifest.max_length)
-    _whole(
+    whole_folder(
         place.before, lambda folder: _copy(artifact, replace(manifest, max_length=limit), folder)
     )
     return True
@@ -91,14 +89,3 @@ def _copy(artifact: Path, manifest: Manifest, folder: Path) -> None:
     for name in manifest.files:
         shutil.copyfile(artifact / name, folder / name)
     write_manifest(folder, manifest)
-
-
-def _whole(target: Path, write: Callable[[Path], None]) -> None:
-    """Let ``write`` make a folder beside the target, whose place it then takes."""
-    beside = target.with_name(partial_name())
-    try:
-        write(beside)
-        shutil.rmtree(target, ignore_errors=True)
-        os.rename(beside, target)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)

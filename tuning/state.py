@@ -21,7 +21,7 @@ from .errors import TuningError
 from .progress import Progress
 
 _FILE = "state.safetensors"
-_AGAIN = "leave out --resume and name a new --output to start again"
+AGAIN = "leave out --resume and name a new --output to start again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +93,11 @@ class StateFile:
                 text = json.loads(stored.metadata()["state"])
                 tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
         except (SafetensorError, KeyError, TypeError, ValueError) as error:
-            raise TuningError(f"{self.path}: is damaged ({error}); {_AGAIN}") from error
+            raise TuningError(f"{self.path}: is damaged ({error}); {AGAIN}") from error
         self._check(text["begun"])
         return State(tensors, Progress.of_json(text["progress"]), text["begun"])
 
     def _check(self, then: Mapping[str, Any]) -> None:
         other = differing(then, self._begun)
         if other is not None:
-            raise InputError(f"{self.path}: was begun with {other}; {_AGAIN}")
+            raise InputError(f"{self.path}: was begun with {other}; {AGAIN}")

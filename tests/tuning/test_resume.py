@@ -16,6 +16,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("edge_rerank_tuning")
 
+from edge_rerank.cli import main  # noqa: E402
 from edge_rerank.errors import InputError  # noqa: E402
 from edge_rerank.tokenizing.choose import PairTokenizer  # noqa: E402
 from edge_rerank_export.checkpoint import open_checkpoint  # noqa: E402
@@ -27,6 +28,7 @@ from edge_rerank_tuning.losses import combined  # noqa: E402
 from edge_rerank_tuning.model import TunedModel  # noqa: E402
 from edge_rerank_tuning.progress import Told  # noqa: E402
 from edge_rerank_tuning.reading import read_judged  # noqa: E402
+from edge_rerank_tuning.run import _Run  # noqa: E402
 from edge_rerank_tuning.state import StateFile  # noqa: E402
 from edge_rerank_tuning.validation import Validation  # noqa: E402
 from tests.export.conftest import Make  # noqa: E402
@@ -113,6 +115,36 @@ def test_a_state_of_another_run_or_a_damaged_one_is_refused(begin: Begin, tmp_pa
     file.write_bytes(file.read_bytes()[:1000])
     with pytest.raises(TuningError, match=r"state\.safetensors: is damaged"):
         begin(tmp_path / "run")
+
+
+def test_what_has_no_state_yet_is_told_from_another_run_s(
+    make_checkpoint: Make, files: tuple[Path, Path], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """What lies there by then, the model before and what a teacher said, is of that run alone."""
+    checkpoint, other = make_checkpoint(), make_checkpoint(seed=5)
+    words = command(checkpoint, files, tmp_path / "tuned")
+
+    def killed(_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_Run, "_train", killed)
+        with pytest.raises(Killed):
+            main(words)
+    left = {path.name for path in (tmp_path / "tuned" / "unfinished").iterdir()}
+    assert {"before", "begun.json"} <= left
+    assert not any("state" in name for name in left)
+    for changed, name in (
+        ([*words, "--seed", "5"], "another --seed, 0, and this is 5"),
+        (command(other, files, tmp_path / "tuned"), "another checkpoint, "),
+    ):
+        assert main([*changed, "--resume"]) == 2
+        printed = capsys.readouterr().err
+        assert f"begun.json: was begun with {name}" in printed
+        assert "name a new --output to start again" in printed
+    assert {path.name for path in (tmp_path / "tuned" / "unfinished").iterdir()} == left
+    assert main([*words, "--resume", "--allow-not-better"]) == 0
 
 
 def test_it_ends_early_after_evaluations_without_a_better_one(
