@@ -1,12 +1,14 @@
 """python -m edge_rerank_training: text to checkpoint in one command; `evaluate` measures one.
 
-`segments` trains the model that is to follow.
+`segments` trains a segment model, as the built-in one is, and `refine` teaches one further.
 """
 
 import argparse
 import json
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,6 @@ from edge_rerank.files import whole_file
 from .attention import use_training_attention
 from .batches import PairEncoder
 from .collection import beir_collection, held_out_collections
-from .correct import LISTS_PER_STEP
 from .errors import TrainingError
 from .evaluate import evaluate
 from .everyday import everyday_questions
@@ -33,8 +34,10 @@ from .precision import PRECISIONS, chosen_precision
 from .prepare import prepare
 from .queries import Query
 from .recover import recover_order
+from .refine_run import refine
 from .scorers import ArtifactScorer, Scorer, checkpoint_scorer
 from .segment_run import train_segments
+from .taught import CROSSED_LISTS
 from .teacher import embed
 from .train import Lists, Phase, Progress, train
 from .upper import UPPER
@@ -42,7 +45,7 @@ from .warm_start import warm_start, write_checkpoint
 
 LONGEST_PAIR = 320
 PARAPHRASES = 300
-ACTIONS = ("train", "segments", "evaluate")
+ACTIONS = ("train", "segments", "refine", "evaluate")
 
 
 def say(text: str) -> None:
@@ -64,7 +67,10 @@ def arguments() -> argparse.Namespace:
         "--seed", type=int, default=0, help="of the data, the split, the order and the weights"
     )
     parser.add_argument(
-        "--minutes", type=float, default=60.0, help="longest time of the first phase (default 60)"
+        "--minutes",
+        type=float,
+        default=60.0,
+        help="longest time of the first phase, and of refine (default 60)",
     )
     parser.add_argument(
         "--steps", type=int, default=20_000, help="most steps of a phase (default 20000)"
@@ -96,38 +102,46 @@ def arguments() -> argparse.Namespace:
         "--share",
         type=float,
         default=1.0,
-        help="segments: the share of the documents that is trained on (default 1)",
+        help="segments, refine: the share of the documents that is trained on (default 1)",
     )
     parser.add_argument(
         "--upper-minutes",
         type=float,
         default=0.0,
-        help="segments: then train the upper layers as well, for so many minutes, taught by two "
-        "bi-encoders (default 0: not at all)",
+        help="segments: then train the upper layers as well, for so many minutes, taught by three "
+        "models (default 0: not at all)",
     )
     parser.add_argument(
         "--upper-layers",
         type=int,
         default=UPPER,
-        help=f"segments: how many layers that is, from the last one down (default {UPPER})",
+        help=f"segments, refine: how many layers that is, from the last one down (default {UPPER})",
     )
     parser.add_argument(
         "--lists-per-step",
         type=int,
-        default=LISTS_PER_STEP,
-        help="segments: lists of a step (default 16, as suits a CPU; a GPU wants 64 or more)",
+        help="lists of a step (default 16 for segments and 24 for refine, as suits a CPU; a GPU "
+        "wants 64 or more)",
+    )
+    parser.add_argument(
+        "--crossed-lists",
+        type=int,
+        default=CROSSED_LISTS,
+        help="segments, refine: how many lists the third teacher reads (default "
+        f"{CROSSED_LISTS}, for which two cores need some twelve minutes)",
     )
     parser.add_argument(
         "--start",
         type=Path,
         help="segments: go on with the upper layers of this checkpoint, or int8 artifact such as "
-        "quantized/mini, in place of the first phase; so a model is taught in several sittings",
+        "quantized/mini, in place of the first phase; so a model is taught in several sittings. "
+        "refine: what is taught further",
     )
     parser.add_argument(
         "--set-aside",
         action="append",
         default=[],
-        help="segments: a source that is measured and never trained on; may be given again",
+        help="segments, refine: a source that is measured and never trained on; may be given again",
     )
     parser.add_argument(
         "--queries", type=int, default=100, help="evaluate: most held-out queries of a source"
@@ -246,10 +260,13 @@ def main() -> int:
     torch.set_num_threads(options.threads)
     options.work.mkdir(parents=True, exist_ok=True)
     try:
-        if options.action == "segments":
-            train_segments(options, say)
-        else:
-            {"train": train_model, "evaluate": evaluate_model}[options.action](options)
+        actions: dict[str, Callable[[argparse.Namespace], None]] = {
+            "train": train_model,
+            "segments": partial(train_segments, say=say),
+            "refine": partial(refine, say=say),
+            "evaluate": evaluate_model,
+        }
+        actions[options.action](options)
     except (TrainingError, EdgeRerankError) as problem:
         print(f"edge_rerank_training: {problem}", file=sys.stderr)
         return 1

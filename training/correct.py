@@ -1,28 +1,21 @@
 """Training the correction of a segment model: lists of cached token states, the encoder at rest."""
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from edge_rerank.files import whole_file
-
 from .batches import even_groups
 from .losses import list_loss
-from .precision import products_in
+from .running import SegmentRun
 from .segments import SegmentReranker
 from .token_states import TextStates, batch_of
-from .train import StopFlag, keep_freed_memory, rate_factor
 
 LISTS_PER_STEP = 16
 GROUPS = 4
-SAVE_SECONDS = 240
-REPORT_STEPS = 50
 LABEL_WEIGHT = 0.7
 RUBBISH_SHARE = 0.15
 """Share of the lists whose off-topic passage is one of RUBBISH."""
@@ -57,18 +50,6 @@ class StateLists:
         return order[position : position + count]
 
 
-@dataclass
-class CorrectionProgress:
-    """What is saved beside the weights: lists taken of each kind, and losses of each step."""
-
-    step: int = 0
-    pairs: int = 0
-    seconds: float = 0.0
-    taken: list[int] = field(default_factory=list)
-    losses: list[float] = field(default_factory=list)
-    stopped: bool = False
-
-
 def batch_logits(
     model: SegmentReranker,
     lists: StateLists,
@@ -96,45 +77,22 @@ def batch_logits(
     return torch.cat(parts)[order.argsort()].view(len(chosen), size)
 
 
-@dataclass
-class CorrectionRun:
-    """A model in training: its optimizer and how far it is, kept in ``state_file``."""
+@dataclass(kw_only=True)
+class CorrectionRun(SegmentRun):
+    """The correction in training; a step takes lists of one kind, drawn by their shares."""
 
-    model: SegmentReranker
     kinds: Sequence[StateLists]
     rubbish: TextStates
-    rate: float
-    precision: str
-    seed: int
-    state_file: Path
     lists_per_step: int = LISTS_PER_STEP
 
-    def __post_init__(self) -> None:
-        """Take up where the file says that an earlier run stopped."""
-        self.optimizer = torch.optim.AdamW(self.groups(), lr=self.rate, weight_decay=0.01)
-        self.progress = CorrectionProgress(taken=[0] * len(self.kinds))
-        if self.state_file.exists():
-            device = self.model.scale.device
-            state = torch.load(self.state_file, weights_only=True, map_location=device)
-            self.model.load_state_dict(state["model"], strict=False)
-            self.optimizer.load_state_dict(state["optimizer"])
-            self.progress = CorrectionProgress(**state["progress"])
-
-    def groups(self) -> list[dict[str, Any]]:
-        """The correction; scale and bias count in other units and move faster."""
-        model = self.model
-        model.encoder.requires_grad_(False)
-        return [
-            {"params": list(model.correction.parameters()), "base": self.rate},
-            {"params": [model.scale, model.bias], "base": self.rate * 20, "weight_decay": 0.0},
-        ]
-
-    def keep(self) -> None:
-        """Write the state; what rests is not in it, because it stays as it was."""
-        trained = {k: v.detach() for k, v in self.model.named_parameters() if v.requires_grad}
-        state = {"model": trained, "optimizer": self.optimizer.state_dict()}
-        with whole_file(self.state_file) as stream:
-            torch.save({**state, "progress": vars(self.progress)}, stream)
+    def drawn_loss(self, rng: np.random.Generator) -> tuple[Tensor, int]:
+        """The loss of the next lists of a kind."""
+        shares = np.array([kind.share for kind in self.kinds])
+        number = int(rng.choice(len(shares), p=shares / shares.sum()))
+        kind, taken = self.kinds[number], self.progress.taken
+        chosen = kind.drawn(self.seed, taken[number], self.lists_per_step)
+        taken[number] += len(chosen)
+        return self.loss(kind, chosen, rng)
 
     def loss(
         self, kind: StateLists, chosen: np.ndarray, rng: np.random.Generator
@@ -143,57 +101,3 @@ class CorrectionRun:
         logits = batch_logits(self.model, kind, self.rubbish, chosen, rng).float()
         wanted = torch.from_numpy(kind.wanted[chosen]).to(logits.device)
         return list_loss(logits, wanted, LABEL_WEIGHT), logits.numel()
-
-    def step(self, done: float) -> None:
-        """One step on lists of one kind, ``done`` of the budget being used."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = group["base"] * rate_factor(done)
-        progress = self.progress
-        rng = np.random.default_rng((self.seed, progress.step))
-        shares = np.array([kind.share for kind in self.kinds])
-        number = int(rng.choice(len(shares), p=shares / shares.sum()))
-        kind = self.kinds[number]
-        chosen = kind.drawn(self.seed, progress.taken[number], self.lists_per_step)
-        with products_in(self.precision, str(self.model.scale.device)):
-            loss, pairs = self.loss(kind, chosen, rng)
-        torch.autograd.backward(loss)
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-        progress.taken[number] += len(chosen)
-        progress.step += 1
-        progress.pairs += pairs
-        progress.losses.append(round(loss.item(), 4))
-
-
-def train_correction(
-    run: CorrectionRun,
-    minutes: float,
-    steps: int,
-    save: Callable[[CorrectionProgress], None],
-    say: Callable[[str], None],
-) -> CorrectionProgress:
-    """Train in place, by minutes or steps. save is called every few minutes and at the end."""
-    keep_freed_memory()
-    progress, stop = run.progress, StopFlag()
-    if progress.step:
-        say(f"resumed at step {progress.step}, after {progress.seconds:.0f} s")
-    started, saved = time.monotonic() - progress.seconds, time.monotonic()
-    while not stop.set:
-        done = max(progress.seconds / (minutes * 60), progress.step / steps)
-        if done >= 1:
-            break
-        run.step(done)
-        progress.seconds = time.monotonic() - started
-        if progress.step % REPORT_STEPS == 0:
-            speed = progress.pairs / progress.seconds
-            recent = float(np.mean(progress.losses[-2 * REPORT_STEPS :]))
-            say(f"step {progress.step}  {100 * done:.1f} %  loss {recent:.4f}  {speed:.0f} pairs/s")
-        if time.monotonic() - saved > SAVE_SECONDS:
-            run.keep()
-            save(progress)
-            saved = time.monotonic()
-    progress.stopped = stop.set
-    run.keep()
-    save(progress)
-    return progress

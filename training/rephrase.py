@@ -86,9 +86,14 @@ def asked_definitions(
 
 def suits(synset: Synset, left_out: set[str], seed: int) -> bool:
     """Whether a synset may be trained on, and says enough."""
-    held_out = fraction(seed, "wordnet", synset.words[0], "split") < HELD_OUT_SHARE
     enough = len(synset.definition.split()) >= LEAST_WORDS
-    return enough and not held_out and not left_out & set(synset.words)
+    return enough and is_trained_on(synset, left_out, seed)
+
+
+def is_trained_on(synset: Synset, left_out: set[str], seed: int) -> bool:
+    """Whether it is neither held out nor of a word that is left out."""
+    held_out = fraction(seed, "wordnet", synset.words[0], "split") < HELD_OUT_SHARE
+    return not held_out and not left_out & set(synset.words)
 
 
 def definition_lists(

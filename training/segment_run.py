@@ -1,141 +1,33 @@
-"""The segment model from text to checkpoint: states, lists of three kinds, and the correction."""
+"""The segment model from text to checkpoint: the correction, then the upper layers as well."""
 
 import argparse
 import hashlib
 import json
-from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tokenizers import Tokenizer
-from transformers import BertModel
 
-from .batches import LONGEST_QUERY, PairEncoder
-from .correct import CorrectionProgress, CorrectionRun, StateLists, train_correction
+from .correct import LISTS_PER_STEP, CorrectionRun
 from .errors import TrainingError
 from .from_artifact import is_artifact, reranker_of_artifact
-from .mining import mine_once
-from .paraphrase import WORDNET
-from .parse import read_text
-from .passages import Passage, fraction
 from .precision import chosen_precision
-from .prepare import prepare
-from .queries import Query
-from .rephrase import (
-    LEAST_LIKENESS,
-    asked_definitions,
-    definition_lists,
-    list_cosines,
-    rephrased_queries,
-    words_measured_with,
-)
 from .rubbish import RUBBISH
+from .running import SegmentProgress, train_run
 from .second_teacher import second_teacher_folder
+from .segment_lists import (
+    LONGEST_PASSAGE,
+    Say,
+    material,
+    segment_model,
+    state_maker,
+    teacher_words,
+)
 from .segments import SegmentReranker
-from .sources import files_of
-from .taught import crossed_lists, taught_lists
-from .teacher import teacher_folder
-from .token_states import StateMaker
+from .taught import below_name, crossed_lists, taught_lists
 from .upper import UpperRun, lower_part, upper_layers
-from .vocabulary import kept_ids, pruned_tokenizer, vocabulary_of
-from .wordnet import Thesaurus, read_thesaurus
-
-LONGEST_PASSAGE = 160
-"""Tokens of a passage in training; most passages have fewer."""
-SHARES = (0.45, 0.25, 0.3)
-"""Of the steps: mined lists, the same with the query in other words, definitions."""
-DEFINITIONS, TERMS, MEANINGS = 26_000, 9_000, 5_000
-
-Say = Callable[[str], None]
-
-
-def teacher_words() -> tuple[dict[str, Any], list[int]]:
-    """The content of the teacher's tokenizer.json, and the numbers of the words that stay."""
-    original = json.loads((teacher_folder() / "tokenizer.json").read_text("utf-8"))
-    return original, kept_ids(vocabulary_of(original))
-
-
-def segment_model(seed: int) -> tuple[SegmentReranker, dict[str, Any]]:
-    """The teacher as a segment model, and the content of its tokenizer.json."""
-    original, kept = teacher_words()
-    teacher = BertModel.from_pretrained(teacher_folder(), add_pooling_layer=False)
-    model = SegmentReranker.begin(teacher, kept, seed)
-    return model, pruned_tokenizer(original, kept, apart=True)
-
-
-def trained_on(
-    passages: Sequence[Passage],
-    queries: Sequence[Query],
-    set_aside: Sequence[str],
-    share: float,
-    seed: int,
-) -> tuple[list[Passage], list[Query]]:
-    """A share of the documents that are neither held out nor of a source that is set aside."""
-    kept = [
-        index
-        for index, passage in enumerate(passages)
-        if not passage.held_out
-        and passage.source not in set_aside
-        and fraction(seed, "share", passage.source, passage.document) < share
-    ]
-    place = {old: new for new, old in enumerate(kept)}
-    asked = [
-        replace(
-            query,
-            passage=place[query.passage],
-            relevant=tuple(place[i] for i in query.relevant if i in place),
-        )
-        for query in queries
-        if query.passage in place
-    ]
-    return [passages[index] for index in kept], asked
-
-
-def mined_lists(
-    maker: StateMaker, passages: list[Passage], queries: list[Query], seed: int
-) -> StateLists:
-    """Lists of mining.py over the passages of a source.
-
-    Their teacher is the cosine alone. With BM25 in it, the model learned that shared words make an
-    answer, and lost to the bi-encoder where words mislead.
-    """
-    of_passages = maker.of("passages", [p.text for p in passages], LONGEST_PASSAGE)
-    of_queries = maker.of("queries", [q.text for q in queries], LONGEST_QUERY)
-    file = maker.work / f"lists-{maker.key}.npz"
-    rows, owners, _ = mine_once(
-        file, passages, queries, of_passages.means, of_queries.means, seed, maker.say
-    )
-    wanted = list_cosines(of_queries.means, of_passages.means, owners, rows)
-    return StateLists(of_passages, of_queries, rows, owners, wanted, SHARES[0])
-
-
-def rephrased_lists(
-    maker: StateMaker, mined: StateLists, queries: list[Query], thesaurus: Thesaurus, seed: int
-) -> StateLists:
-    """The same lists, and the same teacher, for queries in other words of the same sense."""
-    texts = rephrased_queries([q.text for q in queries], thesaurus, seed, maker.say)
-    changed = np.array([new != q.text for new, q in zip(texts, queries, strict=True)])
-    states = maker.of("rephrased", texts, LONGEST_QUERY)
-    alike = np.einsum("nd,nd->n", states.means, mined.queries.means) > LEAST_LIKENESS
-    kept = (changed & alike)[mined.owners]
-    maker.say(f"{kept.sum()} lists with their query in other words")
-    return replace(mined.some(kept), queries=states, share=SHARES[1])
-
-
-def lists_of_definitions(
-    maker: StateMaker, thesaurus: Thesaurus, share: float, seed: int
-) -> StateLists:
-    """Terms and meanings among WordNet's definitions."""
-    left_out = words_measured_with(maker.work, read_text(files_of(WORDNET, maker.work)[0]))
-    counts = [round(count * share) for count in (DEFINITIONS, TERMS, MEANINGS)]
-    found = asked_definitions(thesaurus, left_out, seed, *counts)
-    of_texts = maker.of("definitions", found.texts, LONGEST_PASSAGE)
-    of_queries = maker.of("asked", found.queries, LONGEST_QUERY)
-    rows, owners, wanted = definition_lists(found, of_texts.means, of_queries.means, seed)
-    return StateLists(of_texts, of_queries, rows, owners, wanted, SHARES[2])
 
 
 def started_from(folder: Path) -> SegmentReranker:
@@ -159,6 +51,26 @@ def weights_digest(folder: Path) -> str:
     return hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()[:12]
 
 
+def save_checkpoint(
+    model: SegmentReranker,
+    tokenizer: dict[str, Any],
+    options: argparse.Namespace,
+    lists: list[int],
+    say: Say,
+    phase: str,
+    progress: SegmentProgress,
+) -> None:
+    """Write the checkpoint as it is, and how it came about; ``lists``: how many of each kind."""
+    model.save(tokenizer, options.output)
+    recipe = {**vars(progress), "losses": progress.losses[::50], "lists": lists}
+    names = ("seed", "precision", "set_aside", "share", "lists_per_step", "upper_layers")
+    recipe |= {name: getattr(options, name) for name in names}
+    recipe["started"] = bool(options.start)
+    file = options.output / f"training-{phase}.json"
+    file.write_text(json.dumps(recipe, indent=1) + "\n", "utf-8")
+    say(f"saved {options.output.name} at step {progress.step}")
+
+
 def train_segments(options: argparse.Namespace, say: Say) -> None:
     """Text to checkpoint; what an earlier run finished is taken from the work folder."""
     work, seed = options.work, options.seed
@@ -171,41 +83,22 @@ def train_segments(options: argparse.Namespace, say: Say) -> None:
         started_from(options.start)  # as below: what is no checkpoint is said at once
     if options.upper_minutes:
         second_teacher_folder()  # that it is missing is better known now than in an hour
-    precision = chosen_precision(options.precision, options.device)
+    options.precision = chosen_precision(options.precision, options.device)
+    options.lists_per_step = options.lists_per_step or LISTS_PER_STEP
     model, tokenizer = segment_model(seed)
     upper_layers(model, options.upper_layers)  # as above: a number that cannot be is said at once
     model.to(options.device)
-    encoder = PairEncoder(Tokenizer.from_str(json.dumps(tokenizer)), LONGEST_PASSAGE)
-    passages, queries = trained_on(
-        *prepare(work, seed, say), options.set_aside, options.share, seed
-    )
-    # What is kept was made of these documents, and is no other training's.
-    key = "-".join([f"{seed}-{options.share:g}", *sorted(options.set_aside)])
-    maker = StateMaker(model, encoder, work, precision, key, say)
-    thesaurus = read_thesaurus(work)
-    mined = mined_lists(maker, passages, queries, seed)
-    kinds = [
-        mined,
-        rephrased_lists(maker, mined, queries, thesaurus, seed),
-        lists_of_definitions(maker, thesaurus, options.share, seed),
-    ]
+    maker = state_maker(model, tokenizer, options, say)
+    given = material(maker, options)
     rubbish = maker.of("rubbish", RUBBISH, LONGEST_PASSAGE)
-
-    def save(phase: str, progress: CorrectionProgress) -> None:
-        model.save(tokenizer, options.output)
-        recipe = {**vars(progress), "losses": progress.losses[::50], "seed": seed}
-        recipe |= {"lists": [len(kind.rows) for kind in kinds], "precision": precision}
-        recipe |= {"set_aside": options.set_aside, "share": options.share}
-        recipe |= {"started": bool(options.start), "lists_per_step": options.lists_per_step}
-        recipe |= {"upper_layers": options.upper_layers}
-        file = options.output / f"training-{phase}.json"
-        file.write_text(json.dumps(recipe, indent=1) + "\n", "utf-8")
-        say(f"saved {options.output.name} at step {progress.step}")
-
-    say(f"training on {sum(len(kind.rows) for kind in kinds)} lists")
+    lists = [len(kind.rows) for kind in given.kinds]
+    save = partial(save_checkpoint, model, tokenizer, options, lists, say)
+    say(f"training on {sum(lists)} lists")
+    of_runs = {"model": model, "rate": options.rate, "precision": options.precision, "seed": seed}
+    of_runs["lists_per_step"] = options.lists_per_step
     run = CorrectionRun(
-        model, kinds, rubbish, options.rate, precision, seed,
-        work / f"state-segments-{maker.key}.pt", options.lists_per_step,
+        **of_runs, kinds=given.kinds, rubbish=rubbish,
+        state_file=work / f"state-segments-{maker.key}.pt",
     )  # fmt: skip
     # A sitting of its own for each checkpoint to start from: another's state is not taken up.
     start = f"-{weights_digest(options.start)}" if options.start else ""
@@ -216,20 +109,19 @@ def train_segments(options: argparse.Namespace, say: Say) -> None:
         start_from(model, tokenizer, options.start)
     # A run that is taken up in the second phase leaves the checkpoint of that phase where it is.
     elif not (options.upper_minutes and upper_state.exists()):
-        done = train_correction(
-            run, options.minutes, options.steps, partial(save, "correction"), say
-        )
+        done = train_run(run, options.minutes, options.steps, partial(save, "correction"), say)
         if done.stopped or not options.upper_minutes:
             return
-    mined = crossed_lists(maker, mined, passages, queries, options.threads)
-    rephrased = kinds[1]
-    also = mined.some(np.isin(mined.owners, rephrased.owners))
-    kinds[:2] = mined, replace(also, queries=rephrased.queries, share=rephrased.share)
+    mined, _ = crossed_lists(
+        maker, given.mined, given.passages, given.queries, options.crossed_lists, options.threads
+    )
+    also = mined.some(np.isin(mined.owners, given.rephrased.owners))
+    rephrased = replace(also, queries=given.rephrased.queries, share=given.rephrased.share)
     lower = replace(maker, model=lower_part(model, upper))
-    taught = taught_lists(lower, kinds, teacher_words()[1], upper, options.threads)
+    taught = taught_lists(
+        lower, [mined, rephrased, given.defined], teacher_words()[1], options.threads
+    )
     say(f"training the upper {upper} layers too, with three teachers")
-    run = UpperRun(
-        model, taught, lower.again(f"below-{upper}-rubbish", rubbish.ids).on(lower.device),
-        options.rate, precision, seed, upper_state, options.lists_per_step, upper,
-    )  # fmt: skip
-    train_correction(run, options.upper_minutes, options.steps, partial(save, "upper"), say)
+    below = lower.again(below_name(lower, "rubbish"), rubbish.ids).on(lower.device)
+    run = UpperRun(**of_runs, kinds=taught, rubbish=below, state_file=upper_state, upper=upper)
+    train_run(run, options.upper_minutes, options.steps, partial(save, "upper"), say)

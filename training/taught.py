@@ -1,5 +1,6 @@
 """Lists of the second phase: fewer of them, and what the three teachers say of each."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,7 +17,7 @@ from .token_states import StateMaker, TextStates
 from .upper import TaughtLists, Vectors
 
 CROSSED_LISTS = 12_000
-"""Mined lists that stay: the cross-encoder reads about 17 a second on two cores."""
+"""Mined lists that stay, unless it is said otherwise: two cores read about 17 a second."""
 CROWD, LONG_QUERY, LONG_WEIGHT = 0.4, 7, 2.0
 """A source of n lists counts n ** (1 - CROWD) in them, a query of so many words as much as two."""
 
@@ -26,12 +27,12 @@ def crossed_lists(
     mined: StateLists,
     passages: Sequence[Passage],
     queries: Sequence[Query],
+    most: int,
     threads: int,
-) -> StateLists:
-    """Some of the mined lists, with the cross-encoder's logits."""
-    sources = [passages[row[0]].source for row in mined.rows]
-    words = [len(queries[owner].text.split()) for owner in mined.owners]
-    some = mined.some(drawn_lists(sources, words, CROSSED_LISTS))
+) -> tuple[StateLists, np.ndarray]:
+    """Some of the mined lists, with the cross-encoder's logits; and their numbers."""
+    numbers = drawn_lists(list_weights(mined, passages, queries), most)
+    some = mined.some(numbers)
     logits = cross_logits(
         partial(cross_artifact, maker.work, maker.say),
         [query.text for query in queries],
@@ -40,48 +41,90 @@ def crossed_lists(
         some.owners,
         threads,
         maker.say,
-        maker.work / f"crossed-{maker.key}.npy",
+        maker.work / f"crossed-{len(numbers)}-{maker.key}.npy",
     )
-    return replace(some, third=logits)
+    return replace(some, third=logits), numbers
 
 
-def drawn_lists(sources: Sequence[str], words: Sequence[int], most: int) -> np.ndarray:
-    """Numbers of ``most`` lists at most, drawn by their sources and their queries' words."""
-    if len(sources) <= most:
-        return np.arange(len(sources))
-    lists = Counter(sources)
-    weights = np.array([lists[source] ** -CROWD for source in sources])
-    weights *= np.where(np.array(words) >= LONG_QUERY, LONG_WEIGHT, 1.0)
-    rng = np.random.default_rng(len(sources))
+def list_weights(
+    lists: StateLists, passages: Sequence[Passage], queries: Sequence[Query]
+) -> np.ndarray:
+    """How often each list should be drawn, by its source and its query's words; float64 [lists]."""
+    sources = [passages[row[0]].source for row in lists.rows]
+    words = np.array([len(queries[owner].text.split()) for owner in lists.owners])
+    return source_weights(sources) * np.where(words >= LONG_QUERY, LONG_WEIGHT, 1.0)
+
+
+def source_weights(sources: Sequence[str]) -> np.ndarray:
+    """The share of CROWD in them, so that a source of many lists has not all."""
+    counts = Counter(sources)
+    found: np.ndarray = np.array([counts[source] ** -CROWD for source in sources])
+    return found
+
+
+def drawn_lists(weights: np.ndarray, most: int) -> np.ndarray:
+    """Numbers of ``most`` lists at most, in their order."""
+    if len(weights) <= most:
+        return np.arange(len(weights))
+    rng = np.random.default_rng(len(weights))
     found: np.ndarray = np.sort(
-        rng.choice(len(sources), most, replace=False, p=weights / weights.sum())
+        rng.choice(len(weights), most, replace=False, p=weights / weights.sum())
     )
     return found
 
 
+def below_name(lower: StateMaker, name: str) -> str:
+    """What texts' states below the moving layers are kept under: other layers give others."""
+    digest = hashlib.sha256()
+    for value in lower.model.encoder.state_dict().values():
+        digest.update(value.cpu().numpy().tobytes())
+    return f"below-{digest.hexdigest()[:8]}-{name}"
+
+
+def second_of(
+    maker: StateMaker,
+    name: str,
+    texts: TextStates,
+    kept: Sequence[int],
+    queries: bool,
+    threads: int,
+) -> np.ndarray:
+    """The second teacher's vectors; ``kept``: the numbers of the words in its vocabulary."""
+    return second_vectors(
+        [[kept[one] for one in text] for text in texts.ids],
+        maker.say,
+        queries=queries,
+        threads=threads,
+        device=maker.device,
+        file=maker.work / f"second-{name}-{maker.key}.npy",
+    )
+
+
+def second_of_mined(
+    maker: StateMaker, mined: StateLists, kept: Sequence[int], threads: int
+) -> Vectors:
+    """Those of the mined lists' queries and passages."""
+    return (
+        second_of(maker, "queries", mined.queries, kept, True, threads),
+        second_of(maker, "passages", mined.passages, kept, False, threads),
+    )
+
+
 def taught_lists(
-    maker: StateMaker, kinds: Sequence[StateLists], kept: Sequence[int], upper: int, threads: int
+    maker: StateMaker, kinds: Sequence[StateLists], kept: Sequence[int], threads: int
 ) -> list[TaughtLists]:
     """The same lists over states below the upper layers, with the bi-encoders' vectors.
 
     ``maker`` gives those states; ``kept`` are the numbers of the words in the teachers' vocabulary.
     """
-
-    def seconds(name: str, texts: TextStates, queries: bool) -> np.ndarray:
-        return second_vectors(
-            [[kept[one] for one in text] for text in texts.ids],
-            maker.say,
-            queries=queries,
-            threads=threads,
-            device=maker.device,
-            file=maker.work / f"second-{name}-{maker.key}.npy",
-        )
-
     mined, rephrased, defined = kinds
-    of_mined = seconds("queries", mined.queries, True), seconds("passages", mined.passages, False)
-    of_defined = seconds("asked", defined.queries, True), seconds("texts", defined.passages, False)
+    of_mined = second_of_mined(maker, mined, kept, threads)
+    of_defined = (
+        second_of(maker, "asked", defined.queries, kept, True, threads),
+        second_of(maker, "texts", defined.passages, kept, False, threads),
+    )
     below = {
-        name: maker.again(f"below-{upper}-{name}", states.ids).on(maker.device)
+        name: maker.again(below_name(maker, name), states.ids).on(maker.device)
         for name, states in (
             *(("passages", mined.passages), ("queries", mined.queries)),
             *(("rephrased", rephrased.queries), ("texts", defined.passages)),

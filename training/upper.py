@@ -116,35 +116,46 @@ def upper_layers(model: SegmentReranker, upper: int = UPPER) -> list[nn.Module]:
     return layers[-upper:]
 
 
+def through(layers: Sequence[nn.Module], batch: Segment) -> Segment:
+    """Texts' states after these layers, from those below."""
+    states = batch.states
+    mask = torch.zeros(batch.mask.shape, device=states.device)
+    mask = mask.masked_fill(~batch.mask, torch.finfo(torch.float32).min / 2)[:, None, None]
+    for layer in layers:
+        given = layer(states, attention_mask=mask.to(states.dtype))
+        states = given[0] if isinstance(given, tuple) else given  # transformers 4 and 5
+    return Segment(batch.ids, batch.mask, states)
+
+
+def joined(parts: Sequence[Segment], groups: Sequence[list[int]]) -> Segment:
+    """All texts in one, padded to the longest; groups: which places those of each part have."""
+    longest = max(part.ids.shape[1] for part in parts)
+    padded: list[Segment] = []
+    for part in parts:
+        more = longest - part.ids.shape[1]
+        padded.append(
+            Segment(
+                functional.pad(part.ids, (0, more)),
+                functional.pad(part.mask, (0, more)),
+                functional.pad(part.states, (0, 0, 0, more)),
+            )
+        )
+    places = [place for group in groups for place in group]
+    order = torch.tensor(places, device=parts[0].ids.device).argsort()
+    return Segment(
+        torch.cat([part.ids for part in padded])[order],
+        torch.cat([part.mask for part in padded])[order],
+        torch.cat([part.states for part in padded])[order],
+    )
+
+
 def raised(
     layers: Sequence[nn.Module], texts: Sequence[tuple[TextStates, int]], device: str = "cpu"
 ) -> Segment:
     """The texts' states after the last layer, from those below these layers."""
-    lengths = np.array([len(source.ids[text]) for source, text in texts])
     groups = even_groups([source.ids[text] for source, text in texts], GROUPS)
-    parts: list[Segment] = []
-    for group in groups:
-        batch = batch_of([texts[i] for i in group], device)
-        states = batch.states
-        mask = torch.zeros(batch.mask.shape, device=device)
-        mask = mask.masked_fill(~batch.mask, torch.finfo(torch.float32).min / 2)[:, None, None]
-        for layer in layers:
-            given = layer(states, attention_mask=mask.to(states.dtype))
-            states = given[0] if isinstance(given, tuple) else given  # transformers 4 and 5
-        more = int(lengths.max()) - states.shape[1]
-        parts.append(
-            Segment(
-                functional.pad(batch.ids, (0, more)),
-                functional.pad(batch.mask, (0, more)),
-                functional.pad(states, (0, 0, 0, more)),
-            )
-        )
-    order = torch.tensor([place for group in groups for place in group], device=device).argsort()
-    return Segment(
-        torch.cat([part.ids for part in parts])[order],
-        torch.cat([part.mask for part in parts])[order],
-        torch.cat([part.states for part in parts])[order],
-    )
+    parts = [through(layers, batch_of([texts[i] for i in group], device)) for group in groups]
+    return joined(parts, groups)
 
 
 def chosen(texts: Segment, places: Tensor) -> Segment:
@@ -170,7 +181,29 @@ def corrections(
     return torch.cat(found)[torch.from_numpy(order.argsort()).to(device)]
 
 
-@dataclass
+def step_logits(
+    model: SegmentReranker, queries: Segment, passages: Segment, size: int
+) -> tuple[Tensor, Tensor]:
+    """Cosines of each query and all passages, and logits [queries, size + 1] of its own.
+
+    The first ``size`` passages are the first query's list, and so on; behind all lists stands one
+    of rubbish for each query, which is the last of its logits.
+    """
+    count = len(queries.ids)
+    of_queries, of_passages = (
+        functional.normalize(text.mean().float(), dim=-1) for text in (queries, passages)
+    )
+    cosines = of_queries @ of_passages.T
+    lists = np.arange(count * size).reshape(count, size)
+    places = np.concatenate([lists, count * size + np.arange(count)[:, None]], axis=1)
+    couples = np.stack([np.repeat(np.arange(count), size + 1), places.ravel()], axis=1)
+    corrected = corrections(model, queries, passages, couples)
+    own = cosines.gather(1, torch.from_numpy(places).to(cosines.device))
+    logits = (model.scale * own + model.bias).float() + corrected.view(count, -1)
+    return cosines[:, : count * size], logits
+
+
+@dataclass(kw_only=True)
 class UpperRun(CorrectionRun):
     """The correction and the upper layers in training; ``kinds`` are taught lists."""
 
@@ -200,24 +233,9 @@ class UpperRun(CorrectionRun):
         layers, device = upper_layers(model, self.upper), str(model.scale.device)
         asked = [(kind.queries, int(owner)) for owner in owners]
         queries, passages = raised(layers, asked, device), raised(layers, texts, device)
-        of_queries, of_passages = (
-            functional.normalize(text.mean().float(), dim=-1) for text in (queries, passages)
-        )
-        taught = torch.from_numpy(kind.mixture(owners, rows.ravel())).to(of_queries.device)
-        cosines = of_queries @ of_passages.T
-        wide = divergence(taught, cosines[:, : count * size])
-        # Each query with the passages of its own list, and with one of rubbish.
-        places = np.concatenate(
-            [
-                np.arange(count * size).reshape(count, size),
-                count * size + np.arange(count)[:, None],
-            ],
-            axis=1,
-        )
-        couples = np.stack([np.repeat(np.arange(count), size + 1), places.ravel()], axis=1)
-        corrected = corrections(model, queries, passages, couples)
-        own = cosines.gather(1, torch.from_numpy(places).to(cosines.device))
-        logits = (model.scale * own + model.bias).float() + corrected.view(count, -1)
+        cosines, logits = step_logits(model, queries, passages, size)
+        taught = torch.from_numpy(kind.mixture(owners, rows.ravel())).to(cosines.device)
+        wide = divergence(taught, cosines)
         ranked, below = logits[:, :-1], logits[:, -1]
         crossed = torch.from_numpy(kind.crossed[chosen][:, columns]).to(taught.device)
         wanted = taught.view(count, count, size)[range(count), range(count)] + crossed

@@ -17,10 +17,11 @@ BROADER, SIMILAR = "@", "&"
 
 @dataclass(frozen=True)
 class Synset:
-    """words: its names. definition: without examples. broader, similar: names of synsets."""
+    """words: its names. uses: sentences that use one. broader, similar: names of synsets."""
 
     words: tuple[str, ...]
     definition: str
+    uses: tuple[str, ...]
     broader: tuple[str, ...]
     similar: tuple[str, ...]
 
@@ -62,8 +63,9 @@ def synsets_in(part: str, text: str) -> Iterator[tuple[str, Synset]]:
             for wanted in (BROADER, SIMILAR)
         )
         definition = squeeze(gloss.split('"')[0]).rstrip("; ")
+        uses = tuple(squeeze(quoted) for quoted in re.findall(r'"([^"]+)"', gloss))
         lower = tuple(word.lower() for word in words)
-        yield part[0] + fields[0], Synset(lower, definition, broader, similar)
+        yield part[0] + fields[0], Synset(lower, definition, uses, broader, similar)
 
 
 def senses_in(part: str, text: str) -> Iterator[tuple[str, int, str]]:

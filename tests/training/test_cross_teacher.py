@@ -31,7 +31,7 @@ from edge_rerank_training.kept_rows import kept_rows  # noqa: E402
 from edge_rerank_training.passages import Passage  # noqa: E402
 from edge_rerank_training.queries import Query  # noqa: E402
 from edge_rerank_training.second_teacher import PACKAGE  # noqa: E402
-from edge_rerank_training.taught import crossed_lists, drawn_lists  # noqa: E402
+from edge_rerank_training.taught import crossed_lists, drawn_lists, list_weights  # noqa: E402
 from edge_rerank_training.token_states import StateMaker  # noqa: E402
 from edge_rerank_training.upper import CROSS_WEIGHT, centred, taken_columns  # noqa: E402
 from tests.conftest import word_tokenizer  # noqa: E402
@@ -97,15 +97,26 @@ def test_kept_logits_need_no_teacher(tmp_path: Path) -> None:
 
 
 def test_lists_are_drawn_by_source_and_query() -> None:
-    sources = ["many"] * 900 + ["few"] * 100
-    words = [3, 9] * 500
-    drawn = drawn_lists(sources, words, 200)
+    def said(source: str) -> Passage:
+        return Passage(source, "d", 0, "", "", "text", "", False)
+
+    def asked(words: int) -> Query:
+        return Query("s", "heading", "word " * words, 0, (0,), False)
+
+    passages = [said("many")] * 900 + [said("few")] * 100
+    queries = [asked(3), asked(9)] * 500
+    model, encoder = small_model()
+    lists, _ = training_lists(model, encoder)
+    every = np.arange(1000)
+    lists = replace(lists, rows=every[:, None], owners=every)
+    weights = list_weights(lists, passages, queries)
+    drawn = drawn_lists(weights, 200)
     assert len(set(drawn.tolist())) == 200
     few = int((drawn >= 900).sum())
     assert few > 30  # of 20 that a tenth would be
     assert np.mean(drawn % 2) > 0.55  # the longer queries
-    np.testing.assert_array_equal(drawn, drawn_lists(sources, words, 200))
-    np.testing.assert_array_equal(drawn_lists(sources[:9], words[:9], 200), np.arange(9))
+    np.testing.assert_array_equal(drawn, drawn_lists(weights, 200))
+    np.testing.assert_array_equal(drawn_lists(weights[:9], 200), np.arange(9))
 
 
 def test_read_lists_keep_their_logits_and_are_read_once(
@@ -128,12 +139,11 @@ def test_read_lists_keep_their_logits_and_are_read_once(
 
     monkeypatch.setattr(taught, "cross_artifact", lambda work, say: work)
     monkeypatch.setattr(taught, "cross_logits", logits)
-    monkeypatch.setattr(taught, "CROSSED_LISTS", 12)
     maker = StateMaker(model, encoder, tmp_path, "float32", "k", silent)
     for _ in range(2):
-        some = crossed_lists(maker, lists, passages, queries, 1)
+        some, numbers = crossed_lists(maker, lists, passages, queries, 12, 1)
         assert some.third is not None
-        np.testing.assert_array_equal(some.third, some.rows)
+        np.testing.assert_array_equal(some.third, lists.rows[numbers])
     assert asked == [12]
     half = some.some(some.owners < 15)
     np.testing.assert_array_equal(half.third, half.rows)

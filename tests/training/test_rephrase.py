@@ -18,7 +18,7 @@ from edge_rerank_training.rephrase import (
     definition_lists,
     rephrased,
 )
-from edge_rerank_training.segment_run import trained_on
+from edge_rerank_training.segment_lists import trained_on
 from edge_rerank_training.wordnet import Thesaurus, thesaurus_of
 
 NOUNS = """\

@@ -14,13 +14,13 @@ pytest.importorskip("transformers")
 tokenizers = pytest.importorskip("tokenizers")
 
 from edge_rerank_training.batches import PairEncoder  # noqa: E402
-from edge_rerank_training.correct import (  # noqa: E402
-    CorrectionProgress,
-    CorrectionRun,
-    StateLists,
-    train_correction,
-)
+from edge_rerank_training.correct import CorrectionRun, StateLists  # noqa: E402
 from edge_rerank_training.errors import TrainingError  # noqa: E402
+from edge_rerank_training.running import (  # noqa: E402
+    SegmentProgress,
+    SegmentRun,
+    train_run,
+)
 from edge_rerank_training.scorers import CheckpointScorer, checkpoint_scorer  # noqa: E402
 from edge_rerank_training.segments import (  # noqa: E402
     COSINE_MIDDLE,
@@ -124,6 +124,15 @@ def training_lists(model: SegmentReranker, encoder: PairEncoder) -> tuple[StateL
     return lists, states(model, encoder, ["", WORDS[44]])
 
 
+def begun(
+    kind: type[SegmentRun], model: SegmentReranker, kinds: Any, file: Path, **more: Any
+) -> Any:
+    """Return a run of this kind, as far as the file says."""
+    return kind(
+        model=model, kinds=kinds, rate=3e-3, precision="float32", seed=0, state_file=file, **more
+    )
+
+
 def first_share(model: SegmentReranker, lists: StateLists) -> float:
     """How often the answer has the highest score."""
     first = 0
@@ -145,12 +154,10 @@ def test_training_improves_the_ranking_and_leaves_the_encoder(tmp_path: Path) ->
     frozen = {name: value.clone() for name, value in embeddings.items()}
     saved: list[int] = []
 
-    def run(steps: int) -> CorrectionProgress:
+    def run(steps: int) -> SegmentProgress:
         state = tmp_path / "state.pt"
-        training = CorrectionRun(model, [lists], rubbish, 3e-3, "float32", 0, state)
-        return train_correction(
-            training, 5.0, steps, lambda progress: saved.append(progress.step), silent
-        )
+        training = begun(CorrectionRun, model, [lists], state, rubbish=rubbish)
+        return train_run(training, 5.0, steps, lambda progress: saved.append(progress.step), silent)
 
     first = run(40)
     assert (first.step, first.taken, first.pairs) == (40, [640], 2560)

@@ -15,13 +15,10 @@ pytest.importorskip("tokenizers")
 
 from edge_rerank_training import taught  # noqa: E402
 from edge_rerank_training.batches import PairEncoder  # noqa: E402
-from edge_rerank_training.correct import (  # noqa: E402
-    CorrectionRun,
-    StateLists,
-    train_correction,
-)
+from edge_rerank_training.correct import CorrectionRun, StateLists  # noqa: E402
 from edge_rerank_training.errors import TrainingError  # noqa: E402
 from edge_rerank_training.kept_rows import kept_rows  # noqa: E402
+from edge_rerank_training.running import train_run  # noqa: E402
 from edge_rerank_training.second_teacher import PACKAGE, second_teacher_folder  # noqa: E402
 from edge_rerank_training.segment_run import (  # noqa: E402
     start_from,
@@ -49,6 +46,7 @@ from .test_segments import (  # noqa: E402
     _as_before as _as_before,
 )
 from .test_segments import (  # noqa: E402
+    begun,
     first_share,
     silent,
     small_model,
@@ -143,14 +141,14 @@ def test_states_in_a_device_s_memory_are_the_same_batches() -> None:
 def test_nothing_is_made_beside_the_model_s_device(
     phase: type[CorrectionRun], tmp_path: Path
 ) -> None:
-    def begun(name: str) -> CorrectionRun:
+    def one_step(name: str) -> CorrectionRun:
         model, _, whole, taught, rubbish = made()
         lists = taught if phase is UpperRun else replace(whole, share=1.0)
-        run = phase(model, [lists], rubbish, 3e-3, "float32", 0, tmp_path / f"{name}.pt")
+        run = begun(phase, model, [lists], tmp_path / f"{name}.pt", rubbish=rubbish)
         run.step(0.1)  # the optimizer's own counters are made here
         return run
 
-    run, plain = begun("run"), begun("plain")
+    run, plain = one_step("run"), one_step("plain")
     plain.step(0.2)
     with torch.device("meta"):  # where a tensor lands that is made without saying where
         run.step(0.2)
@@ -165,8 +163,8 @@ def test_training_moves_the_upper_layers_alone(tmp_path: Path) -> None:
     count = len(model.encoder.encoder.layer)
 
     before = first_share(model, whole)
-    run = UpperRun(model, [taught], rubbish, 3e-3, "float32", 0, tmp_path / "state.pt")
-    progress = train_correction(run, 5.0, 40, lambda _: None, silent)
+    run = begun(UpperRun, model, [taught], tmp_path / "state.pt", rubbish=rubbish)
+    progress = train_run(run, 5.0, 40, lambda _: None, silent)
     assert np.mean(progress.losses[-5:]) < 0.8 * np.mean(progress.losses[:5])
     moved = [
         name
@@ -191,14 +189,14 @@ def test_a_run_that_is_taken_up_comes_to_the_same_weights(tmp_path: Path) -> Non
             run.step(step / 8)
 
     model, *_, taught, rubbish = made()
-    whole = UpperRun(model, [taught], rubbish, 3e-3, "float32", 0, tmp_path / "whole.pt")
+    whole = begun(UpperRun, model, [taught], tmp_path / "whole.pt", rubbish=rubbish)
     steps(whole, 0, 8)
     half, *_ = made()
-    run = UpperRun(half, [taught], rubbish, 3e-3, "float32", 0, tmp_path / "half.pt")
+    run = begun(UpperRun, half, [taught], tmp_path / "half.pt", rubbish=rubbish)
     steps(run, 0, 4)
     run.keep()
     again, *_ = made()
-    steps(UpperRun(again, [taught], rubbish, 3e-3, "float32", 0, tmp_path / "half.pt"), 4, 8)
+    steps(begun(UpperRun, again, [taught], tmp_path / "half.pt", rubbish=rubbish), 4, 8)
     assert not torch.equal(again.scale, half.scale)
     for name, value in again.state_dict().items():
         np.testing.assert_allclose(value, model.state_dict()[name], atol=1e-6, err_msg=name)
@@ -225,7 +223,7 @@ def test_lists_get_both_teachers_and_the_states_below(
     monkeypatch.setattr(taught, "second_vectors", second)
     maker = StateMaker(lower_part(model), encoder, tmp_path, "float32", "k", silent)
     for _ in range(2):  # the second run takes all of it from files
-        mined, rephrased, defined = taught_lists(maker, [lists] * 3, range(50), UPPER, 1)
+        mined, rephrased, defined = taught_lists(maker, [lists] * 3, range(50), 1)
     assert asked == [(30, True), (30, False)] * 2
     assert mined.first[0] is lists.queries.means
     assert mined.second[0] is rephrased.second[0]
