@@ -1,7 +1,7 @@
 """A checkpoint or an artifact taught further: lists of six kinds, and what teachers say of them."""
 
 import argparse
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 
@@ -27,7 +27,7 @@ from .segment_lists import (
 from .segment_run import save_checkpoint, start_from, started_from, weights_digest
 from .senses import sense_lists, trained_synsets, uses_of
 from .taught import crossed_lists, list_weights, second_of_mined
-from .text_lists import TextLists
+from .text_lists import TextLists, made_once
 from .token_states import StateMaker, wrapped
 from .upper import centred, upper_layers
 
@@ -83,12 +83,7 @@ def refine_kinds(
     added = taught_moves(maker, given, options)
     odds = list_weights(given.mined, given.passages, given.queries)
     also = np.isin(given.mined.owners, given.rephrased.owners)
-    synsets = trained_synsets(given.thesaurus, given.left_out, options.seed)
-    senses = sense_lists(synsets, options.seed)
-    uses = [use for synset in synsets.values() for use in uses_of(synset)]
-    pool = EchoPool([*sorted({query.text for query in given.queries}), *uses])
-    terms = echoed_terms(given.definitions, given.terms, pool, options.seed)
-    questions = echoed_questions(given.queries, given.passages, pool, options.seed)
+    senses, terms, questions = misleading_lists(maker, given, options.seed)
     return [
         of_states("mined", given.mined, added, odds),
         of_states("rephrased", given.rephrased, added[also], odds[also]),
@@ -97,6 +92,31 @@ def refine_kinds(
         of_texts("echoed terms", maker, terms),
         of_texts("echoed questions", maker, questions),
     ]
+
+
+def misleading_lists(
+    maker: StateMaker, given: Material, seed: int
+) -> tuple[TextLists, TextLists, TextLists]:
+    """Lists of senses, and echoes of terms and of questions; to find the latter takes minutes."""
+    synsets = trained_synsets(given.thesaurus, given.left_out, seed)
+
+    @cache
+    def pool() -> EchoPool:
+        maker.say("looking for echoes")
+        uses = [use for synset in synsets.values() for use in uses_of(synset)]
+        return EchoPool([*sorted({query.text for query in given.queries}), *uses])
+
+    return (
+        sense_lists(synsets, seed),
+        made_once(
+            maker.work / f"echoed-terms-{maker.key}.json",
+            lambda: echoed_terms(given.definitions, given.terms, pool(), seed),
+        ),
+        made_once(
+            maker.work / f"echoed-questions-{maker.key}.json",
+            lambda: echoed_questions(given.queries, given.passages, pool(), seed),
+        ),
+    )
 
 
 def taught_moves(maker: StateMaker, given: Material, options: argparse.Namespace) -> np.ndarray:

@@ -1,9 +1,13 @@
 """Lists of texts that answer a query, or seem to."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
+
+from edge_rerank.files import whole_file
 
 
 @dataclass(frozen=True)
@@ -31,3 +35,14 @@ class TextListsInMaking:
     def made(self) -> TextLists:
         """All of them."""
         return TextLists(list(self.places), self.queries, np.array(self.rows, dtype=np.int64))
+
+
+def made_once(file: Path, make: Callable[[], TextLists]) -> TextLists:
+    """What ``make`` gives, kept in a file of the work folder for the next run."""
+    if not file.exists():
+        made = make()
+        content = {"texts": made.texts, "queries": made.queries, "rows": made.rows.tolist()}
+        with whole_file(file) as stream:
+            stream.write(json.dumps(content).encode())
+    found = json.loads(file.read_text("utf-8"))
+    return TextLists(found["texts"], found["queries"], np.array(found["rows"], dtype=np.int64))

@@ -1,5 +1,6 @@
 """Lists of senses and of echoes: their texts share words, and only one of them answers."""
 
+from pathlib import Path
 from random import Random
 
 import numpy as np
@@ -22,7 +23,7 @@ from edge_rerank_training.passages import HELD_OUT_SHARE, Passage, fraction
 from edge_rerank_training.queries import Query
 from edge_rerank_training.rephrase import Definitions
 from edge_rerank_training.senses import sense_lists, trained_synsets
-from edge_rerank_training.text_lists import TextLists
+from edge_rerank_training.text_lists import TextLists, TextListsInMaking, made_once
 from edge_rerank_training.wordnet import Synset, Thesaurus, synsets_in
 
 SENSES = """\
@@ -117,6 +118,22 @@ def test_terms_are_echoed_by_texts_that_use_them() -> None:
     assert texts[0] == "baked dough"
     assert set(uses[:2]) <= set(texts[1:])
     assert "what is bread" not in texts, "a question is no echo of itself"
+
+
+def test_lists_are_found_once(tmp_path: Path) -> None:
+    made, calls = TextListsInMaking(), []
+    made.add("é", ["a", "b"])
+    made.add("q", ["b", "c"])
+
+    def find() -> TextLists:
+        calls.append(1)
+        return made.made()
+
+    for _ in range(2):
+        lists = made_once(tmp_path / "lists.json", find)
+        assert pairs(lists) == [("é", ["a", "b"]), ("q", ["b", "c"])]
+        assert len(lists.texts) == 3
+    assert calls == [1]
 
 
 def test_questions_are_echoed_by_others_that_share_half_of_their_words() -> None:
