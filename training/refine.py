@@ -26,6 +26,7 @@ from .upper import (
     UPPER,
     divergence,
     joined,
+    moving_group,
     step_logits,
     taken_columns,
     through,
@@ -121,14 +122,10 @@ class RefineRun(SegmentRun):
     def groups(self) -> list[dict[str, Any]]:
         """The correction, and the upper layers at a fifth of its rate; the scale rests."""
         self.model.requires_grad_(False)
-        correction = list(self.model.correction.parameters())
-        layers = upper_layers(self.model, self.upper)
-        upper = [own for layer in layers for own in layer.parameters()]
-        for parameter in (*correction, *upper):
-            parameter.requires_grad_(True)
+        correction = self.model.correction.requires_grad_(True)
         return [
-            {"params": correction, "base": self.rate},
-            {"params": upper, "base": self.rate / 5},
+            {"params": list(correction.parameters()), "base": self.rate},
+            moving_group(self.model, self.upper, self.rate),
         ]
 
     def drawn_loss(self, rng: np.random.Generator) -> tuple[Tensor, int]:

@@ -9,27 +9,23 @@ from .batches import LONGEST_QUERY
 from .correct import StateLists
 from .echoes import EchoPool, echoed_questions, echoed_terms
 from .errors import TrainingError
-from .precision import chosen_precision
 from .refine import LISTS_PER_STEP, RefineLists, RefineRun
 from .rephrase import list_cosines
 from .rubbish import RUBBISH
 from .running import train_run
-from .second_teacher import second_teacher_folder
 from .segment_lists import (
     LONGEST_PASSAGE,
     Material,
     Say,
     material,
-    segment_model,
-    state_maker,
     teacher_words,
 )
-from .segment_run import save_checkpoint, start_from, started_from, weights_digest
+from .segment_run import begin, save_checkpoint, start_from, weights_digest
 from .senses import sense_lists, trained_synsets, uses_of
 from .taught import crossed_lists, list_weights, second_of_mined
 from .text_lists import TextLists, made_once
 from .token_states import StateMaker, wrapped
-from .upper import centred, upper_layers
+from .upper import centred
 
 SECOND_ADDS, THIRD_ADDS = 0.3, 0.8
 """Of the second and third teachers, in deviations within a list; the start's own logits have 1."""
@@ -52,14 +48,7 @@ def refine(options: argparse.Namespace, say: Say) -> None:
             "refine teaches a model further: --start names its checkpoint, or an int8 artifact "
             "such as quantized/mini"
         )
-    started_from(options.start)
-    second_teacher_folder()  # that it is missing is better known now than in an hour
-    options.precision = chosen_precision(options.precision, options.device)
-    options.lists_per_step = options.lists_per_step or LISTS_PER_STEP
-    model, tokenizer = segment_model(options.seed)
-    upper_layers(model, options.upper_layers)
-    model.to(options.device)
-    maker = state_maker(model, tokenizer, options, say)
+    model, tokenizer, maker = begin(options, LISTS_PER_STEP, True, say)
     # The first teacher mines the lists, so the weights become the start's behind that.
     kinds = refine_kinds(maker, material(maker, options), options)
     start_from(model, tokenizer, options.start)
@@ -89,8 +78,8 @@ def refine_kinds(
         of_states("rephrased", given.rephrased, added[also], odds[also]),
         of_states("defined", given.defined),
         of_texts("senses", maker, senses),
-        of_texts("echoed terms", maker, terms),
-        of_texts("echoed questions", maker, questions),
+        of_texts("echoed terms", maker, terms, held=False),
+        of_texts("echoed questions", maker, questions, held=False),
     ]
 
 
@@ -147,12 +136,12 @@ def of_states(
     )  # fmt: skip
 
 
-def of_texts(name: str, maker: StateMaker, lists: TextLists) -> RefineLists:
+def of_texts(name: str, maker: StateMaker, lists: TextLists, held: bool = True) -> RefineLists:
     """Lists of texts, encoded."""
     maker.say(f"{len(lists.rows)} lists of {name}")
     return RefineLists(
         wrapped(maker.encoder, lists.texts, LONGEST_PASSAGE),
         wrapped(maker.encoder, lists.queries, LONGEST_QUERY),
         lists.rows, np.arange(len(lists.rows)), SHARES[name], LABELS[name],
-        held=name.split()[0] != "echoed",
+        held=held,
     )  # fmt: skip

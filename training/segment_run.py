@@ -26,7 +26,8 @@ from .segment_lists import (
     teacher_words,
 )
 from .segments import SegmentReranker
-from .taught import below_name, crossed_lists, taught_lists
+from .taught import below_prefix, crossed_lists, taught_lists
+from .token_states import StateMaker
 from .upper import UpperRun, lower_part, upper_layers
 
 
@@ -71,6 +72,26 @@ def save_checkpoint(
     say(f"saved {options.output.name} at step {progress.step}")
 
 
+def begin(
+    options: argparse.Namespace, lists_per_step: int, taught: bool, say: Say
+) -> tuple[SegmentReranker, dict[str, Any], StateMaker]:
+    """The teacher as a model, its tokenizer.json and what makes its states; options are filled in.
+
+    taught: whether the other teachers will be asked. Raises TrainingError for what would fail
+    later: it is better known now than in an hour.
+    """
+    if options.start:
+        started_from(options.start)
+    if taught:
+        second_teacher_folder()
+    options.precision = chosen_precision(options.precision, options.device)
+    options.lists_per_step = options.lists_per_step or lists_per_step
+    model, tokenizer = segment_model(options.seed)
+    upper_layers(model, options.upper_layers)
+    model.to(options.device)
+    return model, tokenizer, state_maker(model, tokenizer, options, say)
+
+
 def train_segments(options: argparse.Namespace, say: Say) -> None:
     """Text to checkpoint; what an earlier run finished is taken from the work folder."""
     work, seed = options.work, options.seed
@@ -79,16 +100,7 @@ def train_segments(options: argparse.Namespace, say: Say) -> None:
             "--start goes on with the second phase, so --upper-minutes says how long: the first "
             "phase begins from the teacher alone"
         )
-    if options.start:
-        started_from(options.start)  # as below: what is no checkpoint is said at once
-    if options.upper_minutes:
-        second_teacher_folder()  # that it is missing is better known now than in an hour
-    options.precision = chosen_precision(options.precision, options.device)
-    options.lists_per_step = options.lists_per_step or LISTS_PER_STEP
-    model, tokenizer = segment_model(seed)
-    upper_layers(model, options.upper_layers)  # as above: a number that cannot be is said at once
-    model.to(options.device)
-    maker = state_maker(model, tokenizer, options, say)
+    model, tokenizer, maker = begin(options, LISTS_PER_STEP, bool(options.upper_minutes), say)
     given = material(maker, options)
     rubbish = maker.of("rubbish", RUBBISH, LONGEST_PASSAGE)
     lists = [len(kind.rows) for kind in given.kinds]
@@ -122,6 +134,6 @@ def train_segments(options: argparse.Namespace, say: Say) -> None:
         lower, [mined, rephrased, given.defined], teacher_words()[1], options.threads
     )
     say(f"training the upper {upper} layers too, with three teachers")
-    below = lower.again(below_name(lower, "rubbish"), rubbish.ids).on(lower.device)
+    below = lower.again(f"{below_prefix(lower)}-rubbish", rubbish.ids).on(lower.device)
     run = UpperRun(**of_runs, kinds=taught, rubbish=below, state_file=upper_state, upper=upper)
     train_run(run, options.upper_minutes, options.steps, partial(save, "upper"), say)

@@ -62,7 +62,7 @@ def sense_lists(synsets: dict[str, Synset], seed: int) -> TextLists:
 
 
 def uses_of(synset: Synset) -> list[str]:
-    """Its sentences of use, those of a word or two left out."""
+    """Its sentences of use, short ones left out."""
     return [use for use in synset.uses if _words(use) >= LEAST_USE]
 
 

@@ -52,13 +52,9 @@ def list_weights(
     """How often each list should be drawn, by its source and its query's words; float64 [lists]."""
     sources = [passages[row[0]].source for row in lists.rows]
     words = np.array([len(queries[owner].text.split()) for owner in lists.owners])
-    return source_weights(sources) * np.where(words >= LONG_QUERY, LONG_WEIGHT, 1.0)
-
-
-def source_weights(sources: Sequence[str]) -> np.ndarray:
-    """The share of CROWD in them, so that a source of many lists has not all."""
     counts = Counter(sources)
-    found: np.ndarray = np.array([counts[source] ** -CROWD for source in sources])
+    of_sources = np.array([counts[source] ** -CROWD for source in sources])
+    found: np.ndarray = of_sources * np.where(words >= LONG_QUERY, LONG_WEIGHT, 1.0)
     return found
 
 
@@ -73,12 +69,12 @@ def drawn_lists(weights: np.ndarray, most: int) -> np.ndarray:
     return found
 
 
-def below_name(lower: StateMaker, name: str) -> str:
-    """What texts' states below the moving layers are kept under: other layers give others."""
+def below_prefix(lower: StateMaker) -> str:
+    """How names of states below the moving layers begin: other layers give other states."""
     digest = hashlib.sha256()
     for value in lower.model.encoder.state_dict().values():
         digest.update(value.cpu().numpy().tobytes())
-    return f"below-{digest.hexdigest()[:8]}-{name}"
+    return f"below-{digest.hexdigest()[:8]}"
 
 
 def second_of(
@@ -123,8 +119,9 @@ def taught_lists(
         second_of(maker, "asked", defined.queries, kept, True, threads),
         second_of(maker, "texts", defined.passages, kept, False, threads),
     )
+    prefix = below_prefix(maker)
     below = {
-        name: maker.again(below_name(maker, name), states.ids).on(maker.device)
+        name: maker.again(f"{prefix}-{name}", states.ids).on(maker.device)
         for name, states in (
             *(("passages", mined.passages), ("queries", mined.queries)),
             *(("rephrased", rephrased.queries), ("texts", defined.passages)),

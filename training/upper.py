@@ -116,6 +116,14 @@ def upper_layers(model: SegmentReranker, upper: int = UPPER) -> list[nn.Module]:
     return layers[-upper:]
 
 
+def moving_group(model: SegmentReranker, upper: int, rate: float) -> dict[str, Any]:
+    """The optimizer's group of the upper layers, which move at a fifth of the correction's rate."""
+    moving = [own for layer in upper_layers(model, upper) for own in layer.parameters()]
+    for parameter in moving:
+        parameter.requires_grad_(True)
+    return {"params": moving, "base": rate / 5}
+
+
 def through(layers: Sequence[nn.Module], batch: Segment) -> Segment:
     """Texts' states after these layers, from those below."""
     states = batch.states
@@ -211,12 +219,7 @@ class UpperRun(CorrectionRun):
 
     def groups(self) -> list[dict[str, Any]]:
         """The upper layers too, at a fifth of the correction's rate."""
-        groups = super().groups()
-        layers = upper_layers(self.model, self.upper)
-        moving = [own for layer in layers for own in layer.parameters()]
-        for parameter in moving:
-            parameter.requires_grad_(True)
-        return [*groups, {"params": moving, "base": self.rate / 5}]
+        return [*super().groups(), moving_group(self.model, self.upper, self.rate)]
 
     def loss(
         self, kind: StateLists, chosen: np.ndarray, rng: np.random.Generator
