@@ -164,62 +164,62 @@ class RefineRun(SegmentRun):
         self, lists: StepLists, rubbish: np.ndarray
     ) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
         """Cosines and logits of ``step_logits``, by the model and by the start."""
-        texts = [*lists.passages, *(self.rubbish[one] for one in rubbish)]
-        own_queries, first_queries = self.encoded(lists.queries)
-        own_passages, first_passages = self.encoded(texts)
-        own = step_logits(self.model, own_queries, own_passages, lists.size)
+        both = (self.model, self.start)
+        queries = self.encoded(lists.queries, both)
+        passages = self.encoded([*lists.passages, *(self.rubbish[one] for one in rubbish)], both)
+        own = step_logits(self.model, queries[0], passages[0], lists.size)
         with torch.no_grad():
-            return own, step_logits(self.start, first_queries, first_passages, lists.size)
+            return own, step_logits(self.start, queries[1], passages[1], lists.size)
 
-    def encoded(self, texts: list[list[int]]) -> tuple[Segment, Segment]:
-        """Texts' states after the last layer, the model's and the start's: they share the lower."""
+    def encoded(self, texts: list[list[int]], models: Sequence[SegmentReranker]) -> list[Segment]:
+        """Texts' states after the last layer, by each model: they share the lower ones."""
         groups = even_groups(texts, GROUPS)
         lower = list(self.model.encoder.encoder.layer)[: -self.upper]
-        layers, first_layers = (upper_layers(m, self.upper) for m in (self.model, self.start))
-        own: list[Segment] = []
-        first: list[Segment] = []
+        states: list[list[Segment]] = [[] for _ in models]
         for group in groups:
             with torch.no_grad():
                 below = through(lower, embedded(self.model, [texts[i] for i in group]))
-                first.append(through(first_layers, below))
-            own.append(through(layers, below))
-        return joined(own, groups), joined(first, groups)
+            for model, found in zip(models, states, strict=True):
+                with torch.set_grad_enabled(model is self.model):
+                    found.append(through(upper_layers(model, self.upper), below))
+        return [joined(found, groups) for found in states]
 
     def target(self, first: Tensor, added: Tensor, kinds: Tensor) -> Tensor:
         """The start's logits, moved by the teachers and brought back to their spread."""
-        deviations, gains = (torch.from_numpy(of).to(first.device) for of in self.spreads)
+        deviations, gains = (torch.tensor(of, device=first.device) for of in self.progress.measured)
         mean = first.mean(dim=1, keepdim=True)
         moved = first - mean + deviations[kinds, None] * added
         return mean + gains[kinds, None] * moved
 
-    @cached_property
-    def spreads(self) -> tuple[np.ndarray, np.ndarray]:
-        """Of each kind, the deviation of the start's logits within its lists, and the gain.
+    def measure(self) -> None:
+        """Find how far apart the start's logits lie, unless an earlier run has."""
+        if not self.progress.measured:
+            spreads = [self.spread(kind) for kind in self.kinds]
+            self.progress.measured = [list(of) for of in zip(*spreads, strict=True)]
+            self.keep()
+
+    @torch.no_grad()
+    def spread(self, kind: RefineLists) -> tuple[float, float]:
+        """The deviation of the start's logits within a kind's lists, and the gain.
 
         The gain is what brings the logits back to that deviation once teachers have moved them.
         """
-        deviations: list[float] = []
-        gains: list[float] = []
-        for kind in self.kinds:
-            if kind.added is None:
-                deviations.append(0.0)
-                gains.append(1.0)
-                continue
-            rng = np.random.default_rng(self.seed)
-            centred: list[Tensor] = []
-            added: list[Tensor] = []
-            for chosen in np.array_split(kind.drawn(rng, SAMPLED), 16):
-                lists = together([(kind, chosen, np.arange(kind.rows.shape[1]))])
-                with torch.no_grad():
-                    _, first = self.scored(lists, np.zeros(len(chosen), int))[1]
-                ranked = first[:, :-1]
-                centred.append(ranked - ranked.mean(dim=1, keepdim=True))
-                added.append(torch.from_numpy(lists.added).to(ranked.device))
-            deviation = torch.cat(centred).std()
-            moved = torch.cat(centred) + deviation * torch.cat(added)
-            deviations.append(deviation.item())
-            gains.append((deviation / moved.std()).item())
-        return np.array(deviations, np.float32), np.array(gains, np.float32)
+        if kind.added is None:
+            return 0.0, 1.0
+        rng = np.random.default_rng(self.seed)
+        centred: list[Tensor] = []
+        added: list[Tensor] = []
+        for chosen in np.array_split(kind.drawn(rng, SAMPLED), 16):
+            lists = together([(kind, chosen, np.arange(kind.rows.shape[1]))])
+            (queries,) = self.encoded(lists.queries, [self.start])
+            texts = [*lists.passages, *self.rubbish[:1] * len(chosen)]
+            (passages,) = self.encoded(texts, [self.start])
+            ranked = step_logits(self.start, queries, passages, lists.size)[1][:, :-1]
+            centred.append(ranked - ranked.mean(dim=1, keepdim=True))
+            added.append(torch.from_numpy(lists.added).to(ranked.device))
+        deviation = torch.cat(centred).std()
+        moved = torch.cat(centred) + deviation * torch.cat(added)
+        return deviation.item(), (deviation / moved.std()).item()
 
     def _of_kinds(self, name: str) -> Tensor:
         device = self.model.scale.device

@@ -22,13 +22,17 @@ REPORT_STEPS = 50
 
 @dataclass
 class SegmentProgress:
-    """What is saved beside the weights: lists taken of each kind, and losses of each step."""
+    """What is saved beside the weights: lists taken of each kind, and losses of each step.
+
+    measured: what a run measured before its first step.
+    """
 
     step: int = 0
     pairs: int = 0
     seconds: float = 0.0
     taken: list[int] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
+    measured: list[list[float]] = field(default_factory=list)
     stopped: bool = False
 
 
@@ -74,6 +78,9 @@ class SegmentRun:
         with whole_file(self.state_file) as stream:
             torch.save({**state, "progress": vars(self.progress)}, stream)
 
+    def measure(self) -> None:
+        """Measure what all steps need; it is kept, and does not count as training."""
+
     def drawn_loss(self, rng: np.random.Generator) -> tuple[Tensor, int]:
         """The loss of a step's lists, and how many pairs they have; ``progress.taken`` counts them.
 
@@ -108,6 +115,7 @@ def train_run(
     """Train in place, by minutes or steps. save is called every few minutes and at the end."""
     keep_freed_memory()
     progress, stop = run.progress, StopFlag()
+    run.measure()
     if progress.step:
         say(f"resumed at step {progress.step}, after {progress.seconds:.0f} s")
     started, saved = time.monotonic() - progress.seconds, time.monotonic()

@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 pytest.importorskip("tokenizers")
 
-from edge_rerank_training import refine_run  # noqa: E402
+from edge_rerank_training import refine_run, running  # noqa: E402
 from edge_rerank_training.correct import StateLists  # noqa: E402
 from edge_rerank_training.errors import TrainingError  # noqa: E402
 from edge_rerank_training.refine import RefineLists, RefineRun, together  # noqa: E402
@@ -56,6 +56,7 @@ def kinds(**changes: Any) -> tuple[SegmentReranker, list[RefineLists], list[list
 
 def run_of(model: SegmentReranker, lists: Any, rubbish: Any, file: Path, **more: Any) -> RefineRun:
     made: RefineRun = begun(RefineRun, model, lists, file, rubbish=rubbish, **more)
+    made.measure()
     return made
 
 
@@ -150,7 +151,8 @@ def test_what_has_not_moved_has_the_loss_of_answers_and_rubbish_alone(tmp_path: 
     model, lists, rubbish = kinds()
 
     def loss(kind: RefineLists) -> float:
-        run = run_of(model, [kind], rubbish[:1], tmp_path / "s.pt")
+        (tmp_path / "one.pt").unlink(missing_ok=True)
+        run = run_of(model, [kind], rubbish[:1], tmp_path / "one.pt")
         step = together([(kind, np.arange(9), np.arange(4))])
         return float(run.loss(step, np.random.default_rng(0))[0].item())
 
@@ -182,6 +184,34 @@ def test_a_run_that_is_taken_up_comes_to_the_same_weights(tmp_path: Path) -> Non
     again = steps("half.pt", 3, 6)
     for name, value in again.state_dict().items():
         np.testing.assert_allclose(value, whole.state_dict()[name], atol=1e-6, err_msg=name)
+
+
+def test_what_is_measured_before_the_first_step_is_kept_and_costs_no_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    added = centred(np.random.default_rng(2).normal(size=(30, 4)).astype(np.float32))
+    model, lists, rubbish = kinds(added=added)
+    run = begun(RefineRun, model, lists, tmp_path / "s.pt", rubbish=rubbish)
+    measure = RefineRun.measure
+    clock = [0.0]
+    monkeypatch.setattr(running.time, "monotonic", lambda: clock[0])
+
+    def slow(self: RefineRun) -> None:
+        measure(self)
+        clock[0] += 3600
+
+    monkeypatch.setattr(RefineRun, "measure", slow)
+    progress = train_run(run, 5.0, 2, lambda _: None, silent)
+    assert (progress.step, progress.seconds) == (2, 0.0)
+    assert [len(of) for of in progress.measured] == [2, 2]
+
+    def refused(*_: Any) -> None:
+        raise AssertionError("measured twice")
+
+    monkeypatch.setattr(RefineRun, "spread", refused)
+    again = begun(RefineRun, kinds(added=added)[0], lists, tmp_path / "s.pt", rubbish=rubbish)
+    measure(again)
+    assert again.progress.measured == progress.measured
 
 
 def test_teachers_add_in_deviations_and_the_third_where_it_read(
