@@ -8,7 +8,7 @@ constexpr int kTileInputs = 64;
 
 // Tiles 0 to 3 are sums, of two tiles of rows (4 and 5) by two groups of columns (6 and 7).
 struct SumsOfTiles {
-    alignas(64) int32_t sums[4][kTileRows * kLanes];
+    alignas(64) int32_t sums[2 * kTileRows * 2 * kLanes];
     int row, column;  // the first ones
     int second;       // row of the second tile, from the first one on
     int rows, groups; // of all tiles; no rows: nothing is left to do
@@ -22,21 +22,46 @@ struct TileProduct {
     ptrdiff_t stride;
 };
 
-// From sums to results, for some rows of a block.
-LANES void finish_rows(const TileProduct &task, const SumsOfTiles &block, int from, int to) {
+// What turns a block's sums into results, held in registers while the next block is multiplied.
+struct Finish {
+    Ints start[2];
+    Floats scales[2], sums[2], bias[2];
+    const int32_t *totals;
+    const float *row_scales, *row_centers;
+    float *output;
+    ptrdiff_t stride;
+    int skip; // from the last row of the first tile to the first one of the second, less one
+};
+
+LANES Finish begin_finish(const TileProduct &task, const SumsOfTiles &block) {
     const ProductI8 &product = task.product;
+    Finish finish;
+    TIMES(g, 2) {
+        const int column = task.first + block.column + (g < block.groups ? g : 0) * kLanes;
+        finish.start[g] = load(product.start + column);
+        finish.scales[g] = load(product.scales + column);
+        finish.sums[g] = load(product.sums + column);
+        finish.bias[g] = load(product.bias + column);
+    }
+    finish.totals = block.sums;
+    finish.row_scales = task.input.scales + block.row;
+    finish.row_centers = task.input.centers + block.row;
+    finish.output = task.output + block.row * task.stride + block.column;
+    finish.stride = task.stride;
+    finish.skip = block.second - kTileRows;
+    return finish;
+}
+
+template <int groups> LANES void finish_rows(const Finish &finish, int from, int to) {
     for (int i = from; i < to; ++i) {
-        const int row = block.row + (i < kTileRows ? i : block.second + i - kTileRows);
-        const Floats scale = splat(task.input.scales[row]);
-        const Floats center = splat(task.input.centers[row]);
-        float *output = task.output + row * task.stride + block.column;
-        for (int g = 0; g < block.groups; ++g) {
-            const int column = task.first + block.column + g * kLanes;
-            const int32_t *sums = block.sums[2 * (i / kTileRows) + g] + i % kTileRows * kLanes;
-            const Ints total = add(load(sums), load(product.start + column));
-            const Floats factor = multiply(scale, load(product.scales + column));
-            const Floats shift =
-                fused(center, load(product.sums + column), load(product.bias + column));
+        const ptrdiff_t row = i + (i < kTileRows ? 0 : finish.skip);
+        const Floats scale = splat(finish.row_scales[row]);
+        const Floats center = splat(finish.row_centers[row]);
+        float *output = finish.output + row * finish.stride;
+        TIMES(g, groups) {
+            const Ints total = add(finish.start[g], load(finish.totals + (2 * i + g) * kLanes));
+            const Floats factor = multiply(scale, finish.scales[g]);
+            const Floats shift = fused(center, finish.sums[g], finish.bias[g]);
             store(output + g * kLanes, fused(to_floats(total), factor, shift));
         }
     }
@@ -50,11 +75,14 @@ LANES void multiply_tiles(const TileProduct &task, SumsOfTiles &now, const SumsO
     const ptrdiff_t stride = task.input.stride, group_stride = ptrdiff_t(kLanes) * product.inputs;
     const uint8_t *rows = task.input.bytes + now.row * stride, *more = rows + now.second * stride;
     const int8_t *columns = product.weights + ptrdiff_t(task.first + now.column) * product.inputs;
+    const Finish finish = begin_finish(task, before);
     TILE_ZERO(0);
     TILE_ZERO(1);
     TILE_ZERO(2);
     TILE_ZERO(3);
     const int steps = product.inputs / kTileInputs;
+    const int share = (2 * kTileRows + steps - 1) / steps;
+    int done = 0;
     for (int step = 0; step < steps; ++step) {
         TILE_LOAD(6, columns, 64);
         TILE_LOAD(4, rows, stride);
@@ -70,40 +98,44 @@ LANES void multiply_tiles(const TileProduct &task, SumsOfTiles &now, const SumsO
                 TILE_DOT(3, 5, 7);
             }
         }
-        finish_rows(task, before, before.rows * step / steps, before.rows * (step + 1) / steps);
+        const int end = done + share < before.rows ? done + share : before.rows;
+        if (before.groups == 2) {
+            finish_rows<2>(finish, done, end);
+        } else {
+            finish_rows<1>(finish, done, end);
+        }
+        done = end;
         rows += kTileInputs;
         more += kTileInputs;
         columns += kTileInputs * kLanes;
     }
-    TILE_STORE(0, now.sums[0], 64);
-    TILE_STORE(1, now.sums[1], 64);
-    TILE_STORE(2, now.sums[2], 64);
-    TILE_STORE(3, now.sums[3], 64);
+    constexpr int line = 2 * kLanes * int(sizeof(int32_t));
+    TILE_STORE(0, now.sums, line);
+    if constexpr (groups == 2) {
+        TILE_STORE(1, now.sums + kLanes, line);
+    }
+    if constexpr (tall == 2) {
+        TILE_STORE(2, now.sums + 2 * kLanes * kTileRows, line);
+        if constexpr (groups == 2) {
+            TILE_STORE(3, now.sums + 2 * kLanes * kTileRows + kLanes, line);
+        }
+    }
     now.rows = tall * kTileRows;
     now.groups = groups;
 }
 
-// Two groups of columns, or a last one, for all rows.
-template <int groups>
-static void panel_of_tiles(const TileProduct &task, int rows, int column, SumsOfTiles *&now,
-                           SumsOfTiles *&before) {
-    for (int row = 0; row < rows; row += 2 * kTileRows) {
-        const int left = rows - row;
-        now->column = column;
-        now->row = left < kTileRows ? rows - kTileRows : row;
-        now->second = left < 2 * kTileRows ? left - kTileRows : kTileRows;
-        if (left > kTileRows) {
-            multiply_tiles<2, groups>(task, *now, *before);
-        } else {
-            now->second = 0;
-            multiply_tiles<1, groups>(task, *now, *before);
-        }
-        SumsOfTiles *const done = now;
-        now = before;
-        before = done;
+// What is left of the last block.
+LANES void finish_last(const TileProduct &task, const SumsOfTiles &block) {
+    const Finish finish = begin_finish(task, block);
+    if (block.groups == 2) {
+        finish_rows<2>(finish, 0, block.rows);
+    } else {
+        finish_rows<1>(finish, 0, block.rows);
     }
 }
 
+// Two tiles of rows stay in the first cache while all columns pass: their weights follow one
+// another in memory, which a cache's own prefetcher sees.
 static void tile_product_i8(const RowsI8 &input, int rows, const ProductI8 &product, int first,
                             int count, float *output, ptrdiff_t stride) {
     if (rows < kTileRows) {
@@ -113,15 +145,30 @@ static void tile_product_i8(const RowsI8 &input, int rows, const ProductI8 &prod
     const TileProduct task{input, product, first, output, stride};
     SumsOfTiles blocks[2];
     SumsOfTiles *now = &blocks[0], *before = &blocks[1];
-    before->rows = 0;
-    int column = 0;
-    for (; column + 2 * kLanes <= count; column += 2 * kLanes) {
-        panel_of_tiles<2>(task, rows, column, now, before);
+    before->row = before->column = before->second = before->rows = 0;
+    before->groups = 2;
+    for (int row = 0; row < rows; row += 2 * kTileRows) {
+        const int left = rows - row;
+        for (int column = 0; column < count; column += 2 * kLanes) {
+            const bool pair = column + 2 * kLanes <= count;
+            now->column = column;
+            if (left > kTileRows) {
+                now->row = row;
+                now->second = left < 2 * kTileRows ? left - kTileRows : kTileRows;
+                pair ? multiply_tiles<2, 2>(task, *now, *before)
+                     : multiply_tiles<2, 1>(task, *now, *before);
+            } else {
+                now->row = rows - kTileRows;
+                now->second = 0;
+                pair ? multiply_tiles<1, 2>(task, *now, *before)
+                     : multiply_tiles<1, 1>(task, *now, *before);
+            }
+            SumsOfTiles *const done = now;
+            now = before;
+            before = done;
+        }
     }
-    for (; column < count; column += kLanes) {
-        panel_of_tiles<1>(task, rows, column, now, before);
-    }
-    finish_rows(task, *before, 0, before->rows);
+    finish_last(task, *before);
 }
 
 // The inner loop without memory.
