@@ -201,19 +201,23 @@ struct Pair {
 
 // A relative table in the order of the distance, and in int8 what takes an offset out again.
 struct Table {
-    std::vector<int8_t> quads;
+    std::vector<int8_t> bytes;
+    ptrdiff_t stride;
     Floats scales, columns;
     std::vector<int32_t> start;
 
-    Table(int count, int head_size, int offset)
-        : quads(size_t(count) * size_t(head_size)), scales(floats(size_t(count), 0.01f)),
+    Table(int count, int head_size, int offset, bool by_column)
+        : bytes(size_t(count) * size_t(head_size)), stride(by_column ? head_size : 4 * count),
+          scales(floats(size_t(count), 0.01f)),
           columns(floats(size_t(count) * size_t(head_size), 1)), start(size_t(count)) {
-        const std::vector<int8_t> plain = levels(quads.size());
+        const std::vector<int8_t> plain = levels(bytes.size());
         for (int column = 0; column < count; ++column) {
             int32_t sum = 0;
             for (int i = 0; i < head_size; ++i) {
                 const int8_t level = plain[size_t(column * head_size + i)];
-                quads[size_t((i / 4 * count + column) * 4 + i % 4)] = int8_t(level + offset);
+                const int at =
+                    by_column ? column * head_size + i : (i / 4 * count + column) * 4 + i % 4;
+                bytes[size_t(at)] = int8_t(level + offset);
                 sum += level;
             }
             start[size_t(column)] = -128 * sum;
@@ -246,7 +250,8 @@ Result attention(const Kernel &kernel, const Pair &pair, uint64_t seed) {
     const Floats keys = floats(size_t(pair.length * size), 2);
     Floats values = floats(size_t(padded) * value_size, 1);
     Floats columns = floats(size_t(padded * size), 1);
-    const Table c2p(distances, size, 0), p2c(distances, size, kernel.row_offset);
+    const Table c2p(distances, size, 0, false);
+    const Table p2c(distances, size, kernel.row_offset, kernel.tile_head == size);
     Floats scratch(size_t(kScoreTile) * size_t(padded));
     Floats output(size_t(pair.rows * size));
     Result result;
@@ -275,7 +280,7 @@ Result attention(const Kernel &kernel, const Pair &pair, uint64_t seed) {
     task.keys.scales = key_scales.data();
     task.keys.start = starts.data();
     const auto quantized = [&](const Table &table) {
-        return RelativeI8{table.quads.data(), 4 * distances, table.scales.data(),
+        return RelativeI8{table.bytes.data(), table.stride, table.scales.data(),
                           table.start.data()};
     };
     task.c2p = pair.c2p ? quantized(c2p) : RelativeI8{};

@@ -14,6 +14,8 @@ constexpr bool kUnsignedRows = true;
 #include "kernels/table-inl.h"
 #include "tiles_plain-inl.h"
 #include "kernels/tile_products-inl.h"
+#include "kernels/tile_attention-inl.h"
+#include "kernels/tile_table-inl.h"
 } // namespace plain_tiles
 
 const Kernel kPlainTiles = plain_tiles::tile_table("plain_tiles");

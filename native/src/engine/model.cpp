@@ -152,11 +152,12 @@ class Packer {
             RelativeHead &head = heads[size_t(h)];
             if (shape_.int8) {
                 if (shape_.positions.c2p) {
-                    head.c2p_i8 = relative_i8(name + "key", h, rows, table_rows, 0);
+                    head.c2p_i8 = relative_i8(name + "key", h, rows, table_rows, 0, false);
                 }
                 if (shape_.positions.p2c) {
                     head.p2c_i8 =
-                        relative_i8(name + "query", h, rows, table_rows, kernel_.row_offset);
+                        relative_i8(name + "query", h, rows, table_rows, kernel_.row_offset,
+                                    kernel_.tile_head == shape_.head_size);
                 }
             } else {
                 if (shape_.positions.c2p) {
@@ -287,11 +288,12 @@ class Packer {
     }
 
     RelativeI8 relative_i8(const std::string &name, int head, const std::vector<int> &rows,
-                           int table_rows, int offset) const {
+                           int table_rows, int offset, bool by_column) const {
         const int8_t *table = weights_.bytes(name + ".weight", {table_rows, shape_.hidden});
         const float *scales = floats(name + ".scale", {table_rows, shape_.heads});
         const size_t columns = rows.size();
-        int8_t *quads = memory_.take<int8_t>(columns * size_t(shape_.head_size));
+        const size_t size = size_t(shape_.head_size);
+        int8_t *result = memory_.take<int8_t>(columns * size);
         float *scale = memory_.take<float>(columns);
         int32_t *start = memory_.take<int32_t>(columns);
         int8_t least = 0;
@@ -299,16 +301,18 @@ class Packer {
             const size_t row = size_t(rows[column]);
             const int8_t *from = table + row * shape_.hidden + head * shape_.head_size;
             int32_t sum = 0;
-            for (int i = 0; i < shape_.head_size; ++i) {
+            for (size_t i = 0; i < size; ++i) {
+                const size_t at =
+                    by_column ? column * size + i : (i / 4 * columns + column) * 4 + i % 4;
                 least = std::min(least, from[i]);
                 sum += from[i];
-                quads[(size_t(i / 4) * columns + column) * 4 + i % 4] = int8_t(from[i] + offset);
+                result[at] = int8_t(from[i] + offset);
             }
             scale[column] = scales[row * shape_.heads + head];
             start[column] = -128 * sum;
         }
         refuse_least(least, name);
-        return {quads, ptrdiff_t(4 * columns), scale, start};
+        return {result, ptrdiff_t(by_column ? size : 4 * columns), scale, start};
     }
 
     RelativeF32 relative_f32(const std::string &name, int head, const std::vector<int> &rows,

@@ -1,4 +1,5 @@
-// x86-64 with matrix tiles (AMX-INT8): linear products on tiles, all else as in avx512_vnni.
+// x86-64 with matrix tiles (AMX-INT8): linear products and scores of attention on tiles, all
+// else as in avx512_vnni.
 #include <immintrin.h>
 
 #include "kernels/kernel.h"
@@ -14,6 +15,8 @@ namespace amx_int8 {
 #include "kernels/table-inl.h"
 #include "kernels/tiles_amx-inl.h"
 #include "kernels/tile_products-inl.h"
+#include "kernels/tile_attention-inl.h"
+#include "kernels/tile_table-inl.h"
 } // namespace amx_int8
 
 extern const Kernel kAmxInt8;

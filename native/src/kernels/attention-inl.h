@@ -120,24 +120,34 @@ LANES void scores_f32(const AttendF32 &task, int row, int key, float *scores) {
     }
 }
 
-// Turns a row of scores into weights that still are to be divided by the sum it gives. Lanes
-// behind the last key get a weight that no sum feels, and no value.
-LANES float softmax_row(float *scores, int count, int padded) {
+constexpr int kSoftmaxRows = 4;
+
+// Turns rows of scores into weights that still are to be divided by the sums they give: some rows
+// at once, since each of a row's peak and sum is a chain that has to be waited for. Lanes behind
+// the last key get a weight that no sum feels, and no value.
+template <int rows> LANES void softmax_rows(float *scores, int count, int padded, float *sums) {
     const Floats lowest = splat(-1e30f);
     const int last = padded - kLanes;
-    store(scores + last, first_lanes(load(scores + last), count - last, lowest));
-    Floats peaks = lowest;
-    for (int key = 0; key < padded; key += kLanes) {
-        peaks = larger(peaks, load(scores + key));
+    Floats peaks[rows], totals[rows];
+    TIMES(r, rows) {
+        float *behind = scores + r * ptrdiff_t(padded) + last;
+        store(behind, first_lanes(load(behind), count - last, lowest));
+        peaks[r] = lowest;
+        totals[r] = zeros();
     }
-    const Floats peak = splat(largest(peaks));
-    Floats total = zeros();
     for (int key = 0; key < padded; key += kLanes) {
-        const Floats weight = exp2(subtract(load(scores + key), peak));
-        store(scores + key, weight);
-        total = add(total, weight);
+        TIMES(r, rows) { peaks[r] = larger(peaks[r], load(scores + r * ptrdiff_t(padded) + key)); }
     }
-    return sum(total);
+    TIMES(r, rows) { peaks[r] = splat(largest(peaks[r])); }
+    for (int key = 0; key < padded; key += kLanes) {
+        TIMES(r, rows) {
+            float *at = scores + r * ptrdiff_t(padded) + key;
+            const Floats weight = exp2(subtract(load(at), peaks[r]));
+            store(at, weight);
+            totals[r] = add(totals[r], weight);
+        }
+    }
+    TIMES(r, rows) { sums[r] = sum(totals[r]); }
 }
 
 // The same for a query that sees the keys from `begin` to `end` (not included) alone. The others
@@ -278,20 +288,29 @@ LANES Task nearby(const Task &task, int first, int rows, int value_stride) {
     return some;
 }
 
-// The weights of one row of a tile, in place of its scores; gives their sum.
-template <typename Task> LANES float softmax(const Task &task, int row, float *scores) {
-    const int count = task.keys.count;
-    if (!task.reach) {
-        return softmax_row(scores, count, task.keys.padded);
+// The weights of a tile's rows, in place of their scores, and their sums.
+template <typename Task> LANES void softmax(const Task &task, int first, int rows, float *sums) {
+    const int count = task.keys.count, padded = task.keys.padded;
+    float *scores = task.scratch;
+    if (task.reach) {
+        for (int row = 0; row < rows; ++row) {
+            const int position = task.first + first + row;
+            const int begin = position - task.reach, end = position + task.reach + 1;
+            sums[row] = softmax_near(scores + row * ptrdiff_t(padded), begin > 0 ? begin : 0,
+                                     end < count ? end : count, padded);
+        }
+        return;
     }
-    const int position = task.first + row;
-    const int begin = position - task.reach, end = position + task.reach + 1;
-    return softmax_near(scores, begin > 0 ? begin : 0, end < count ? end : count, task.keys.padded);
+    int row = 0;
+    for (; row + kSoftmaxRows <= rows; row += kSoftmaxRows) {
+        softmax_rows<kSoftmaxRows>(scores + row * ptrdiff_t(padded), count, padded, sums + row);
+    }
+    for (; row < rows; ++row) {
+        softmax_rows<1>(scores + row * ptrdiff_t(padded), count, padded, sums + row);
+    }
 }
 
-template <typename Task> static bool attend_tile(const Task &task, int first, int rows) {
-    const int groups = (task.head_size + kLanes - 1) / kLanes, stride = groups * kLanes;
-    bool sound = true;
+template <typename Task> static void score_rows(const Task &task, int first, int rows) {
     if (task.c2p.table && task.p2c.table) {
         score_tile<true, true>(task, first, rows);
     } else if (task.c2p.table) {
@@ -301,12 +320,17 @@ template <typename Task> static bool attend_tile(const Task &task, int first, in
     } else {
         score_tile<false, false>(task, first, rows);
     }
+}
+
+// From the scores of a tile's rows to their contexts.
+template <typename Task> static bool weigh_tile(const Task &task, int first, int rows) {
+    const int groups = (task.head_size + kLanes - 1) / kLanes, stride = groups * kLanes;
+    bool sound = true;
     float inverses[kScoreTile];
+    softmax(task, first, rows, inverses);
     for (int row = 0; row < rows; ++row) {
-        float *weights = task.scratch + ptrdiff_t(row) * task.keys.padded;
-        const float total = softmax(task, first + row, weights);
-        sound &= finite(total);
-        inverses[row] = 1.0f / total;
+        sound &= finite(inverses[row]);
+        inverses[row] = 1.0f / inverses[row];
     }
     float *output = task.output + first * task.output_stride;
     int group = 0;
@@ -323,19 +347,21 @@ template <typename Task> static bool attend_tile(const Task &task, int first, in
     return sound;
 }
 
-template <typename Task> static bool attend(const Task &task) {
+// `score` gives the scores of some rows.
+template <typename Task, typename Score> static bool attend(const Task &task, Score score) {
     const int stride = (task.head_size + kLanes - 1) / kLanes * kLanes;
     bool sound = true;
     for (int first = 0; first < task.rows; first += kScoreTile) {
         const int rows = task.rows - first < kScoreTile ? task.rows - first : kScoreTile;
-        sound &= task.reach ? attend_tile(nearby(task, first, rows, stride), first, rows)
-                            : attend_tile(task, first, rows);
+        const Task some = task.reach ? nearby(task, first, rows, stride) : task;
+        score(some, first, rows);
+        sound &= weigh_tile(some, first, rows);
     }
     return sound;
 }
 
-static bool attend_i8(const AttendI8 &task) { return attend(task); }
-static bool attend_f32(const AttendF32 &task) { return attend(task); }
+static bool attend_i8(const AttendI8 &task) { return attend(task, score_rows<AttendI8>); }
+static bool attend_f32(const AttendF32 &task) { return attend(task, score_rows<AttendF32>); }
 
 // One head's values, padded with zeros to whole groups of lanes: the values themselves, or a copy.
 LANES const float *padded_head(const float *values, int size, int columns, float *copy) {

@@ -59,6 +59,7 @@ struct Norm {
 // Relative terms of one layer and head in the order of the distance: column `middle` + j - i is
 // for query i and key j. Absent terms have null tables. int8: quads of head inputs, `stride` bytes
 // apart, each for all columns; float32: one head input after the other, `stride` floats apart.
+// The p2c table of a head of `tile_head` inputs has rows instead, one for each column.
 struct RelativeI8 {
     const int8_t *table;
     ptrdiff_t stride;
@@ -127,6 +128,7 @@ struct Kernel {
     int input_multiple; // to which the inputs of ProductI8 are padded, and the rows' bytes with
                         // them
     int tile_rows;      // of a product; work is dealt out in whole tiles, of up to kMostTileRows
+    int tile_head;      // size of the heads whose scores are computed on matrix tiles; 0: of none
 
     // Called by each thread before it calls any of the functions below, and when it is done for
     // now, for what a thread has to set up, such as the shape of its tiles; null where there is

@@ -32,6 +32,11 @@ LANES Floats first_lanes(Floats a, int count, Floats others) {
 }
 
 LANES Ints load(const int32_t *p) { return {_mm512_loadu_si512(p)}; }
+// The lanes of `a`, but of `b` where the lane's number has this bit.
+template <int bit> LANES Ints with_lanes(Ints a, Ints b) {
+    constexpr unsigned lanes = bit == 8 ? 0xFF00 : bit == 4 ? 0xF0F0 : bit == 2 ? 0xCCCC : 0xAAAA;
+    return {_mm512_mask_blend_epi32(__mmask16(lanes), a.v, b.v)};
+}
 LANES Ints no_ints() { return {_mm512_setzero_si512()}; }
 LANES Ints splat(int32_t x) { return {_mm512_set1_epi32(x)}; }
 LANES Ints to_ints(Floats a) { return {_mm512_cvtps_epi32(a.v)}; }

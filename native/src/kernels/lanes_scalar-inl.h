@@ -70,6 +70,8 @@ LANES Floats first_lanes(Floats a, int count, Floats others) {
 }
 
 LANES Ints load(const int32_t *p) { EACH(Ints, p[i]); }
+// The lanes of `a`, but of `b` where the lane's number has this bit.
+template <int bit> LANES Ints with_lanes(Ints a, Ints b) { EACH(Ints, i & bit ? b.v[i] : a.v[i]); }
 LANES Ints no_ints() { EACH(Ints, 0); }
 LANES Ints splat(int32_t x) { EACH(Ints, x); }
 LANES int32_t to_int_one(float x) {

@@ -186,15 +186,3 @@ static double peak_of_tiles(long rounds) {
     }
     return double(rounds) * steps * 4 * kTileRows * kLanes * kTileInputs;
 }
-
-static constexpr Kernel tile_table(const char *name) {
-    static_assert(kUnsignedRows);
-    Kernel kernel = table(name);
-    kernel.input_multiple = kTileInputs;
-    kernel.tile_rows = kTileRows;
-    kernel.enter = set_up_tiles;
-    kernel.leave = release_tiles;
-    kernel.product_i8 = tile_product_i8;
-    kernel.peak_i8 = peak_of_tiles;
-    return kernel;
-}

@@ -1,0 +1,171 @@
+// Scores of attention on matrix tiles, for heads whose inputs fill a tile's row. Sixteen queries
+// meet sixteen keys at a time; their distances are the 31 columns of a table from `column` on:
+// query i and key j that of column + 15 - i + j.
+
+constexpr int kTileHead = kTileInputs;
+constexpr int kTileScores = kTileRows * kLanes;
+
+// The sums of sixteen queries and sixteen keys.
+struct ScoreSums {
+    alignas(64) int32_t content[kTileScores];      // [query, key]
+    alignas(64) int32_t by_query[2 * kTileScores]; // [query, distance]
+    alignas(64) int32_t by_key[2 * kTileScores];   // [distance, key]
+};
+
+struct ScoreTask {
+    const AttendI8 &task;
+    const uint8_t *queries; // the first one's bytes
+    ptrdiff_t query_stride;
+    ptrdiff_t column; // of the last of sixteen queries and the first key
+};
+
+// The sums of a group of sixteen keys. The distances of a group's last queries are those of the
+// next one's first: the second half of `now.by_query` is the first half of `next.by_query`.
+// Tile 4 has the queries.
+template <bool c2p, bool p2c>
+LANES void multiply_scores(const ScoreTask &scores, int key, ScoreSums &now, ScoreSums &next) {
+    const AttendI8 &task = scores.task;
+    const ptrdiff_t column = scores.column + key;
+    TILE_ZERO(0);
+    TILE_LOAD(5, task.keys.quads + 4 * ptrdiff_t(key), 4 * task.keys.stride);
+    TILE_DOT(0, 4, 5);
+    if constexpr (p2c) {
+        const int8_t *distances = task.p2c.table + column * task.p2c.stride;
+        TILE_ZERO(2);
+        TILE_LOAD(7, distances, task.p2c.stride);
+        TILE_DOT(2, 7, 5);
+        TILE_ZERO(3);
+        TILE_LOAD(6, distances + kTileRows * task.p2c.stride, task.p2c.stride);
+        TILE_DOT(3, 6, 5);
+    }
+    if constexpr (c2p) {
+        TILE_ZERO(1);
+        TILE_LOAD(7, task.c2p.table + 4 * (column + kLanes), task.c2p.stride);
+        TILE_DOT(1, 4, 7);
+    }
+    TILE_STORE(0, now.content, 64);
+    if constexpr (p2c) {
+        TILE_STORE(2, now.by_key, 64);
+        TILE_STORE(3, now.by_key + kTileScores, 64);
+    }
+    if constexpr (c2p) {
+        TILE_STORE(1, now.by_query + kLanes, 128);
+        TILE_STORE(1, next.by_query, 128);
+    }
+}
+
+// The first half of a first group's by_query.
+LANES void multiply_first(const ScoreTask &scores, ScoreSums &now) {
+    TILE_ZERO(1);
+    TILE_LOAD(7, scores.task.c2p.table + 4 * scores.column, scores.task.c2p.stride);
+    TILE_DOT(1, 4, 7);
+    TILE_STORE(1, now.by_query, 128);
+}
+
+// Row 15 - i is what query i has: lane j of row 15 - i + j. A lane whose number has a bit moves up
+// by as many rows, one bit after the other.
+LANES void straighten(const int32_t *by_key, Ints start, float *rows) {
+    Ints eight[kTileRows + 7], four[kTileRows + 3], two[kTileRows + 1];
+    TIMES(r, kTileRows + 7) {
+        eight[r] = with_lanes<8>(load(by_key + r * kLanes), load(by_key + (r + 8) * kLanes));
+    }
+    TIMES(r, kTileRows + 3) { four[r] = with_lanes<4>(eight[r], eight[r + 4]); }
+    TIMES(r, kTileRows + 1) { two[r] = with_lanes<2>(four[r], four[r + 2]); }
+    TIMES(r, kTileRows) {
+        const Ints sum = add(start, with_lanes<1>(two[r], two[r + 1]));
+        store(rows + r * kLanes, to_floats(sum));
+    }
+}
+
+// From sums to the scores of some queries; the same arithmetic as in scores_i8.
+template <bool c2p, bool p2c>
+LANES void finish_scores(const ScoreTask &scores, const ScoreSums &sums, int row, int rows, int key,
+                         float *output) {
+    const AttendI8 &task = scores.task;
+    const Ints start = load(task.keys.start + key);
+    const Floats key_scale = load(task.keys.scales + key);
+    const Floats key_factor = multiply(key_scale, splat(task.key_factor));
+    alignas(64) float by_key[kTileScores];
+    if constexpr (p2c) {
+        straighten(sums.by_key, start, by_key);
+    }
+    for (int i = 0; i < rows; ++i) {
+        const int left = kTileRows - 1 - i;
+        const ptrdiff_t at = scores.column + key + left;
+        const Floats query_scale = splat(task.query_scales[(row + i) * task.scale_stride]);
+        const Ints content = add(start, load(sums.content + i * kLanes));
+        Floats score = multiply(to_floats(content), multiply(query_scale, key_scale));
+        if constexpr (c2p) {
+            const Ints sum =
+                add(load(task.c2p.start + at), load(sums.by_query + 2 * i * kLanes + left));
+            const Floats factor = multiply(query_scale, load(task.c2p.scales + at));
+            score = fused(to_floats(sum), factor, score);
+        }
+        if constexpr (p2c) {
+            const Floats factor = multiply(key_factor, load(task.p2c.scales + at));
+            score = fused(load(by_key + left * kLanes), factor, score);
+        }
+        store(output + i * ptrdiff_t(task.keys.padded) + key, score);
+    }
+}
+
+// The scores of up to sixteen queries. While a group of keys is multiplied, the one before is
+// finished.
+template <bool c2p, bool p2c>
+static void score_queries(const AttendI8 &task, int row, int rows, float *output) {
+    alignas(64) uint8_t some[kTileRows * kTileHead];
+    ScoreTask scores{task, task.queries + row * task.query_stride, task.query_stride,
+                     ptrdiff_t(task.middle) - task.first - row - (kTileRows - 1)};
+    if (rows < kTileRows) { // what lies behind the rows may be another thread's
+        for (int i = 0; i < rows; ++i) {
+            __builtin_memcpy(some + i * kTileHead, scores.queries + i * task.query_stride,
+                             kTileHead);
+        }
+        __builtin_memset(some + rows * kTileHead, 0, size_t(kTileRows - rows) * kTileHead);
+        scores.queries = some;
+        scores.query_stride = kTileHead;
+    }
+    ScoreSums sums[3];
+    ScoreSums *before = &sums[0], *now = &sums[1], *next = &sums[2];
+    TILE_LOAD(4, scores.queries, scores.query_stride);
+    if constexpr (c2p) {
+        multiply_first(scores, *before);
+    }
+    multiply_scores<c2p, p2c>(scores, 0, *before, *now);
+    int key = kLanes;
+    for (; key < task.keys.padded; key += kLanes) {
+        multiply_scores<c2p, p2c>(scores, key, *now, *next);
+        finish_scores<c2p, p2c>(scores, *before, row, rows, key - kLanes, output);
+        ScoreSums *const done = before;
+        before = now;
+        now = next;
+        next = done;
+    }
+    finish_scores<c2p, p2c>(scores, *before, row, rows, key - kLanes, output);
+}
+
+template <bool c2p, bool p2c>
+static void score_on_tiles(const AttendI8 &task, int first, int rows) {
+    for (int row = 0; row < rows; row += kTileRows) {
+        const int some = rows - row < kTileRows ? rows - row : kTileRows;
+        score_queries<c2p, p2c>(task, first + row, some,
+                                task.scratch + ptrdiff_t(row) * task.keys.padded);
+    }
+}
+
+static bool tile_attend_i8(const AttendI8 &task) {
+    if (task.head_size != kTileHead) {
+        return attend_i8(task);
+    }
+    return attend(task, [](const AttendI8 &some, int first, int rows) {
+        if (some.c2p.table && some.p2c.table) {
+            score_on_tiles<true, true>(some, first, rows);
+        } else if (some.c2p.table) {
+            score_on_tiles<true, false>(some, first, rows);
+        } else if (some.p2c.table) {
+            score_on_tiles<false, true>(some, first, rows);
+        } else {
+            score_on_tiles<false, false>(some, first, rows);
+        }
+    });
+}
