@@ -120,8 +120,6 @@ LANES void scores_f32(const AttendF32 &task, int row, int key, float *scores) {
     }
 }
 
-constexpr int kSoftmaxRows = 4;
-
 // Turns rows of scores into weights that still are to be divided by the sums they give: some rows
 // at once, since each of a row's peak and sum is a chain that has to be waited for. Lanes behind
 // the last key get a weight that no sum feels, and no value.
@@ -302,8 +300,8 @@ template <typename Task> LANES void softmax(const Task &task, int first, int row
         return;
     }
     int row = 0;
-    for (; row + kSoftmaxRows <= rows; row += kSoftmaxRows) {
-        softmax_rows<kSoftmaxRows>(scores + row * ptrdiff_t(padded), count, padded, sums + row);
+    for (; row + kChains <= rows; row += kChains) {
+        softmax_rows<kChains>(scores + row * ptrdiff_t(padded), count, padded, sums + row);
     }
     for (; row < rows; ++row) {
         softmax_rows<1>(scores + row * ptrdiff_t(padded), count, padded, sums + row);

@@ -6,6 +6,7 @@ struct Quads { __m256i v[2]; };
 constexpr bool kDoubleSums = false;
 constexpr int kRows = 4, kGroups = 1;           // 8 accumulators of 16 registers
 constexpr int kScoreRows = 1, kScoreGroups = 1; // 6
+constexpr int kChains = 2;                      // see lanes_avx512-inl.h
 
 // clang-format off
 #define BOTH(expression_0, expression_1) {{expression_0, expression_1}}

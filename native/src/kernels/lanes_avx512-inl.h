@@ -8,6 +8,7 @@ constexpr bool kUnsignedRows = true;
 constexpr bool kDoubleSums = false;
 constexpr int kRows = 6, kGroups = 4;           // 24 accumulators of 32 registers
 constexpr int kScoreRows = 2, kScoreGroups = 4; // the same, three for each score
+constexpr int kChains = 4; // chains of sums side by side, each of which has to be waited for
 
 LANES Floats zeros() { return {_mm512_setzero_ps()}; }
 LANES Floats splat(float x) { return {_mm512_set1_ps(x)}; }

@@ -7,6 +7,7 @@ constexpr bool kUnsignedRows = false;
 constexpr bool kDoubleSums = false;
 constexpr int kRows = 4, kGroups = 1;           // 16 accumulators of 32 registers
 constexpr int kScoreRows = 1, kScoreGroups = 1; // 12
+constexpr int kChains = 1;                      // each is of several registers
 
 // Applies an expression to each of the four registers, numbered by `i`.
 #define EACH(Type, expression)      \

@@ -7,6 +7,7 @@ struct Quads { int8_t v[64]; };
 constexpr bool kDoubleSums = false;
 constexpr int kRows = 1, kGroups = 1;
 constexpr int kScoreRows = 1, kScoreGroups = 1;
+constexpr int kChains = 1;
 
 #define EACH(Type, expression)      \
     Type result;                    \

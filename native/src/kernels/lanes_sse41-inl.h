@@ -8,6 +8,7 @@ constexpr bool kUnsignedRows = false;
 constexpr bool kDoubleSums = true;              // double_sums.h
 constexpr int kRows = 2, kGroups = 1;           // 8 accumulators of 16 registers
 constexpr int kScoreRows = 1, kScoreGroups = 1; // 12
+constexpr int kChains = 1;                      // each is of several registers
 
 // Applies an expression to each of the four registers, numbered by `i`.
 #define EACH(Type, expression)      \

@@ -89,6 +89,29 @@ LANES void extend(Extent &extent, Floats x) {
     extent.high = larger(extent.high, x);
 }
 
+LANES Extent extent_of(const float *input, const float *smooth, int columns) {
+    Extent some[kChains];
+    TIMES(n, kChains) { some[n] = {zeros(), zeros()}; }
+    int column = 0;
+    for (; column + kChains * kLanes <= columns; column += kChains * kLanes) {
+        TIMES(n, kChains) { extend(some[n], smoothed(input, smooth, column + n * kLanes)); }
+    }
+    for (; column < columns; column += kLanes) {
+        extend(some[0], smoothed(input, smooth, column));
+    }
+    TIMES(n, kChains) {
+        some[0] = {smaller(some[0].low, some[n].low), larger(some[0].high, some[n].high)};
+    }
+    return some[0];
+}
+
+// Of lanes that are all alike.
+LANES float first_lane(Floats x) {
+    float first;
+    __builtin_memcpy(&first, &x, sizeof first);
+    return first;
+}
+
 // Rounds a row to 253 steps from its least to its largest value: levels around zero would leave
 // nearly half of them to the side that reaches less far. Zero itself is a level, or what is near
 // it, most of what leaves gelu, would all be wrong by the same amount. The least value's level is
@@ -97,8 +120,8 @@ LANES bool quantize_row(const float *input, const float *smooth, int columns, Ex
                         int row, const RowsI8 &output) {
     const float depth = largest(subtract(zeros(), extent.low)), height = largest(extent.high);
     const Floats share = multiply(splat(depth + height), splat(1.0f / 253));
-    const float scale = largest(larger(share, splat(1e-12f)));
-    const float zero_point = largest(nearest(splat(1.0f + depth / scale)));
+    const float scale = first_lane(larger(share, splat(1e-12f)));
+    const float zero_point = first_lane(nearest(splat(1.0f + depth / scale)));
     output.scales[row] = scale;
     output.centers[row] = (128.0f - zero_point) * scale;
     store_quantized(input, smooth, columns, scale, zero_point, output.bytes + row * output.stride);
@@ -109,11 +132,8 @@ static bool quantize(const float *input, ptrdiff_t stride, int rows, int columns
                      const float *smooth, const RowsI8 &output) {
     bool sound = true;
     for (int row = 0; row < rows; ++row, input += stride) {
-        Extent extent{zeros(), zeros()};
-        for (int column = 0; column < columns; column += kLanes) {
-            extend(extent, smoothed(input, smooth, column));
-        }
-        sound &= quantize_row(input, smooth, columns, extent, row, output);
+        sound &=
+            quantize_row(input, smooth, columns, extent_of(input, smooth, columns), row, output);
     }
     return sound;
 }
@@ -171,11 +191,7 @@ LANES Extent mix_row(float *row, int columns, int points) {
     if (step < points) {
         mix_two(row, columns, step);
     }
-    Extent extent{zeros(), zeros()};
-    for (int column = 0; column < columns; column += kLanes) {
-        extend(extent, load(row + column));
-    }
-    return extent;
+    return extent_of(row, nullptr, columns);
 }
 
 template <Activation activation>
