@@ -42,6 +42,7 @@ static void dot_tiles(int sums, int rows, int columns) {
 
 #define TILE_ZERO(tile) zero_tile(tile)
 #define TILE_LOAD(tile, from, stride) load_tile(tile, from, stride)
+#define TILE_LOAD_ONCE(tile, from, stride) load_tile(tile, from, stride)
 #define TILE_STORE(tile, to, stride) store_tile(tile, to, stride)
 #define TILE_DOT(sums, rows, columns) dot_tiles(sums, rows, columns)
 

@@ -9,9 +9,10 @@ constexpr int kTileInputs = 64;
 // Tiles 0 to 3 are sums, of two tiles of rows (4 and 5) by two groups of columns (6 and 7).
 struct SumsOfTiles {
     alignas(64) int32_t sums[2 * kTileRows * 2 * kLanes];
-    int row, column;  // the first ones
-    int second;       // row of the second tile, from the first one on
-    int rows, groups; // of all tiles; no rows: nothing is left to do
+    int row, column; // the first ones
+    int second;      // row of the second tile, from the first one on
+    int rows;        // of all tiles; none: nothing is left to do
+    int apart;       // columns from the first group to the second; 0: both are the same one
 };
 
 struct TileProduct {
@@ -30,6 +31,7 @@ struct Finish {
     const float *row_scales, *row_centers;
     float *output;
     ptrdiff_t stride;
+    int rows, apart;
     int skip; // from the last row of the first tile to the first one of the second, less one
 };
 
@@ -37,13 +39,15 @@ LANES Finish begin_finish(const TileProduct &task, const SumsOfTiles &block) {
     const ProductI8 &product = task.product;
     Finish finish;
     TIMES(g, 2) {
-        const int column = task.first + block.column + (g < block.groups ? g : 0) * kLanes;
+        const int column = task.first + block.column + g * block.apart;
         finish.start[g] = load(product.start + column);
         finish.scales[g] = load(product.scales + column);
         finish.sums[g] = load(product.sums + column);
         finish.bias[g] = load(product.bias + column);
     }
     finish.totals = block.sums;
+    finish.rows = block.rows;
+    finish.apart = block.apart;
     finish.row_scales = task.input.scales + block.row;
     finish.row_centers = task.input.centers + block.row;
     finish.output = task.output + block.row * task.stride + block.column;
@@ -52,23 +56,27 @@ LANES Finish begin_finish(const TileProduct &task, const SumsOfTiles &block) {
     return finish;
 }
 
-template <int groups> LANES void finish_rows(const Finish &finish, int from, int to) {
+// Those of a block's rows from `from` to `to`, as far as it has them.
+LANES void finish_rows(const Finish &finish, int from, int to) {
     for (int i = from; i < to; ++i) {
         const ptrdiff_t row = i + (i < kTileRows ? 0 : finish.skip);
         const Floats scale = splat(finish.row_scales[row]);
         const Floats center = splat(finish.row_centers[row]);
         float *output = finish.output + row * finish.stride;
-        TIMES(g, groups) {
+        TIMES(g, 2) {
             const Ints total = add(finish.start[g], load(finish.totals + (2 * i + g) * kLanes));
             const Floats factor = multiply(scale, finish.scales[g]);
             const Floats shift = fused(center, finish.sums[g], finish.bias[g]);
-            store(output + g * kLanes, fused(to_floats(total), factor, shift));
+            store(output + g * finish.apart, fused(to_floats(total), factor, shift));
         }
     }
 }
 
-// The sums of a block. Between the steps, which keep the tiles' unit busy, the rest of the core
-// finishes the block before.
+constexpr int kProducts = 4; // of tiles in a step
+
+// The sums of a block. Between one product of tiles and the next, which keep the tiles' unit busy,
+// the rest of the core finishes a share of the block before; all loads come first, because tiles
+// take long to arrive. Rows stay in the first cache, weights pass through it.
 template <int tall, int groups>
 LANES void multiply_tiles(const TileProduct &task, SumsOfTiles &now, const SumsOfTiles &before) {
     const ProductI8 &product = task.product;
@@ -84,54 +92,54 @@ LANES void multiply_tiles(const TileProduct &task, SumsOfTiles &now, const SumsO
     const int share = (2 * kTileRows + steps - 1) / steps;
     int done = 0;
     for (int step = 0; step < steps; ++step) {
-        TILE_LOAD(6, columns, 64);
+        const int end = done + share < before.rows ? done + share : before.rows;
+        const int some = end - done;
+        TILE_LOAD_ONCE(6, columns, 64);
         TILE_LOAD(4, rows, stride);
-        TILE_DOT(0, 4, 6);
         if constexpr (groups == 2) {
-            TILE_LOAD(7, columns + group_stride, 64);
-            TILE_DOT(1, 4, 7);
+            TILE_LOAD_ONCE(7, columns + group_stride, 64);
         }
         if constexpr (tall == 2) {
             TILE_LOAD(5, more, stride);
+        }
+        TILE_DOT(0, 4, 6);
+        finish_rows(finish, done, done + some / kProducts);
+        if constexpr (groups == 2) {
+            TILE_DOT(1, 4, 7);
+        }
+        finish_rows(finish, done + some / kProducts, done + some * 2 / kProducts);
+        if constexpr (tall == 2) {
             TILE_DOT(2, 5, 6);
-            if constexpr (groups == 2) {
-                TILE_DOT(3, 5, 7);
-            }
         }
-        const int end = done + share < before.rows ? done + share : before.rows;
-        if (before.groups == 2) {
-            finish_rows<2>(finish, done, end);
-        } else {
-            finish_rows<1>(finish, done, end);
+        finish_rows(finish, done + some * 2 / kProducts, done + some * 3 / kProducts);
+        if constexpr (tall == 2 && groups == 2) {
+            TILE_DOT(3, 5, 7);
         }
+        finish_rows(finish, done + some * 3 / kProducts, end);
         done = end;
         rows += kTileInputs;
         more += kTileInputs;
         columns += kTileInputs * kLanes;
     }
     constexpr int line = 2 * kLanes * int(sizeof(int32_t));
+    int32_t *const second = now.sums + kLanes;
     TILE_STORE(0, now.sums, line);
     if constexpr (groups == 2) {
-        TILE_STORE(1, now.sums + kLanes, line);
+        TILE_STORE(1, second, line);
+    } else {
+        TILE_STORE(0, second, line);
     }
     if constexpr (tall == 2) {
-        TILE_STORE(2, now.sums + 2 * kLanes * kTileRows, line);
+        constexpr int lower = 2 * kLanes * kTileRows;
+        TILE_STORE(2, now.sums + lower, line);
         if constexpr (groups == 2) {
-            TILE_STORE(3, now.sums + 2 * kLanes * kTileRows + kLanes, line);
+            TILE_STORE(3, second + lower, line);
+        } else {
+            TILE_STORE(2, second + lower, line);
         }
     }
     now.rows = tall * kTileRows;
-    now.groups = groups;
-}
-
-// What is left of the last block.
-LANES void finish_last(const TileProduct &task, const SumsOfTiles &block) {
-    const Finish finish = begin_finish(task, block);
-    if (block.groups == 2) {
-        finish_rows<2>(finish, 0, block.rows);
-    } else {
-        finish_rows<1>(finish, 0, block.rows);
-    }
+    now.apart = groups == 2 ? kLanes : 0;
 }
 
 // Two tiles of rows stay in the first cache while all columns pass: their weights follow one
@@ -145,8 +153,7 @@ static void tile_product_i8(const RowsI8 &input, int rows, const ProductI8 &prod
     const TileProduct task{input, product, first, output, stride};
     SumsOfTiles blocks[2];
     SumsOfTiles *now = &blocks[0], *before = &blocks[1];
-    before->row = before->column = before->second = before->rows = 0;
-    before->groups = 2;
+    before->row = before->column = before->second = before->rows = before->apart = 0;
     for (int row = 0; row < rows; row += 2 * kTileRows) {
         const int left = rows - row;
         for (int column = 0; column < count; column += 2 * kLanes) {
@@ -168,7 +175,7 @@ static void tile_product_i8(const RowsI8 &input, int rows, const ProductI8 &prod
             before = done;
         }
     }
-    finish_last(task, *before);
+    finish_rows(begin_finish(task, *before), 0, before->rows);
 }
 
 // The inner loop without memory.

@@ -2,6 +2,7 @@
 // because some compilers write them into the instruction's text.
 #define TILE_ZERO(tile) _tile_zero(tile)
 #define TILE_LOAD(tile, from, stride) _tile_loadd(tile, from, stride)
+#define TILE_LOAD_ONCE(tile, from, stride) _tile_stream_loadd(tile, from, stride) // the same
 #define TILE_STORE(tile, to, stride) _tile_stored(tile, to, stride)
 #define TILE_DOT(sums, rows, columns) _tile_dpbusd(sums, rows, columns)
 
