@@ -392,13 +392,25 @@ int main() {
             }
         }
     }
+    for (const int length : {16, 47, 49, 200}) { // all rows of a head that fills matrix tiles
+        for (int terms = 0; terms < 4; ++terms) {
+            const Pair pair{length, 64, 0, length, bool(terms & 1), bool(terms & 2)};
+            const Result expected = attention(scalar, pair, ++seed);
+            for (const Kernel *kernel : others) {
+                compare("attention of all", *kernel, attention(*kernel, pair, seed), expected);
+            }
+        }
+    }
     for (const int length : {1, 16, 70, 130, 300}) {
         for (const int reach : {1, 15, 16, 64}) {
             const int first = below(length), most = length - first;
-            const Pair pair{length, 32, first, 1 + below(most), reach == 15, reach == 1, reach};
-            const Result expected = attention(scalar, pair, ++seed);
-            for (const Kernel *kernel : others) {
-                compare("local attention", *kernel, attention(*kernel, pair, seed), expected);
+            for (const int head_size : {32, 64}) {
+                const Pair pair{length,      head_size,  first, 1 + below(most),
+                                reach == 15, reach == 1, reach};
+                const Result expected = attention(scalar, pair, ++seed);
+                for (const Kernel *kernel : others) {
+                    compare("local attention", *kernel, attention(*kernel, pair, seed), expected);
+                }
             }
         }
     }

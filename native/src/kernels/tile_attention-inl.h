@@ -16,33 +16,115 @@ struct ScoreTask {
     const AttendI8 &task;
     const uint8_t *queries; // the first one's bytes
     ptrdiff_t query_stride;
+    const float *query_scales;
+    int rows;         // how many queries there are
     ptrdiff_t column; // of the last of sixteen queries and the first key
 };
 
+// Row 15 - i is what query i has: lane j of row 15 - i + j. A lane whose number has a bit moves up
+// by as many rows, one bit after the other.
+LANES void straighten(const int32_t *by_key, Ints start, float *rows) {
+    Ints eight[kTileRows + 7], four[kTileRows + 3], two[kTileRows + 1];
+    TIMES(r, kTileRows + 7) {
+        eight[r] = with_lanes<8>(load(by_key + r * kLanes), load(by_key + (r + 8) * kLanes));
+    }
+    TIMES(r, kTileRows + 3) { four[r] = with_lanes<4>(eight[r], eight[r + 4]); }
+    TIMES(r, kTileRows + 1) { two[r] = with_lanes<2>(four[r], four[r + 2]); }
+    TIMES(r, kTileRows) {
+        const Ints sum = add(start, with_lanes<1>(two[r], two[r + 1]));
+        store(rows + r * kLanes, to_floats(sum));
+    }
+}
+
+// What turns the sums of a group of keys into scores, while the next group is multiplied.
+struct FinishScores {
+    Ints start;
+    Floats key_scale, key_factor;
+    ptrdiff_t column; // of the last of sixteen queries and the group's first key
+    const ScoreSums *sums;
+    float *output;
+    int rows;                              // none: nothing is left to do
+    alignas(64) float by_key[kTileScores]; // of the last query first
+};
+
+template <bool p2c>
+LANES void begin_finish(const ScoreTask &scores, const ScoreSums &sums, int key, float *output,
+                        FinishScores &finish) {
+    const AttendI8 &task = scores.task;
+    finish.start = load(task.keys.start + key);
+    finish.key_scale = load(task.keys.scales + key);
+    finish.key_factor = multiply(finish.key_scale, splat(task.key_factor));
+    finish.column = scores.column + key;
+    finish.sums = &sums;
+    finish.output = output + key;
+    finish.rows = scores.rows;
+    if constexpr (p2c) {
+        straighten(sums.by_key, finish.start, finish.by_key);
+    }
+}
+
+// The scores of the queries from `from` to `to`, as far as there are; the same arithmetic as in
+// scores_i8.
+template <bool c2p, bool p2c>
+LANES void finish_queries(const ScoreTask &scores, const FinishScores &finish, int from, int to) {
+    const AttendI8 &task = scores.task;
+    const int end = to < finish.rows ? to : finish.rows;
+    for (int i = from; i < end; ++i) {
+        const int left = kTileRows - 1 - i;
+        const ptrdiff_t at = finish.column + left;
+        const Floats query_scale = splat(scores.query_scales[i * task.scale_stride]);
+        const Ints content = add(finish.start, load(finish.sums->content + i * kLanes));
+        Floats score = multiply(to_floats(content), multiply(query_scale, finish.key_scale));
+        if constexpr (c2p) {
+            const int32_t *by_query = finish.sums->by_query + 2 * i * kLanes + left;
+            const Ints sum = add(load(task.c2p.start + at), load(by_query));
+            const Floats factor = multiply(query_scale, load(task.c2p.scales + at));
+            score = fused(to_floats(sum), factor, score);
+        }
+        if constexpr (p2c) {
+            const Floats factor = multiply(finish.key_factor, load(task.p2c.scales + at));
+            score = fused(load(finish.by_key + left * kLanes), factor, score);
+        }
+        store(finish.output + i * ptrdiff_t(task.keys.padded), score);
+    }
+}
+
 // The sums of a group of sixteen keys. The distances of a group's last queries are those of the
 // next one's first: the second half of `now.by_query` is the first half of `next.by_query`.
-// Tile 4 has the queries.
+// Tile 4 has the queries. Between the products the group before is finished.
 template <bool c2p, bool p2c>
-LANES void multiply_scores(const ScoreTask &scores, int key, ScoreSums &now, ScoreSums &next) {
+LANES void multiply_scores(const ScoreTask &scores, int key, ScoreSums &now, ScoreSums &next,
+                           const FinishScores &finish) {
     const AttendI8 &task = scores.task;
     const ptrdiff_t column = scores.column + key;
+    constexpr int quarter = kTileRows / 4;
     TILE_ZERO(0);
     TILE_LOAD(5, task.keys.quads + 4 * ptrdiff_t(key), 4 * task.keys.stride);
-    TILE_DOT(0, 4, 5);
     if constexpr (p2c) {
         const int8_t *distances = task.p2c.table + column * task.p2c.stride;
         TILE_ZERO(2);
-        TILE_LOAD(7, distances, task.p2c.stride);
-        TILE_DOT(2, 7, 5);
         TILE_ZERO(3);
+        TILE_LOAD(7, distances, task.p2c.stride);
         TILE_LOAD(6, distances + kTileRows * task.p2c.stride, task.p2c.stride);
-        TILE_DOT(3, 6, 5);
+    }
+    TILE_DOT(0, 4, 5);
+    finish_queries<c2p, p2c>(scores, finish, 0, quarter);
+    if constexpr (p2c) {
+        TILE_DOT(2, 7, 5);
     }
     if constexpr (c2p) {
         TILE_ZERO(1);
         TILE_LOAD(7, task.c2p.table + 4 * (column + kLanes), task.c2p.stride);
+    }
+    finish_queries<c2p, p2c>(scores, finish, quarter, 2 * quarter);
+    if constexpr (p2c) {
+        TILE_DOT(3, 6, 5);
+    }
+    finish_queries<c2p, p2c>(scores, finish, 2 * quarter, 3 * quarter);
+    if constexpr (c2p) {
         TILE_DOT(1, 4, 7);
     }
+    finish_queries<c2p, p2c>(scores, finish, 3 * quarter, kTileRows);
     TILE_STORE(0, now.content, 64);
     if constexpr (p2c) {
         TILE_STORE(2, now.by_key, 64);
@@ -62,59 +144,16 @@ LANES void multiply_first(const ScoreTask &scores, ScoreSums &now) {
     TILE_STORE(1, now.by_query, 128);
 }
 
-// Row 15 - i is what query i has: lane j of row 15 - i + j. A lane whose number has a bit moves up
-// by as many rows, one bit after the other.
-LANES void straighten(const int32_t *by_key, Ints start, float *rows) {
-    Ints eight[kTileRows + 7], four[kTileRows + 3], two[kTileRows + 1];
-    TIMES(r, kTileRows + 7) {
-        eight[r] = with_lanes<8>(load(by_key + r * kLanes), load(by_key + (r + 8) * kLanes));
-    }
-    TIMES(r, kTileRows + 3) { four[r] = with_lanes<4>(eight[r], eight[r + 4]); }
-    TIMES(r, kTileRows + 1) { two[r] = with_lanes<2>(four[r], four[r + 2]); }
-    TIMES(r, kTileRows) {
-        const Ints sum = add(start, with_lanes<1>(two[r], two[r + 1]));
-        store(rows + r * kLanes, to_floats(sum));
-    }
-}
-
-// From sums to the scores of some queries; the same arithmetic as in scores_i8.
-template <bool c2p, bool p2c>
-LANES void finish_scores(const ScoreTask &scores, const ScoreSums &sums, int row, int rows, int key,
-                         float *output) {
-    const AttendI8 &task = scores.task;
-    const Ints start = load(task.keys.start + key);
-    const Floats key_scale = load(task.keys.scales + key);
-    const Floats key_factor = multiply(key_scale, splat(task.key_factor));
-    alignas(64) float by_key[kTileScores];
-    if constexpr (p2c) {
-        straighten(sums.by_key, start, by_key);
-    }
-    for (int i = 0; i < rows; ++i) {
-        const int left = kTileRows - 1 - i;
-        const ptrdiff_t at = scores.column + key + left;
-        const Floats query_scale = splat(task.query_scales[(row + i) * task.scale_stride]);
-        const Ints content = add(start, load(sums.content + i * kLanes));
-        Floats score = multiply(to_floats(content), multiply(query_scale, key_scale));
-        if constexpr (c2p) {
-            const Ints sum =
-                add(load(task.c2p.start + at), load(sums.by_query + 2 * i * kLanes + left));
-            const Floats factor = multiply(query_scale, load(task.c2p.scales + at));
-            score = fused(to_floats(sum), factor, score);
-        }
-        if constexpr (p2c) {
-            const Floats factor = multiply(key_factor, load(task.p2c.scales + at));
-            score = fused(load(by_key + left * kLanes), factor, score);
-        }
-        store(output + i * ptrdiff_t(task.keys.padded) + key, score);
-    }
-}
-
 // The scores of up to sixteen queries. While a group of keys is multiplied, the one before is
 // finished.
 template <bool c2p, bool p2c>
 static void score_queries(const AttendI8 &task, int row, int rows, float *output) {
     alignas(64) uint8_t some[kTileRows * kTileHead];
-    ScoreTask scores{task, task.queries + row * task.query_stride, task.query_stride,
+    ScoreTask scores{task,
+                     task.queries + row * task.query_stride,
+                     task.query_stride,
+                     task.query_scales + row * task.scale_stride,
+                     rows,
                      ptrdiff_t(task.middle) - task.first - row - (kTileRows - 1)};
     if (rows < kTileRows) { // what lies behind the rows may be another thread's
         for (int i = 0; i < rows; ++i) {
@@ -131,17 +170,20 @@ static void score_queries(const AttendI8 &task, int row, int rows, float *output
     if constexpr (c2p) {
         multiply_first(scores, *before);
     }
-    multiply_scores<c2p, p2c>(scores, 0, *before, *now);
+    FinishScores finish;
+    finish.rows = 0;
+    multiply_scores<c2p, p2c>(scores, 0, *before, *now, finish);
     int key = kLanes;
     for (; key < task.keys.padded; key += kLanes) {
-        multiply_scores<c2p, p2c>(scores, key, *now, *next);
-        finish_scores<c2p, p2c>(scores, *before, row, rows, key - kLanes, output);
+        begin_finish<p2c>(scores, *before, key - kLanes, output, finish);
+        multiply_scores<c2p, p2c>(scores, key, *now, *next, finish);
         ScoreSums *const done = before;
         before = now;
         now = next;
         next = done;
     }
-    finish_scores<c2p, p2c>(scores, *before, row, rows, key - kLanes, output);
+    begin_finish<p2c>(scores, *before, key - kLanes, output, finish);
+    finish_queries<c2p, p2c>(scores, finish, 0, rows);
 }
 
 template <bool c2p, bool p2c>
