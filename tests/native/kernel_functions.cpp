@@ -242,6 +242,7 @@ template <typename Task> void fill(Task &task, const Pair &pair, Floats &scratch
 }
 
 Result attention(const Kernel &kernel, const Pair &pair, uint64_t seed) {
+    const Stay stay(kernel);
     state = seed;
     const int padded = round_up(pair.length, kLanes), size = pair.head_size;
     const size_t value_size = size_t(round_up(size, kLanes));

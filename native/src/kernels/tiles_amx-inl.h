@@ -1,8 +1,9 @@
 // Matrix tiles of x86 (AMX), by number: a tile has sixteen rows of 64 bytes. Numbers are literals,
-// because some compilers write them into the instruction's text.
+// because some compilers write them into the instruction's text. What is loaded once need not stay
+// in the first cache, where it would take the place of what is loaded again.
 #define TILE_ZERO(tile) _tile_zero(tile)
 #define TILE_LOAD(tile, from, stride) _tile_loadd(tile, from, stride)
-#define TILE_LOAD_ONCE(tile, from, stride) _tile_stream_loadd(tile, from, stride) // the same
+#define TILE_LOAD_ONCE(tile, from, stride) _tile_stream_loadd(tile, from, stride)
 #define TILE_STORE(tile, to, stride) _tile_stored(tile, to, stride)
 #define TILE_DOT(sums, rows, columns) _tile_dpbusd(sums, rows, columns)
 
