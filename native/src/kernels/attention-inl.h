@@ -308,16 +308,22 @@ template <typename Task> LANES void softmax(const Task &task, int first, int row
     }
 }
 
-template <typename Task> static void score_rows(const Task &task, int first, int rows) {
+// Calls score(terms) with the relative terms that a task has.
+template <bool c2p_, bool p2c_> struct Terms { static constexpr bool c2p = c2p_, p2c = p2c_; };
+template <typename Task, typename Score> LANES void by_terms(const Task &task, Score score) {
     if (task.c2p.table && task.p2c.table) {
-        score_tile<true, true>(task, first, rows);
+        score(Terms<true, true>());
     } else if (task.c2p.table) {
-        score_tile<true, false>(task, first, rows);
+        score(Terms<true, false>());
     } else if (task.p2c.table) {
-        score_tile<false, true>(task, first, rows);
+        score(Terms<false, true>());
     } else {
-        score_tile<false, false>(task, first, rows);
+        score(Terms<false, false>());
     }
+}
+
+template <typename Task> static void score_rows(const Task &task, int first, int rows) {
+    by_terms(task, [&](auto terms) { score_tile<terms.c2p, terms.p2c>(task, first, rows); });
 }
 
 // From the scores of a tile's rows to their contexts.

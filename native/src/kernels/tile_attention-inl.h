@@ -200,14 +200,7 @@ static bool tile_attend_i8(const AttendI8 &task) {
         return attend_i8(task);
     }
     return attend(task, [](const AttendI8 &some, int first, int rows) {
-        if (some.c2p.table && some.p2c.table) {
-            score_on_tiles<true, true>(some, first, rows);
-        } else if (some.c2p.table) {
-            score_on_tiles<true, false>(some, first, rows);
-        } else if (some.p2c.table) {
-            score_on_tiles<false, true>(some, first, rows);
-        } else {
-            score_on_tiles<false, false>(some, first, rows);
-        }
+        by_terms(some,
+                 [&](auto terms) { score_on_tiles<terms.c2p, terms.p2c>(some, first, rows); });
     });
 }

@@ -56,7 +56,7 @@ LANES Finish begin_finish(const TileProduct &task, const SumsOfTiles &block) {
     return finish;
 }
 
-// Those of a block's rows from `from` to `to`, as far as it has them.
+// The rows of a block from `from` to `to`.
 LANES void finish_rows(const Finish &finish, int from, int to) {
     for (int i = from; i < to; ++i) {
         const ptrdiff_t row = i + (i < kTileRows ? 0 : finish.skip);
