@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from .batches import even_groups, padded_ids
 from .correct import GROUPS
+from .precision import products_in
 from .running import SegmentRun
 from .segments import Segment, SegmentReranker
 from .upper import (
@@ -194,7 +195,8 @@ class RefineRun(SegmentRun):
     def measure(self) -> None:
         """Find how far apart the start's logits lie, unless an earlier run has."""
         if not self.progress.measured:
-            spreads = [self.spread(kind) for kind in self.kinds]
+            with products_in(self.precision, str(self.model.scale.device)):
+                spreads = [self.spread(kind) for kind in self.kinds]
             self.progress.measured = [list(of) for of in zip(*spreads, strict=True)]
             self.keep()
 

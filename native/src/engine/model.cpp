@@ -152,12 +152,10 @@ class Packer {
             RelativeHead &head = heads[size_t(h)];
             if (shape_.int8) {
                 if (shape_.positions.c2p) {
-                    head.c2p_i8 = relative_i8(name + "key", h, rows, table_rows, 0, false);
+                    head.c2p_i8 = relative_i8(name + "key", h, rows, table_rows, false);
                 }
                 if (shape_.positions.p2c) {
-                    head.p2c_i8 =
-                        relative_i8(name + "query", h, rows, table_rows, kernel_.row_offset,
-                                    kernel_.tile_head == shape_.head_size);
+                    head.p2c_i8 = relative_i8(name + "query", h, rows, table_rows, true);
                 }
             } else {
                 if (shape_.positions.c2p) {
@@ -287,8 +285,11 @@ class Packer {
         weights_.forget(name + ".weight");
     }
 
+    // The table of p2c has the part of rows in a product.
     RelativeI8 relative_i8(const std::string &name, int head, const std::vector<int> &rows,
-                           int table_rows, int offset, bool by_column) const {
+                           int table_rows, bool p2c) const {
+        const int offset = p2c ? kernel_.row_offset : 0;
+        const bool by_column = p2c && kernel_.tile_head == shape_.head_size;
         const int8_t *table = weights_.bytes(name + ".weight", {table_rows, shape_.hidden});
         const float *scales = floats(name + ".scale", {table_rows, shape_.heads});
         const size_t columns = rows.size();
