@@ -23,6 +23,7 @@ from tests.native.conftest import declared, missing
 pytestmark = pytest.mark.build
 QUERY = "list files by size"
 TEXTS = ("ls -S prints the largest first.", "rm removes files.")
+SHAPES = Path(__file__).with_name("tile_shapes_driver.cpp")
 # GCC and clang name a CPU's features alike on x86-64; on ARM they are words of -march.
 _HOSTILE = "-O2 -ffast-math"
 
@@ -95,7 +96,24 @@ def test_a_program_in_c_finds_it_and_gets_the_same_bits(
     flags = shlex.split(run("pkg-config", "--cflags", "--libs", "edge_rerank", **place))
     source, program = str(ROOT / "example" / "rank.c"), str(tmp_path / "rank")
     run("cc", "-std=c99", source, *flags, "-o", program)
-    printed = run(program, str(builtin.path), QUERY, *TEXTS, LD_LIBRARY_PATH=str(build / "usr/lib"))
     with Reranker.load(engine="native") as reranker:
         hits = sorted(reranker.rank(QUERY, TEXTS), key=lambda hit: hit.index)
-    assert [np.float32(line) for line in printed.split()] == [hit.logit for hit in hits]
+    place = {"LD_LIBRARY_PATH": str(build / "usr" / "lib")}
+    for kernel in library.kernels:  # those that this CPU runs
+        place["EDGE_RERANK_KERNEL"] = kernel
+        printed = run(program, str(builtin.path), QUERY, *TEXTS, **place)
+        assert [np.float32(line) for line in printed.split()] == [hit.logit for hit in hits], kernel
+
+
+@pytest.mark.parametrize("optimisation", ["-O0", "-O2", "-O3"])
+def test_tiles_get_the_shapes_that_were_written(
+    optimisation: str, host: Target, tmp_path: Path
+) -> None:
+    if not host.is_x86:
+        pytest.skip("AMX is of x86-64")
+    if shutil.which("g++") is None:
+        missing("g++ is not installed")
+    program = str(tmp_path / "shapes")
+    flags = ["-std=c++17", optimisation, "-mamx-tile", "-mamx-int8", f"-I{ROOT / 'src'}"]
+    run("g++", *flags, str(SHAPES), "-o", program)
+    run(program)

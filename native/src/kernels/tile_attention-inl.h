@@ -164,6 +164,7 @@ static void score_queries(const AttendI8 &task, int row, int rows, float *output
         scores.queries = some;
         scores.query_stride = kTileHead;
     }
+    written_for_tiles(scores.queries);
     ScoreSums sums[3];
     ScoreSums *before = &sums[0], *now = &sums[1], *next = &sums[2];
     TILE_LOAD(4, scores.queries, scores.query_stride);

@@ -150,6 +150,7 @@ static void tile_product_i8(const RowsI8 &input, int rows, const ProductI8 &prod
         product_i8(input, rows, product, first, count, output, stride);
         return;
     }
+    written_for_tiles(input.bytes);
     const TileProduct task{input, product, first, output, stride};
     SumsOfTiles blocks[2];
     SumsOfTiles *now = &blocks[0], *before = &blocks[1];

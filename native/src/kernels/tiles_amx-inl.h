@@ -7,6 +7,12 @@
 #define TILE_STORE(tile, to, stride) _tile_stored(tile, to, stride)
 #define TILE_DOT(sums, rows, columns) _tile_dpbusd(sums, rows, columns)
 
+// What was written before is in memory from here on. gcc may think that nobody reads it and leave
+// it out or write it later: the intrinsics of its version 12 do not say what they read.
+static inline void written_for_tiles(const void *from) {
+    __asm__ volatile("" : : "r"(from) : "memory");
+}
+
 // Tiles belong to a thread, which says what shape they have, and when it is done.
 static void set_up_tiles() {
     struct {
@@ -15,6 +21,7 @@ static void set_up_tiles() {
         uint8_t rows[16];
     } shapes = {1, 0, {}, {64, 64, 64, 64, 64, 64, 64, 64}, {16, 16, 16, 16, 16, 16, 16, 16}};
     static_assert(sizeof shapes == 64);
+    written_for_tiles(&shapes);
     _tile_loadconfig(&shapes);
 }
 static void release_tiles() { _tile_release(); }
