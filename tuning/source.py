@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_rerank.artifact import Manifest, load_artifact, write_manifest
-from edge_rerank.artifact.builtin import builtin_model
+from edge_rerank.artifact.builtin import BUILT_IN, builtin_model
 from edge_rerank.artifact.folder import open_artifact
 from edge_rerank.errors import InputError
-from edge_rerank.evaluation.choices import BUILT_IN
 from edge_rerank_export.source import fetch_checkpoint
 from edge_rerank_training.errors import TrainingError
 from edge_rerank_training.from_artifact import is_artifact, reranker_of_artifact

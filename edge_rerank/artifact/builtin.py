@@ -8,9 +8,10 @@ from pathlib import Path
 from edge_rerank.errors import ArtifactNotFoundError
 
 _PACKAGE = "edge_rerank.models"
-_NAME = "mini"
+BUILT_IN = "mini"
+"""What the built-in model is called among others."""
 # Where the model lies in a clone; there, Python finds this package before the installed one.
-_IN_A_CLONE = Path(__file__).parents[2] / "quantized" / _NAME
+_IN_A_CLONE = Path(__file__).parents[2] / "quantized" / BUILT_IN
 
 
 def builtin_model() -> Path:
@@ -23,7 +24,7 @@ def builtin_model() -> Path:
     remedy = "name a model folder instead: Reranker.load(PATH)"
     try:
         # A Path in any installation; other kinds stand for packages run from an archive.
-        folder = resources.files(_PACKAGE) / _NAME
+        folder = resources.files(_PACKAGE) / BUILT_IN
     except ModuleNotFoundError:
         if os.path.isdir(_IN_A_CLONE):
             return _IN_A_CLONE

@@ -10,6 +10,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
+from edge_rerank.artifact.builtin import BUILT_IN
 from edge_rerank.cli.common import add_kernel_option, add_threads_option, path_text, to_json
 from edge_rerank.cli.failures import EXIT_CODES, EXIT_FAILED, EXIT_OK
 from edge_rerank.cli.long_documents import add_long_document_options, ways_of_reading
@@ -41,7 +42,6 @@ examples:
 {EXIT_CODES.replace("done", "every model was measured").replace("failed:", "a model failed, or")}
 """
 _NAMED = re.compile(r"([^=/\\]+)=(.+)", re.DOTALL)
-_BUILT_IN = "mini"
 
 
 def add_command(commands: Any) -> None:
@@ -191,7 +191,7 @@ def _open_plot(name: str | None, stack: ExitStack) -> Any:
 
 def _models(given: list[str] | None) -> Mapping[str, str | None] | list[str | None]:
     """Return names and folders; where no model is named otherwise, the folders name them."""
-    named = [_named(value) for value in given or [_BUILT_IN]]
+    named = [_named(value) for value in given or [BUILT_IN]]
     if not any(name for name, _ in named):
         return [folder for _, folder in named]
     from edge_rerank.evaluation.choices import names_of
@@ -208,7 +208,7 @@ def _named(value: str) -> tuple[str | None, str | None]:
     name, folder = (match[1], match[2]) if match else (None, value)
     if not folder:
         raise InputError("the model's name is empty; is the shell variable set?")
-    if folder != _BUILT_IN:
+    if folder != BUILT_IN:
         return name, folder
     if Path(folder).is_dir():
         raise InputError(

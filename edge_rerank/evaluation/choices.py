@@ -9,7 +9,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from edge_rerank.artifact.builtin import builtin_model
+from edge_rerank.artifact.builtin import BUILT_IN, builtin_model
 from edge_rerank.artifact.folder import load_artifact
 from edge_rerank.artifact.manifest import Manifest
 from edge_rerank.description import EngineChoice
@@ -17,9 +17,6 @@ from edge_rerank.engines.choose import check_choice
 from edge_rerank.errors import EdgeRerankError, InputError
 from edge_rerank.machine.threads import resolve_threads
 from edge_rerank.windows.options import Reading
-
-BUILT_IN = "mini"
-"""What the built-in model is called among others."""
 
 
 @dataclass(frozen=True, slots=True)
