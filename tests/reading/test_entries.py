@@ -125,7 +125,11 @@ def test_plain_text_stays_text(read: Any, text: str) -> None:
         ("x.zst", b"\x28\xb5\x2f\xfd....", "x.zst: compressed with zstd"),
         ("x.xlsx", b"PK\x03\x04....", "a zip archive"),
         ("x.jsonl", b"PAR1....", "a Parquet file, and read as another form"),
-        ("x.jsonl.gz", gzip.compress(LINES.encode(), mtime=0)[:-9], "ends in the middle of its compressed"),
+        (
+            "x.jsonl.gz",
+            gzip.compress(LINES.encode(), mtime=0)[:-9],
+            "ends in the middle of its compressed",
+        ),
         ("x.jsonl.gz", b"\x1f\x8b\x08\x00" + b"x" * 50, "compressed data (gzip) are damaged: "),
         ("x.jsonl", '{"a": NaN}', "x.jsonl:1: not valid JSON: NaN is not a JSON number"),
         ("x.jsonl", '{"a": [-Infinity]}', "not valid JSON: -Infinity is not a JSON number"),

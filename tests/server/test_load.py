@@ -17,6 +17,7 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -148,6 +149,24 @@ def test_half_closed_and_dropped_connections_leave_nothing(server: Running) -> N
             link.close()
     wait_until_idle(server)
     assert server.get("/health").status == 200
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc says what the work was")
+def test_it_is_ready_in_half_a_second() -> None:
+    """As the clock says in one of five starts; or as its own work says, where others take turns."""
+    times: list[float] = []
+    work: list[int] = []
+    while len(times) < 5 and min(times, default=1.0) > 0.5:
+        begun = time.monotonic()
+        with serving() as server:
+            assert server.get("/health").status == 200
+            times.append(time.monotonic() - begun)
+            stat = Path(f"/proc/{server.process.pid}/stat").read_text("ascii")
+            work.append(sum(map(int, stat.rpartition(")")[2].split()[11:13])))
+    seconds = min(work) / os.sysconf("SC_CLK_TCK")
+    print(f"ready after {min(times):.2f} s, the best of {len(times)}, with {seconds:.2f} s of work")
+    assert min(times) <= 0.5 or seconds <= 0.4
 
 
 @pytest.mark.slow
