@@ -1,0 +1,7 @@
+"""The tests; a package, so that they can share what is in ``tests/support``."""
+
+import os
+
+# Before torch is imported anywhere: a thread that has nothing to do sleeps. By default it asks again
+# and again for a while, which on virtual machines, and beside other tests, takes far longer.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
