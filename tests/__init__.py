@@ -2,6 +2,6 @@
 
 import os
 
-# Before torch is imported anywhere: a thread that has nothing to do sleeps. By default it asks again
-# and again for a while, which on virtual machines, and beside other tests, takes far longer.
+# Before torch is imported anywhere: a thread that has nothing to do sleeps. By default it asks over
+# and over for a while, which on virtual machines, and beside other tests, takes far longer.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
