@@ -58,7 +58,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stack.enter_context(standard_streams())
             stack.enter_context(ended_by_signals())
             tell_warnings_to(lambda warning: say(f"edge-rerank: {in_options(warning)}"))
-            if sys.argv[1:2] not in ([name] for name in _OF_EXTRAS):
+            if sys.argv[1:2] in ([name] for name in _OF_EXTRAS):
+                # torch's threads sleep while they have nothing to do. By default they ask over and
+                # over for a while, which on virtual machines takes several times as long.
+                os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+            else:
                 # NumPy's threads, which the other commands do not need: where one cannot be made,
                 # OpenBLAS sends its own process an interrupt.
                 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -302,6 +304,22 @@ def test_export_hands_over(run: Run, monkeypatch: pytest.MonkeyPatch, missing: b
     code = run("export", "./checkpoint", model=False)
     assert (code, seen) == ((1, []) if missing else (0, ["./checkpoint"]))
     assert ("No module named 'torch'; the exporter is an extra" in run.err) is missing
+
+
+@pytest.mark.parametrize(("given", "found"), [("", "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_threads_of_the_exporter_sleep_unless_told_otherwise(given: str, found: str) -> None:
+    program = (
+        "import os, sys; sys.argv = ['edge-rerank', 'export', '--help']\n"
+        "from edge_rerank.cli import main\n"
+        "main(); print(os.environ['OMP_WAIT_POLICY'])"
+    )
+    variables = {**os.environ, "OMP_WAIT_POLICY": given}
+    if not given:
+        del variables["OMP_WAIT_POLICY"]
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=variables, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.split()[-1:] == [found], done.stderr
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="arguments are bytes only on POSIX")
