@@ -17,7 +17,7 @@ from native.fuzz.seeds import TINY, XSMALL, write_artifact
 from tests.native.calls import Pair, opened, random_pairs, score
 from tests.support.models import DEBERTA
 
-COUNT = 520
+COUNT = 320
 SHORT = 24  # tokens of the pairs that the scalar kernel gets, which is slow
 # What a kernel meets beside its own arithmetic: other threads, pieces and blocks. The first is
 # the reference; with 300 tokens in flight, the artifact's longest pair fills a piece.
