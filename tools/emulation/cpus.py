@@ -46,7 +46,7 @@ CPUS = (
     EmulatedCpu("Nehalem", "x86_64", "x86-64 without AVX", (), reduced=True),
     EmulatedCpu("cortex-a72", "aarch64", "Armv8.0: no dot product (Raspberry Pi 4)", (), True),
     EmulatedCpu("cortex-a76", "aarch64", "Armv8.2: dot product (Raspberry Pi 5)", ("asimddp",)),
-    EmulatedCpu("neoverse-n1", "aarch64", "Armv8.2: dot product (Graviton 2)", ("asimddp",), True),
+    EmulatedCpu("neoverse-n1", "aarch64", "Armv8.2: dot product (Graviton 2)", ("asimddp",)),
     EmulatedCpu(
         "max", "aarch64", "all that QEMU has: i8mm, bf16, SVE", ("asimddp", "i8mm", "bf16"), True
     ),
