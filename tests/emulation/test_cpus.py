@@ -39,11 +39,11 @@ def test_scores_are_those_of_this_machine(rows: list[Row], cpu: EmulatedCpu, eng
     assert engine not in EXACT or {row.differing for row in own} == {0}
 
 
-@pytest.mark.parametrize("cpu", REDUCED, ids=lambda cpu: cpu.name)
-def test_verify_holds(rows: list[Row], cpu: EmulatedCpu) -> None:
-    (row,) = [row for row in rows if row.cpu == cpu.name and row.verify]
-    assert row.problems == []
-    assert row.pairs > 0
+def test_verify_holds(rows: list[Row]) -> None:
+    own = {row.cpu: row for row in rows if row.verify}
+    assert sorted(own) == ["Nehalem", "cortex-a72"]  # the plainest ones
+    assert {cpu: row.problems for cpu, row in own.items() if row.problems} == {}
+    assert all(row.pairs > 0 for row in own.values())
 
 
 def test_this_machine_scores_alike_with_every_kernel(rows: list[Row]) -> None:
