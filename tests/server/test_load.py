@@ -154,7 +154,10 @@ def test_half_closed_and_dropped_connections_leave_nothing(server: Running) -> N
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc says what the work was")
 def test_it_is_ready_in_half_a_second() -> None:
-    """As the clock says in one of five starts; or as its own work says, where others take turns."""
+    """As the clock says in one of five starts; or as its own work says, where others take turns.
+
+    On a slow machine it may be more than 0.4 s, and no more than 1.6 times that of the imports.
+    """
     times: list[float] = []
     work: list[int] = []
     while len(times) < 5 and min(times, default=1.0) > 0.5:
@@ -166,7 +169,16 @@ def test_it_is_ready_in_half_a_second() -> None:
             work.append(sum(map(int, stat.rpartition(")")[2].split()[11:13])))
     seconds = min(work) / os.sysconf("SC_CLK_TCK")
     print(f"ready after {min(times):.2f} s, the best of {len(times)}, with {seconds:.2f} s of work")
-    assert min(times) <= 0.5 or seconds <= 0.4
+    assert min(times) <= 0.5 or seconds <= max(0.4, 1.6 * min(work_of_imports() for _ in range(3)))
+
+
+def work_of_imports() -> float:
+    """Return the seconds of work for what a server cannot do without: a slow machine's are more."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    program = "import numpy, starlette.applications, uvicorn"
+    subprocess.run([sys.executable, "-c", program], check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 @pytest.mark.slow
