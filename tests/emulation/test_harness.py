@@ -124,8 +124,6 @@ def test_each_kernel_is_run_where_it_is_chosen_or_else_once() -> None:
 def test_verify_is_run_with_the_default_engine_and_never_with_the_slow_kernel() -> None:
     assert verify_runs([A76], native=True) == [Run(A76, "native", verify=True)]
     assert verify_runs([A76], native=False) == [Run(A76, "onnxruntime", verify=True)]
-    verified_on = [run.place for run in verify_runs(CPUS, native=True)]
-    assert sorted(verified_on) == ["Nehalem", "cortex-a72"]
     assert all(kernels(cpu.machine, cpu.features)[0] != SLOW for cpu in CPUS)
 
 

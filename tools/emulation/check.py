@@ -84,6 +84,7 @@ def check(
     models: Sequence[Model],
     *,
     engine: str | None = None,
+    verified_on: Sequence[EmulatedCpu] | None = None,
     patient: bool = False,
     jobs: int | None = None,
     say: Callable[[str], None],
@@ -95,6 +96,7 @@ def check(
         pairs: what is scored.
         models: with which models.
         engine: the only one on the emulated CPUs; None is all there are.
+        verified_on: the CPUs that ``verify``, which takes minutes, is run on; None is all of them.
         patient: whether the slow kernel and ONNX Runtime get all pairs, the former on this machine.
         jobs: how many runs at a time; None is as many as there are cores.
         say: gets a line at each run's end.
@@ -109,7 +111,7 @@ def check(
         own = [row for model in models for row in _on_host(bench, model, patient)]
         native = has_native()
         able = emulated_runs(cpus, native=native, patient=patient)
-        able += verify_runs(cpus, native=native)
+        able += verify_runs(cpus if verified_on is None else verified_on, native=native)
         runs = [run for run in with_models(able, models) if engine in (None, run.engine)]
         with ThreadPoolExecutor(jobs or usable_threads()) as pool:
             return [*own, *pool.map(bench.row, runs)]
