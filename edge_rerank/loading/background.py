@@ -10,6 +10,9 @@ from edge_rerank.errors import no_thread
 
 T = TypeVar("T")
 
+_AT_MOST = 0.2
+"""Seconds of a wait before it looks for interrupts."""
+
 
 class Outcome(Generic[T]):
     """What a function gave, or what it raised; it runs while this is made.
@@ -71,4 +74,7 @@ class Background(Outcome[T]):
             raise no_thread(error) from error
 
     def _wait(self) -> None:
-        self._ended.wait()
+        # A wait without an end of its own misses an interrupt that comes just as it begins, and
+        # any on Windows.
+        while not self._ended.wait(_AT_MOST):
+            pass
