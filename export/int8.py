@@ -55,8 +55,8 @@ def describe(calibration: Calibration, embedding_bits: int) -> dict[str, Any]:
         "embedding": _TABLES[embedding_bits],
         "relative_tables": "int8, symmetric, one scale for each row and head",
         "activations": "uint8, dynamic, a scale and a zero point for each token, from its least "
-        "to its largest value; centred, SmoothQuant; those of ffn.down mixed by a Walsh-Hadamard "
-        "transform",
+        "to its largest value; centred, SmoothQuant; all but those of attention.output mixed by a "
+        "Walsh-Hadamard transform",
         "float32": "biases, norms, attention, head",
         "smoothing_alpha": ALPHA,
         "calibration": {

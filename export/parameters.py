@@ -33,13 +33,14 @@ _LINEARS = (
     *("attention.query", "attention.key", "attention.value", "attention.output"),
     *("ffn.up", "ffn.down"),
 )
-_SMOOTHED = {
-    "attention.query": "attention.smooth",
-    "attention.key": "attention.smooth",
-    "attention.value": "attention.smooth",
-    "ffn.up": "ffn.up.smooth",
-    "ffn.down": "ffn.down.smooth",
+_INPUTS = {
+    "attention.query": "attention",
+    "attention.key": "attention",
+    "attention.value": "attention",
+    "ffn.up": "ffn.up",
+    "ffn.down": "ffn.down",
 }
+"""Under which name it is said what the engines do to a product's input."""
 
 
 def linear_names(layers: int) -> list[str]:
@@ -57,9 +58,17 @@ def head_products(architecture: Architecture) -> list[str]:
 
 def smooth_name(linear: str) -> str | None:
     """Name the vector that a product's input may be multiplied by; None where none can be."""
+    return _of_input(linear, "smooth")
+
+
+def mix_name(linear: str) -> str | None:
+    """Name the tensor that says how many vectors of a product's input are mixed; None likewise."""
+    return _of_input(linear, "mix")
+
+
+def _of_input(linear: str, tensor: str) -> str | None:
     _, layer, part = linear.split(".", 2)
-    vector = _SMOOTHED.get(part)
-    return f"layers.{layer}.{vector}" if vector else None
+    return f"layers.{layer}.{_INPUTS[part]}.{tensor}" if part in _INPUTS else None
 
 
 def collect_parameters(weights: Weights, layout: Layout, max_length: int) -> Tensors:

@@ -14,8 +14,8 @@ import numpy as np
 
 from edge_rerank.artifact.architecture import Architecture
 
-from .mixing import mix_gram, mix_name, mix_rows, points_of, signs_and_length
-from .parameters import Tensors, smooth_name
+from .mixing import mix_gram, mix_rows, points_of, signs_and_length
+from .parameters import Tensors, mix_name, smooth_name
 from .statistics import InputStatistics, Statistics, input_name
 
 if TYPE_CHECKING:
@@ -34,15 +34,15 @@ _READERS = (
     ("ffn.down",),
 )
 """Products of a layer that read the same input, the one whose statistics count first."""
-_MIXED = ("ffn.down",)
 
 
 def smooth(
     tensors: Tensors, architecture: Architecture, statistics: Statistics, alpha: float
 ) -> Tensors:
-    """Return the parameters with smoothed products; computes the same. ``statistics`` move along.
+    """Return the parameters with smoothed and mixed products; computes the same.
 
-    ``ffn.down`` is mixed instead where its size allows, which needs no smoothing (``mixing.py``).
+    ``statistics`` move along. ``ffn.down`` is mixed alone where its size allows, which needs no
+    smoothing (``mixing.py``).
     Weights are divided. What they are divided by goes where the input comes from, if nothing else
     reads it: into the value projection for ``attention.output``, whose input is a mean of values,
     feature by feature; into the norms of layers that normalise before; into the half of ``ffn.up``
@@ -53,27 +53,34 @@ def smooth(
     for layer in range(architecture.layers):
         for parts in _READERS:
             names = [f"layers.{layer}.{part}" for part in parts]
+            inputs = [statistics[name] for name in {input_name(n, architecture) for n in names}]
             peak = statistics[input_name(names[0], architecture)].peak.numpy()
             weights = np.abs(np.concatenate([smoothed[f"{name}.weight"] for name in names], 1))
-            points = points_of(len(peak)) if parts == _MIXED else 1
+            points = points_of(len(peak)) if mix_name(names[0]) else 1
             if points > 1:
                 vector = signs_and_length(len(peak), points, layer)
+                if parts != ("ffn.down",):
+                    vector = vector * smoothing_vector(peak, weights.max(1), alpha)
             else:
                 vector = smoothing_vector(peak, weights.max(1), alpha)
             for name in names:
                 smoothed[f"{name}.weight"] = smoothed[f"{name}.weight"] / vector[:, None]
             _multiply(smoothed, architecture, names[0], vector)
-            for read in {input_name(name, architecture) for name in names}:
-                statistics[read].multiply(vector)
+            for seen in inputs:
+                seen.multiply(vector)
             if points > 1:
-                _mix(smoothed, names[0], points, statistics[names[0]])
+                _mix(smoothed, names, points, inputs)
     return smoothed
 
 
-def _mix(tensors: Tensors, product: str, points: int, seen: InputStatistics) -> None:
-    tensors[f"{product}.weight"] = mix_rows(tensors[f"{product}.weight"], points)
-    tensors[mix_name(product)] = np.array([points], np.int32)
-    seen.gram = mix_gram(seen.gram, points)
+def _mix(tensors: Tensors, products: list[str], points: int, inputs: list[InputStatistics]) -> None:
+    for product in products:
+        tensors[f"{product}.weight"] = mix_rows(tensors[f"{product}.weight"], points)
+    mixes = mix_name(products[0])
+    assert mixes is not None
+    tensors[mixes] = np.array([points], np.int32)
+    for seen in inputs:
+        seen.gram = mix_gram(seen.gram, points)
 
 
 def smoothing_vector(peak: NDArray[Any], weight: NDArray[Any], alpha: float) -> NDArray[np.float32]:

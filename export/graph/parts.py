@@ -43,6 +43,7 @@ class Parts:
         self.architecture = architecture
         self._quantised: dict[str, Quantised] = {}
         self._smoothed: dict[tuple[str, str], str] = {}
+        self._mixed: dict[tuple[str, int], str] = {}
 
     def parameter(self, name: str) -> str:
         """Return a parameter of the model by its name."""
@@ -149,15 +150,17 @@ class Parts:
         return self._smoothed[values, vector]
 
     def _mix(self, values: str, name: str) -> str:
-        """Mix a product's inputs, where it has them mixed; see ``mixing.py``."""
+        """Mix a product's inputs, where it has them mixed; products share that (``mixing.py``)."""
         points = mixed(self.tensors, name)
         if points == 1:
             return values
-        graph, inputs = self.graph, len(self.tensors[f"{name}.weight"])
-        blocks = graph.integers(-1, inputs // (points * LANES), points, LANES)
-        matrix = graph.parameter(f"hadamard_{points}", hadamard(points))
-        product = graph("MatMul", matrix, graph("Reshape", values, blocks))
-        return graph("Reshape", product, graph.integers(-1, inputs))
+        if (values, points) not in self._mixed:
+            graph, inputs = self.graph, len(self.tensors[f"{name}.weight"])
+            blocks = graph.integers(-1, inputs // (points * LANES), points, LANES)
+            matrix = graph.parameter(f"hadamard_{points}", hadamard(points))
+            product = graph("MatMul", matrix, graph("Reshape", values, blocks))
+            self._mixed[values, points] = graph("Reshape", product, graph.integers(-1, inputs))
+        return self._mixed[values, points]
 
     def _int8_linear(self, values: str, name: str) -> str:
         """Multiply bytes, and add what the rows' zero points take away.

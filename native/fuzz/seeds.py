@@ -47,7 +47,7 @@ class Shape:
     smooth: bool = False
     """Whether products have factors for their inputs."""
     mix: int = 0
-    """How many vectors of the inputs of ``ffn.down`` are mixed; 0: not said, and none."""
+    """How many vectors of a product's inputs are mixed, where so many fill them; 0: not said."""
     family: str = "deberta-v2"
     norm: str = "after"
     rotary: bool = False
@@ -203,6 +203,7 @@ _KINDS = {
     "norm-before": Shape(norm="before", layers=2, positions=True, smooth=True),
     "gated": Shape(gated=True, smooth=True),
     "mixed": Shape(smooth=True, mix=8, intermediate_size=128, layers=2),
+    "mixed-all": Shape(smooth=True, mix=4, hidden_size=64, intermediate_size=192, layers=2),
     "mixed-gated": Shape(gated=True, mix=4, intermediate_size=192, activation="gelu_new"),
     "rotary": Shape(terms=(), relative_attention=False, rotary=True, head_activation="tanh"),
     "near": Shape(local=(0,), max_length=40, table_rows=16),
@@ -277,12 +278,12 @@ class _Maker:
             self._product(f"{name}attention.{part}", size, size)
         self._product(f"{name}ffn.up", size, 2 * wide if shape.gated else wide)
         self._product(f"{name}ffn.down", wide, size)
-        if shape.smooth and shape.precision == "int8":
-            for part, count in (("attention", size), ("ffn.up", size), ("ffn.down", wide)):
+        for part, count in (("attention", size), ("ffn.up", size), ("ffn.down", wide)):
+            if shape.smooth and shape.precision == "int8":
                 factors = self._random.uniform(0.5, 2, count)
                 self._made[f"{name}{part}.smooth"] = factors.astype(np.float32)
-        if shape.mix and shape.precision == "int8":
-            self._made[f"{name}ffn.down.mix"] = np.array([shape.mix], np.int32)
+            if shape.mix and shape.precision == "int8" and count % (16 * shape.mix) == 0:
+                self._made[f"{name}{part}.mix"] = np.array([shape.mix], np.int32)
         if shape.norm == "after" or name != "layers.0.":
             self._norm(f"{name}attention.norm", size)
         self._norm(f"{name}ffn.norm", size)

@@ -158,11 +158,11 @@ def test_smoothing_changes_nothing_in_float(checkpoint: Any, tensors: Any, refer
     architecture, batch = checkpoint.architecture, pairs(checkpoint)
     smoothed = smooth(tensors, architecture, collect(checkpoint, reference), 0.5)
     vectors = [name for name in smoothed if name.endswith(".smooth")]
-    points = [name for name in smoothed if name.endswith(".mix")]
-    assert len(points) == architecture.layers
-    assert all(
-        int(smoothed[name][0]) == points_of(architecture.intermediate_size) > 1 for name in points
-    )
+    points = {name: int(value[0]) for name, value in smoothed.items() if name.endswith(".mix")}
+    assert len(points) == 3 * architecture.layers
+    for name, number in points.items():
+        inputs = architecture.intermediate_size if "down" in name else architecture.hidden_size
+        assert number == points_of(inputs) > 1
     # Behind a norm, and into a gate, the factors go into other weights.
     before = architecture.norm == "before"
     assert len(vectors) == (1 if before else 3 * architecture.layers)

@@ -1,4 +1,4 @@
-"""The Walsh-Hadamard transform of ffn.down's inputs: an identity in float, a gain in int8."""
+"""The Walsh-Hadamard transform of products' inputs: an identity in float, a gain in int8."""
 
 from __future__ import annotations
 

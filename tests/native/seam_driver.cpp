@@ -35,8 +35,9 @@ void product_i8(const kernels::RowsI8 &input, int rows, const kernels::ProductI8
 
 // What pads a row may be anything.
 bool quantize(const float *input, ptrdiff_t stride, int rows, int columns, const float *smooth,
-              const kernels::RowsI8 &output) {
-    const bool sound = scalar.quantize(input, stride, rows, columns, smooth, output);
+              int points, float *scratch, const kernels::RowsI8 &output) {
+    const bool sound =
+        scalar.quantize(input, stride, rows, columns, smooth, points, scratch, output);
     for (int row = 0; row < rows; ++row) {
         std::memset(output.bytes + row * output.stride + columns, 0x5A, output.stride - columns);
     }

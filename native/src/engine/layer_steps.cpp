@@ -28,7 +28,8 @@ void LayerSteps::multiply(const Product &product, const float *input, int stride
     const int inputs = product.inputs;
     if (shape_.int8) {
         own_.rows.stride = product.i8.inputs;
-        sound &= kernel_.quantize(input, stride, rows, inputs, product.smooth, own_.rows);
+        sound &= kernel_.quantize(input, stride, rows, inputs, product.smooth, product.points,
+                                  own_.mixed, own_.rows);
         watch_.lap(times.rest);
         kernel_.product_i8(own_.rows, rows, product.i8, first, count, output, count);
     } else {

@@ -21,9 +21,10 @@ class Packer {
     Packer(const Architecture &shape, const Weights &weights, Memory &memory, const Kernel &kernel)
         : shape_(shape), weights_(weights), memory_(memory), kernel_(kernel) {}
 
-    // Some products of the same input, side by side.
+    // Some products of the same input, side by side; `input` begins the names of the tensors that
+    // say what is done to it, or is empty where nothing is.
     Product product(const std::vector<std::string> &names, int inputs, int outputs,
-                    const std::string &smooth) const {
+                    const std::string &input) const {
         for (const std::string &name : names) { // before memory is taken for what is not there
             weights_.need(name + ".weight", shape_.int8 ? DataType::int8 : DataType::float32,
                           {inputs, outputs});
@@ -55,15 +56,17 @@ class Packer {
                 weights_.forget(names[i] + ".weight");
             }
         }
-        if (shape_.int8 && weights_.has(smooth)) {
-            result.smooth = kept(smooth, {inputs});
+        if (shape_.int8 && !input.empty()) {
+            result.smooth =
+                weights_.has(input + "smooth") ? kept(input + "smooth", {inputs}) : nullptr;
+            result.points = points(input + "mix", inputs);
         }
         return result;
     }
 
-    // How many vectors of inputs a product's tensor says that are mixed; 1 where it has none.
+    // How many vectors of inputs a tensor says that are mixed; 1 where there is none.
     int points(const std::string &name, int inputs) const {
-        if (!shape_.int8 || !weights_.has(name)) {
+        if (!weights_.has(name)) {
             return 1;
         }
         const int points = *weights_.ints(name, {1});
@@ -383,13 +386,11 @@ Model::Model(const std::string &folder, int max_length, Access access, const Ker
         Layer layer;
         layer.projection =
             packer.product({attention + "query", attention + "key", attention + "value"},
-                           shape.hidden, shape.hidden, attention + "smooth");
+                           shape.hidden, shape.hidden, attention);
         layer.output = packer.product({attention + "output"}, shape.hidden, shape.hidden, "");
-        layer.up =
-            packer.product({name + "ffn.up"}, shape.hidden, shape.inner(), name + "ffn.up.smooth");
+        layer.up = packer.product({name + "ffn.up"}, shape.hidden, shape.inner(), name + "ffn.up.");
         layer.down = packer.product({name + "ffn.down"}, shape.intermediate, shape.hidden,
-                                    name + "ffn.down.smooth");
-        layer.down.points = packer.points(name + "ffn.down.mix", shape.intermediate);
+                                    name + "ffn.down.");
         const float epsilon = i < shape.encoding() ? shape.norm_epsilon : shape.crossing_epsilon;
         if (i > 0 || !shape.norm_before) { // the first layer reads what the embeddings' norm gave
             layer.attention_norm = packer.norm(attention + "norm", epsilon);

@@ -147,12 +147,12 @@ struct Kernel {
     // Each returns false when a value was infinite, and norm() also when one was not a number:
     // the others look at the extremes alone, which no comparison lets such a value become.
     // Quantises rows of `columns` (padded to 16) values, each times its `smooth` where there is
-    // one, from a row's least value to its largest.
+    // one, from a row's least value to its largest. Where `points` is above 1, columns are mixed
+    // before that, in `scratch`, which has room for a row.
     bool (*quantize)(const float *input, ptrdiff_t stride, int rows, int columns,
-                     const float *smooth, const RowsI8 &output);
-    // Applies the activation function (and `smooth`) in place, mixes columns where `points` is
-    // above 1, then does the same. A gated row has twice as many values: what the function makes
-    // of the first half is multiplied by the second.
+                     const float *smooth, int points, float *scratch, const RowsI8 &output);
+    // Applies the activation function (and `smooth`) in place, then does the same. A gated row has
+    // twice as many values: what the function makes of the first half is multiplied by the second.
     bool (*activate_quantize)(float *values, ptrdiff_t stride, int rows, int columns,
                               Activation activation, bool gated, const float *smooth, int points,
                               const RowsI8 &output);

@@ -89,15 +89,26 @@ LANES void extend(Extent &extent, Floats x) {
     extent.high = larger(extent.high, x);
 }
 
-LANES Extent extent_of(const float *input, const float *smooth, int columns) {
+LANES Floats smoothed_and_kept(const float *input, const float *smooth, int column, float *output) {
+    const Floats x = smoothed(input, smooth, column);
+    if (output) {
+        store(output + column, x);
+    }
+    return x;
+}
+
+// Of a row times its factors, which goes into `output` where that is not null.
+LANES Extent extent_of(const float *input, const float *smooth, int columns, float *output) {
     Extent some[kChains];
     TIMES(n, kChains) { some[n] = {zeros(), zeros()}; }
     int column = 0;
     for (; column + kChains * kLanes <= columns; column += kChains * kLanes) {
-        TIMES(n, kChains) { extend(some[n], smoothed(input, smooth, column + n * kLanes)); }
+        TIMES(n, kChains) {
+            extend(some[n], smoothed_and_kept(input, smooth, column + n * kLanes, output));
+        }
     }
     for (; column < columns; column += kLanes) {
-        extend(some[0], smoothed(input, smooth, column));
+        extend(some[0], smoothed_and_kept(input, smooth, column, output));
     }
     TIMES(n, kChains) {
         some[0] = {smaller(some[0].low, some[n].low), larger(some[0].high, some[n].high)};
@@ -126,16 +137,6 @@ LANES bool quantize_row(const float *input, const float *smooth, int columns, Ex
     output.centers[row] = (128.0f - zero_point) * scale;
     store_quantized(input, smooth, columns, scale, zero_point, output.bytes + row * output.stride);
     return finite(scale);
-}
-
-static bool quantize(const float *input, ptrdiff_t stride, int rows, int columns,
-                     const float *smooth, const RowsI8 &output) {
-    bool sound = true;
-    for (int row = 0; row < rows; ++row, input += stride) {
-        sound &=
-            quantize_row(input, smooth, columns, extent_of(input, smooth, columns), row, output);
-    }
-    return sound;
 }
 
 static void activate(float *values, ptrdiff_t stride, int rows, int columns, Activation activation,
@@ -191,7 +192,24 @@ LANES Extent mix_row(float *row, int columns, int points) {
     if (step < points) {
         mix_two(row, columns, step);
     }
-    return extent_of(row, nullptr, columns);
+    return extent_of(row, nullptr, columns, nullptr);
+}
+
+static bool quantize(const float *input, ptrdiff_t stride, int rows, int columns,
+                     const float *smooth, int points, float *scratch, const RowsI8 &output) {
+    bool sound = true;
+    for (int row = 0; row < rows; ++row, input += stride) {
+        if (points > 1) {
+            const Extent extent = extent_of(input, smooth, columns, scratch);
+            sound &= finite(largest(subtract(extent.high, extent.low))); // or sums may hide it
+            sound &= quantize_row(scratch, nullptr, columns, mix_row(scratch, columns, points), row,
+                                  output);
+        } else {
+            sound &= quantize_row(input, smooth, columns,
+                                  extent_of(input, smooth, columns, nullptr), row, output);
+        }
+    }
+    return sound;
 }
 
 template <Activation activation>
