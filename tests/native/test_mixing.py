@@ -71,3 +71,19 @@ def test_what_cannot_be_mixed_is_refused(
     message = rf"'layers.1.{read}.mix' holds {points}; expected a power of two up to 32"
     with pytest.raises(ArtifactError, match=message), opened(library, folder):
         pass
+
+
+@pytest.mark.parametrize("precision", ["int8", "fp32"])
+def test_a_tensor_of_a_later_version_is_refused(
+    precision: str, library: Library, tmp_path: Path
+) -> None:
+    """Scores without what it is there for would be others, and nobody would notice."""
+    shape = replace(SHAPE, precision=precision, smooth=False, mix=0)
+    write_artifact(tmp_path / "model", shape)
+    tensors = shape.tensors() | {"layers.0.attention.output.mix": np.array([4], np.int32)}
+    header, data = weights_parts(tensors)
+    content = len(header).to_bytes(8, "little") + header + data
+    (tmp_path / "model" / "model.safetensors").write_bytes(content)
+    message = r"does not know the tensor 'layers\.0\.attention\.output\.mix'; if a later one"
+    with pytest.raises(ArtifactError, match=message), opened(library, tmp_path / "model"):
+        pass

@@ -141,6 +141,7 @@ Tensor &Weights::checked(const std::string &name, DataType type,
         bad_artifact(file_.path() + ": tensor '" + name + "' has the shape " + show(tensor.shape) +
                      " or another type; the configuration asks for " + show(shape));
     }
+    tensor.read = true;
     const bool bytes = type == DataType::int8 || type == DataType::uint8;
     if (!bytes && uintptr_t(tensor.data) % 4 != 0) {
         bad_artifact(file_.path() + ": tensor '" + name + "' is not aligned to 4 bytes");
@@ -206,6 +207,16 @@ void Weights::forget(const std::string &name) const {
         file_.forget(found->second.data, found->second.bytes);
         found->second.there = false;
     }
+}
+
+void Weights::done() {
+    for (const auto &[name, tensor] : tensors_) {
+        if (!tensor.read) {
+            bad_artifact(file_.path() + ": this version of edge-rerank does not know the tensor '" +
+                         name + "'; if a later one exported the artifact, install that");
+        }
+    }
+    file_.done();
 }
 
 size_t Weights::copied_bytes() const {

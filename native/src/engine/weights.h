@@ -18,6 +18,7 @@ struct Tensor {
     const uint8_t *data;
     size_t bytes;
     bool there = false; // or it is to be fetched
+    bool read = false;  // by any of the functions below, but for has()
 };
 
 class Weights {
@@ -49,8 +50,9 @@ class Weights {
     // Lets go of the pages of a tensor that has been packed.
     void forget(const std::string &name) const;
 
-    // Lets go of the file when nothing more is read from it.
-    void done() { file_.done(); }
+    // Lets go of the file when nothing more is read from it. Raises Error where a tensor was not:
+    // a later version may have added it, and without it the scores would be others.
+    void done();
 
     // Raises Error where the mapped file was written to.
     void check_unchanged() const { file_.check_unchanged(); }
