@@ -41,8 +41,8 @@ def smooth(
 ) -> Tensors:
     """Return the parameters with smoothed and mixed products; computes the same.
 
-    ``statistics`` move along. ``ffn.down`` is mixed alone where its size allows, which needs no
-    smoothing (``mixing.py``).
+    ``statistics`` move along. Inputs are mixed where their size allows, but for those of
+    ``attention.output``; ``ffn.down`` then needs no smoothing (``mixing.py``).
     Weights are divided. What they are divided by goes where the input comes from, if nothing else
     reads it: into the value projection for ``attention.output``, whose input is a mean of values,
     feature by feature; into the norms of layers that normalise before; into the half of ``ffn.up``
