@@ -116,15 +116,19 @@ def test_artifacts_without_probes_load(make_artifact: Callable[..., Path]) -> No
     assert telling_probes([Probe("a", "", 1.0)]) == []
 
 
-def test_it_costs_milliseconds() -> None:
+def test_it_costs_a_fraction_of_all_probes() -> None:
+    """Some milliseconds on an idle machine; how many depends on what else runs."""
     with Reranker.load() as reranker:
         artifact, (tokens, engine) = reranker.artifact, reranker._parts()
-        times = []
+        all_probes = [(probe.query, probe.document) for probe in load_probes(artifact)]
+        some, all_of_them = [], []
         for _ in range(7):
             start = time.perf_counter()
             check_at_load(artifact, tokens, engine)
-            times.append(time.perf_counter() - start)
-    assert min(times) < 0.02
+            some.append(time.perf_counter() - start)
+            engine.logits(tokens.encode(all_probes))
+            all_of_them.append(time.perf_counter() - start - some[-1])
+    assert min(some) < 0.3 * min(all_of_them)
 
 
 def test_the_chosen_probes_tell() -> None:

@@ -53,4 +53,4 @@ def test_an_interrupt_while_long_texts_are_encoded(tokenizer: str) -> None:
         sent = time.monotonic()
         process.send_signal(signal.SIGINT)
         said = process.stdout.read().strip()
-    assert float(said) - sent < 2  # 0.3 where nothing else runs; all of it takes 10 to 60
+    assert float(said) - sent < 4  # 0.3 where nothing else runs; all of it takes 10 to 60
