@@ -21,7 +21,7 @@ from tools.emulation.staging import REPOSITORY, staged
 
 pytestmark = pytest.mark.emulation
 REDUCED = [cpu for cpu in CPUS if cpu.reduced]
-PLAINEST = find_cpus(["Nehalem", "cortex-a72"])
+PLAINEST = find_cpus(["cortex-a72"])
 
 
 @pytest.fixture(scope="module")
