@@ -57,12 +57,11 @@ def smooth(
             peak = statistics[input_name(names[0], architecture)].peak.numpy()
             weights = np.abs(np.concatenate([smoothed[f"{name}.weight"] for name in names], 1))
             points = points_of(len(peak)) if mix_name(names[0]) else 1
-            if points > 1:
-                vector = signs_and_length(len(peak), points, layer)
-                if parts != ("ffn.down",):
-                    vector = vector * smoothing_vector(peak, weights.max(1), alpha)
-            else:
+            vector = np.ones(len(peak), np.float32)
+            if points == 1 or parts != ("ffn.down",):
                 vector = smoothing_vector(peak, weights.max(1), alpha)
+            if points > 1:
+                vector = vector * signs_and_length(len(peak), points, layer)
             for name in names:
                 smoothed[f"{name}.weight"] = smoothed[f"{name}.weight"] / vector[:, None]
             _multiply(smoothed, architecture, names[0], vector)

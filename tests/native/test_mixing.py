@@ -11,14 +11,14 @@ import pytest
 
 from edge_rerank.errors import ArtifactError
 from edge_rerank.native_library import Library
-from native.fuzz.seeds import TINY, weights_parts, write_artifact
+from native.fuzz.seeds import TINY, Shape, weights_parts, write_artifact
 from tests.native.calls import opened, random_pairs, score
 
 SHAPE = TINY["mixed-all-int8"]
 
 
-def write(folder: Path, tensors: dict[str, Any]) -> Path:
-    write_artifact(folder, SHAPE)
+def write(folder: Path, tensors: dict[str, Any], shape: Shape = SHAPE) -> Path:
+    write_artifact(folder, shape)
     header, data = weights_parts(tensors)
     content = len(header).to_bytes(8, "little") + header + data
     (folder / "model.safetensors").write_bytes(content)
@@ -79,11 +79,8 @@ def test_a_tensor_of_a_later_version_is_refused(
 ) -> None:
     """Scores without what it is there for would be others, and nobody would notice."""
     shape = replace(SHAPE, precision=precision, smooth=False, mix=0)
-    write_artifact(tmp_path / "model", shape)
     tensors = shape.tensors() | {"layers.0.attention.output.mix": np.array([4], np.int32)}
-    header, data = weights_parts(tensors)
-    content = len(header).to_bytes(8, "little") + header + data
-    (tmp_path / "model" / "model.safetensors").write_bytes(content)
+    folder = write(tmp_path / "model", tensors, shape)
     message = r"does not know the tensor 'layers\.0\.attention\.output\.mix'; if a later one"
-    with pytest.raises(ArtifactError, match=message), opened(library, tmp_path / "model"):
+    with pytest.raises(ArtifactError, match=message), opened(library, folder):
         pass

@@ -69,7 +69,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
 
 def _add_check(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cpus", help="comma-separated; default: the reduced set's, --full: all")
-    parser.add_argument("--full", action="store_true", help="520 pairs instead of 100; hours")
+    parser.add_argument("--full", action="store_true", help="520 pairs instead of 40; hours")
     parser.add_argument("--engine", choices=("native", "onnxruntime"), help="default: both")
     parser.add_argument(
         "--models",

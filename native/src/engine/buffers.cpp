@@ -45,11 +45,11 @@ Buffers::Buffers(const Architecture &shape, const kernels::Kernel &kernel, int c
         own.wide = memory_.take<float>(block * wide);
         own.context = memory_.take<float>(block * context);
         own.middle = memory_.take<float>(block * hidden);
-        own.mixed = memory_.take<float>(hidden);
         own.first = memory_.take<float>(block * hidden);
         if (shape.int8) {
             own.rows = {memory_.take<uint8_t>(block * widest), 0, memory_.take<float>(block),
                         memory_.take<float>(block)};
+            own.mixed = memory_.take<float>(hidden);
         }
         own.query_bytes = memory_.take<uint8_t>(block * hidden);
         own.query_scales = memory_.take<float>(block * heads);

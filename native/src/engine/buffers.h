@@ -29,7 +29,7 @@ struct ThreadBuffers {
     float *wide;          // [block, the most that a product gives]
     float *context;       // [block, hidden, or what a step of the head gives]
     float *middle;        // [block, hidden]
-    float *mixed;         // [hidden]: a row whose columns are mixed
+    float *mixed;         // [hidden]: a row whose columns are mixed; int8 models
     float *first;         // [block, hidden]
     kernels::RowsI8 rows; // [block, max(hidden, intermediate), padded]
     uint8_t *query_bytes; // of rows that attend elsewhere: [block, hidden], scales [block, heads]
