@@ -77,7 +77,8 @@ class Running:
         """Return the log's objects, those of all requests before this included."""
         mark = uuid.uuid4().hex
         self.get("/health", {"x-request-id": mark})
-        for _ in range(200):  # the log comes through a pipe
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:  # the log comes through a pipe
             found = [json.loads(line) for line in list(self.log) if line.startswith("{")]
             if any(line.get("id") == mark for line in found):
                 return [line for line in found if line.get("route") != "/health"]
