@@ -83,30 +83,35 @@ POINTS = (UNFINISHED, "bin/python", "lib/*/site-packages/numpy", "model/tokenize
 COMMAND = "bin/edge-rerank"
 
 
-def kill_at(kit: Path, folder: Path, point: str, *, group: bool) -> None:
-    """Start an installation and kill it, or its group, when ``point`` has appeared anew."""
+def install_until(kit: Path, folder: Path, point: str) -> subprocess.Popen[bytes]:
+    """Start an installation, a group of its own; return it when ``point`` has appeared anew."""
 
     def seen() -> set[int]:  # the time of a change tells a file from one of an earlier run
-        return {path.lstat().st_ctime_ns for path in folder.glob(point)}
+        try:
+            found = [path.lstat() for path in folder.glob(point)]
+        except FileNotFoundError:  # what an earlier run left is being removed
+            return set()
+        return {facts.st_ctime_ns for facts in found if facts.st_size}  # it has been written
 
     before = seen() if point != UNFINISHED else set()
     process = subprocess.Popen(
         [sys.executable, "-I", str(kit / "install"), str(folder)],
         cwd="/", env={}, start_new_session=True, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    end = time.monotonic() + 60
+    end = time.monotonic() + 300
     while not seen() - before:
         assert process.poll() is None, f"it ended before {point} was there"
         assert time.monotonic() < end
         time.sleep(0.002)
-    (os.killpg if group else os.kill)(process.pid, signal.SIGKILL)
-    process.wait()
+    return process
 
 
 def test_an_installation_that_is_killed_is_begun_anew(kit: Path, tmp_path: Path) -> None:
     folder = tmp_path / "here"
     for point in POINTS:
-        kill_at(kit, folder, point, group=True)
+        process = install_until(kit, folder, point)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
         assert (folder / UNFINISHED).read_text().startswith("This installation has not")
         assert not (folder / COMMAND).exists(), point
     (folder / "letter.txt").touch()
@@ -122,11 +127,19 @@ def test_an_installation_that_is_killed_is_begun_anew(kit: Path, tmp_path: Path)
 
 def test_no_installation_begins_beside_what_another_left_running(kit: Path, tmp_path: Path) -> None:
     folder = tmp_path / "here"
-    kill_at(kit, folder, "lib/*/site-packages/numpy", group=False)  # pip goes on
-    again = run_installer(kit, folder)
+    process = install_until(kit, folder, "lib/*/site-packages/numpy")
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text("ascii")
+    pip = int(children)
+    os.kill(pip, signal.SIGSTOP)  # it is not done before the next one begins
+    process.kill()
+    process.wait()
+    try:
+        again = run_installer(kit, folder)
+    finally:
+        os.kill(pip, signal.SIGCONT)  # and goes on alone
     assert again.returncode == 2
     assert "another installation into" in again.stderr
-    end = time.monotonic() + 60
+    end = time.monotonic() + 300
     while run_installer(kit, folder).returncode == 2:
         assert time.monotonic() < end
     assert (folder / COMMAND).exists()
