@@ -45,7 +45,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Seen]:
     if reason is not None:
         missing(reason)
     running = {}
-    ports: dict[str, int] = {}
+    ports: dict[str, socket.socket] = {}
 
     def start(name: str, *words: str, **variables: str) -> None:
         folder = tmp_path_factory.mktemp("run")
@@ -63,7 +63,8 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Seen]:
     if has_server():
         for name, engine in SERVERS.items():
             ports[name] = free_port()
-            start(name, "serve", "--port", str(ports[name]), "--engine", engine)
+            number = str(ports[name].getsockname()[1])
+            start(name, "serve", "--port", number, "--engine", engine)
     try:
         for port in ports.values():
             ask(port)
@@ -71,8 +72,9 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Seen]:
         for port in ports.values():  # servers have run for as long as all others
             ask(port)
     finally:
-        for name in ports:
+        for name, port in ports.items():
             running[name].terminate()
+            port.close()
     return ended | {name: running[name].end() for name in ports}
 
 
@@ -80,22 +82,25 @@ def has_server() -> bool:
     return find_spec("uvicorn") is not None and find_spec("starlette") is not None
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])
+def free_port() -> socket.socket:
+    """Return a socket that keeps a free port from others; a server can listen there beside it."""
+    kept = socket.socket()
+    kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    kept.bind(("127.0.0.1", 0))
+    return kept
 
 
-def ask(port: int) -> None:
+def ask(port: socket.socket) -> None:
     """Ask a server for scores, its pages and its description, as soon as it is there."""
     deadline = time.monotonic() + 120
     while True:
         try:
-            socket.create_connection(("127.0.0.1", port)).close()
+            socket.create_connection(port.getsockname()).close()
             break
         except ConnectionRefusedError:
             assert time.monotonic() < deadline, "the server does not start"
             time.sleep(0.1)
-    link = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+    link = http.client.HTTPConnection("127.0.0.1", port.getsockname()[1], timeout=120)
     body = json.dumps({"query": QUERY, "documents": TEXTS, "max_chunks_per_doc": 2})
     link.request("POST", "/v2/rerank", body, {"content-type": "application/json"})
     assert len(json.load(link.getresponse())["results"]) == len(TEXTS)

@@ -17,12 +17,13 @@ __all__ = ["first"]
 
 pytestmark = pytest.mark.slow
 
-# The tests of hosted services have no address to set: their requests are sent here, unchanged.
+# The tests of hosted services have no address to set, others have fixed ones that may be taken:
+# their requests are sent here, unchanged.
 REDIRECT = """
 import httpx, os
 PLACE = httpx.URL(os.environ["RERANK_SERVER"])
 def here(request):
-    if request.url.host in ("api.cohere.com", "api.jina.ai"):
+    if request.url.host in ("api.cohere.com", "api.jina.ai", "localhost"):
         request.url = request.url.copy_with(scheme=PLACE.scheme, host=PLACE.host, port=PLACE.port)
         request.headers["host"] = f"{PLACE.host}:{PLACE.port}"
 for kind, name in ((httpx.HTTPTransport, "handle_request"),
@@ -36,16 +37,16 @@ for kind, name in ((httpx.HTTPTransport, "handle_request"),
 """
 SUITES = {
     # gRPC (the parameter True) is not HTTP.
-    "huggingface-api-haystack==3.1.0": ("8083", "live_run and not True", 2),
-    "vllm-haystack==3.0.1": ("8002", "live_run", 2),
-    "cohere-haystack==11.0.0": ("0", "live_run", 3),
-    "jina-haystack==2.0.1": ("0", "integration", 2),
+    "huggingface-api-haystack==3.1.0": ("live_run and not True", 2),
+    "vllm-haystack==3.0.1": ("live_run", 2),
+    "cohere-haystack==11.0.0": ("live_run", 3),
+    "jina-haystack==2.0.1": ("integration", 2),
 }
 
 
 @pytest.mark.parametrize("requirement", SUITES)
 def test_live_suite(tmp_path: Path, first: Path, requirement: str) -> None:
-    port, chosen, least = SUITES[requirement]
+    chosen, least = SUITES[requirement]
     pip = [str(first), "-m", "pip", "download", "-q", "--no-deps", "--no-binary", ":all:"]
     done = subprocess.run(
         [*pip, requirement], cwd=tmp_path, capture_output=True, text=True, check=False
@@ -56,7 +57,7 @@ def test_live_suite(tmp_path: Path, first: Path, requirement: str) -> None:
         archive.extractall(tmp_path, filter="data")
     (tmp_path / "redirect.py").write_text(REDIRECT, "utf-8")
     (suite,) = tmp_path.glob("*/tests/test_ranker.py")
-    with serving("--port", port) as server:
+    with serving() as server:
         names = ("COHERE_API_KEY", "CO_API_KEY", "JINA_API_KEY")
         given = {**dict.fromkeys(names, "a-key-of-mine"), "RERANK_SERVER": server.address}
         options = ["-p", "redirect", "-m", "integration", "-k", chosen, "-q"]
