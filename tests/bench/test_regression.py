@@ -85,7 +85,7 @@ def test_the_job_passes_without_a_baseline_and_fails_when_something_gets_slower(
     assert command.main([*job, "--save"]) == 0
     assert list(json.loads((tmp_path / "baseline.json").read_text("utf-8"))) == [machine()]
     assert command.main(job) == 0
-    monkeypatch.setattr(micro, "operations", lambda: some(8))
+    monkeypatch.setattr(micro, "operations", lambda: some(40))
     assert command.main(job) == 1
     assert "SLOWER" in capsys.readouterr().out
 

@@ -18,7 +18,8 @@ from edge_rerank import Reranker
 print("loading", flush=True)
 Reranker.load(engine=sys.argv[1], threads=int(sys.argv[2])).close()
 """
-_SECONDS = 60.0
+_SECONDS, _MOST_SECONDS = 60.0, 300.0
+_INTERRUPTS = 11  # at least: on a busy machine these take longer
 _WITHIN = 0.35  # of the start of loading, which takes about as long
 
 
@@ -49,9 +50,11 @@ def interrupted(engine: str, threads: int, after: float) -> int | str:
 def test_interrupts_end_in_an_interrupt(engine: str) -> None:
     rng, threads = random.Random(engine), min(2, os.cpu_count() or 1)
     ended: Counter[int | str] = Counter()
-    until = time.monotonic() + _SECONDS
-    while time.monotonic() < until:
+    begun = time.monotonic()
+    while (passed := time.monotonic() - begun) < _SECONDS or (
+        passed < _MOST_SECONDS and ended[-signal.SIGINT] < _INTERRUPTS
+    ):
         ended[interrupted(engine, rng.randint(1, threads), rng.uniform(0, _WITHIN))] += 1
     print(ended)
     assert set(ended) <= {0, -signal.SIGINT}, ended
-    assert ended[-signal.SIGINT] > 10
+    assert ended[-signal.SIGINT] >= _INTERRUPTS
