@@ -3,35 +3,44 @@
 
 #include "kernels/unrolled-inl.h"
 
+// Of `count` vectors in lockstep, as each is a chain that has to be waited for: the coefficients
+// from the highest power's to the constant.
+template <int count, int terms>
+LANES void polynomial(const float (&coefficients)[terms], const Floats *x, Floats *y) {
+    TIMES(n, count) { y[n] = splat(coefficients[0]); }
+    TIMES(term, terms - 1) {
+        TIMES(n, count) { y[n] = fused(y[n], x[n], splat(coefficients[term + 1])); }
+    }
+}
+
 // 2^x for -125 <= x <= 127, relative error 8e-8. The polynomial is a minimax fit on [-1/2, 1/2].
 // Below -125 numbers would become subnormal, which some CPUs are slow at.
-LANES Floats exp2_in_range(Floats x) {
-    const Floats whole = nearest(x), part = subtract(x, whole);
-    Floats y = splat(0x1.5c08d2p-10f);
-    y = fused(y, part, splat(0x1.3d0c52p-7f));
-    y = fused(y, part, splat(0x1.c6b6e6p-5f));
-    y = fused(y, part, splat(0x1.ebf918p-3f));
-    y = fused(y, part, splat(0x1.62e428p-1f));
-    y = fused(y, part, splat(0x1.000002p+0f));
-    return times_power_of_two(y, whole);
+constexpr float kPower[] = {0x1.5c08d2p-10f, 0x1.3d0c52p-7f, 0x1.c6b6e6p-5f,
+                            0x1.ebf918p-3f,  0x1.62e428p-1f, 0x1.000002p+0f};
+template <int count> LANES void exp2_in_range(Floats *x) {
+    Floats whole[count], part[count], y[count];
+    TIMES(n, count) { whole[n] = nearest(x[n]); }
+    TIMES(n, count) { part[n] = subtract(x[n], whole[n]); }
+    polynomial<count>(kPower, part, y);
+    TIMES(n, count) { x[n] = times_power_of_two(y[n], whole[n]); }
 }
-LANES Floats exp2(Floats x) { return exp2_in_range(larger(x, splat(-125.0f))); }
+LANES Floats exp2(Floats x) {
+    x = larger(x, splat(-125.0f));
+    exp2_in_range<1>(&x);
+    return x;
+}
 
 // x * Phi(x) = max(x, 0) - |x| * Q(|x|), Q being the upper tail of the normal distribution, whose
 // logarithm is nearly a parabola: a minimax fit of degree 7 up to 6, behind which the tail is
 // below 1e-8. The error is at most 3e-7, the last bit of the largest results.
-LANES Floats gelu(Floats x) {
-    const Floats size = magnitude(x);
-    const Floats a = smaller(size, splat(6.0f));
-    Floats y = splat(0x1.5c643cp-20f);
-    y = fused(y, a, splat(0x1.4338c2p-16f));
-    y = fused(y, a, splat(-0x1.752ca8p-11f));
-    y = fused(y, a, splat(0x1.04e55p-7f));
-    y = fused(y, a, splat(-0x1.b47ep-5f));
-    y = fused(y, a, splat(-0x1.d5daeap-2f));
-    y = fused(y, a, splat(-0x1.26b3f8p+0f));
-    y = fused(y, a, splat(-0x1.ffff48p-1f));
-    return fused_negative(size, exp2_in_range(y), larger(x, zeros()));
+constexpr float kTail[] = {0x1.5c643cp-20f, 0x1.4338c2p-16f, -0x1.752ca8p-11f, 0x1.04e55p-7f,
+                           -0x1.b47ep-5f,   -0x1.d5daeap-2f, -0x1.26b3f8p+0f,  -0x1.ffff48p-1f};
+template <int count> LANES void gelu(Floats *x) {
+    Floats a[count], y[count];
+    TIMES(n, count) { a[n] = smaller(magnitude(x[n]), splat(6.0f)); }
+    polynomial<count>(kTail, a, y);
+    exp2_in_range<count>(y);
+    TIMES(n, count) { x[n] = fused_negative(magnitude(x[n]), y[n], larger(x[n], zeros())); }
 }
 
 // 1 / (1 + exp(-x))
@@ -48,18 +57,26 @@ LANES Floats gelu_tanh(Floats x) {
     return multiply(x, sigmoid(multiply(multiply(x, splat(1.59576912f)), cubic)));
 }
 
-LANES Floats activated(Floats x, Activation activation) {
+template <int count> LANES void apply(Activation activation, Floats *x) {
     switch (activation) {
-        case Activation::gelu: return gelu(x);
-        case Activation::gelu_tanh: return gelu_tanh(x);
-        case Activation::relu: return larger(x, zeros());
-        case Activation::tanh: {
-            const Floats half = sigmoid(add(x, x));
-            return subtract(add(half, half), splat(1.0f));
+        case Activation::gelu: return gelu<count>(x);
+        case Activation::gelu_tanh: { // whose division is what takes long
+            TIMES(n, count) { x[n] = gelu_tanh(x[n]); }
+            return;
         }
-        case Activation::none: break;
+        case Activation::relu: {
+            TIMES(n, count) { x[n] = larger(x[n], zeros()); }
+            return;
+        }
+        case Activation::tanh: {
+            TIMES(n, count) {
+                const Floats half = sigmoid(add(x[n], x[n]));
+                x[n] = subtract(add(half, half), splat(1.0f));
+            }
+            return;
+        }
+        case Activation::none: return;
     }
-    return x;
 }
 
 LANES bool finite(float x) { return x - x == 0.0f; }
@@ -89,26 +106,23 @@ LANES void extend(Extent &extent, Floats x) {
     extent.high = larger(extent.high, x);
 }
 
-LANES Floats smoothed_and_kept(const float *input, const float *smooth, int column, float *output) {
-    const Floats x = smoothed(input, smooth, column);
-    if (output) {
-        store(output + column, x);
-    }
-    return x;
+// By all of them: one link of the chain, however many there are.
+template <int count> LANES void extend(Extent &extent, const Floats *x) {
+    Extent all{x[0], x[0]};
+    TIMES(n, count - 1) { extend(all, x[n + 1]); }
+    extent = {smaller(extent.low, all.low), larger(extent.high, all.high)};
 }
 
-// Of a row times its factors, which goes into `output` where that is not null.
-LANES Extent extent_of(const float *input, const float *smooth, int columns, float *output) {
+// Of a row times its factors.
+LANES Extent extent_of(const float *input, const float *smooth, int columns) {
     Extent some[kChains];
     TIMES(n, kChains) { some[n] = {zeros(), zeros()}; }
     int column = 0;
     for (; column + kChains * kLanes <= columns; column += kChains * kLanes) {
-        TIMES(n, kChains) {
-            extend(some[n], smoothed_and_kept(input, smooth, column + n * kLanes, output));
-        }
+        TIMES(n, kChains) { extend(some[n], smoothed(input, smooth, column + n * kLanes)); }
     }
     for (; column < columns; column += kLanes) {
-        extend(some[0], smoothed_and_kept(input, smooth, column, output));
+        extend(some[0], smoothed(input, smooth, column));
     }
     TIMES(n, kChains) {
         some[0] = {smaller(some[0].low, some[n].low), larger(some[0].high, some[n].high)};
@@ -143,56 +157,112 @@ static void activate(float *values, ptrdiff_t stride, int rows, int columns, Act
                      bool gated) {
     for (int row = 0; row < rows; ++row, values += stride) {
         for (int column = 0; column < columns; column += kLanes) {
-            const Floats x = activated(load(values + column), activation);
+            Floats x = load(values + column);
+            apply<1>(activation, &x);
             store(values + column, gated ? multiply(x, load(values + columns + column)) : x);
         }
     }
 }
 
-// Sums and differences of whole vectors that are `step` vectors apart, and of what they give
-// 2 * `step` apart: two stages of a Walsh-Hadamard transform in one pass over the row.
-LANES void mix_four(float *row, int columns, int step) {
-    const int apart = step * kLanes;
-    for (int block = 0; block < columns; block += 4 * apart) {
-        for (int column = block; column < block + apart; column += kLanes) {
-            float *at = row + column;
-            const Floats x0 = load(at), x1 = load(at + apart);
-            const Floats x2 = load(at + 2 * apart), x3 = load(at + 3 * apart);
-            const Floats a = add(x0, x1), b = subtract(x0, x1);
-            const Floats c = add(x2, x3), d = subtract(x2, x3);
-            store(at, add(a, c));
-            store(at + apart, add(b, d));
-            store(at + 2 * apart, subtract(a, c));
-            store(at + 3 * apart, subtract(b, d));
+// Multiplies `count` vectors by a Walsh-Hadamard matrix, in log2(count) stages of sums and
+// differences: of vectors that are 1, 2, 4, ... apart.
+template <int count> LANES void mix(Floats *x) {
+    if constexpr (count > 1) {
+        constexpr int half = count / 2;
+        mix<half>(x);
+        mix<half>(x + half);
+        TIMES(n, half) {
+            const Floats a = x[n], b = x[n + half];
+            x[n] = add(a, b);
+            x[n + half] = subtract(a, b);
         }
     }
 }
 
-// One stage.
-LANES void mix_two(float *row, int columns, int step) {
+// Does so with each `count` vectors of a row that are `step` vectors apart: as many stages in one
+// pass over the row. Returns where its values lie then.
+template <int count> LANES Extent mix_apart(float *row, int columns, int step) {
+    Extent extent{zeros(), zeros()};
     const int apart = step * kLanes;
-    for (int block = 0; block < columns; block += 2 * apart) {
+    for (int block = 0; block < columns; block += count * apart) {
         for (int column = block; column < block + apart; column += kLanes) {
-            float *at = row + column;
-            const Floats x = load(at), y = load(at + apart);
-            store(at, add(x, y));
-            store(at + apart, subtract(x, y));
+            Floats x[count];
+            TIMES(n, count) { x[n] = load(row + column + n * apart); }
+            mix<count>(x);
+            TIMES(n, count) { store(row + column + n * apart, x[n]); }
+            extend<count>(extent, x);
         }
+    }
+    return extent;
+}
+
+// Mixes each `points` whole vectors that follow one another, from the stage of vectors `step`
+// apart: a value that stands out is shared by `points` columns. Weights are mixed in the same way
+// when a model is exported, and `smooth` has the factor that keeps a row's length.
+LANES Extent mix_row(float *row, int columns, int points, int step) {
+    for (; points > 4 * step; step *= 4) {
+        mix_apart<4>(row, columns, step);
+    }
+    return points > 2 * step ? mix_apart<4>(row, columns, step) : mix_apart<2>(row, columns, step);
+}
+
+// What a row to quantise is made of. Gates and smooth may be null.
+struct Source { const float *input, *gates, *smooth; };
+
+template <int count> LANES void multiply_by(const float *factors, Floats *x) {
+    if (factors) {
+        TIMES(n, count) { x[n] = multiply(x[n], load(factors + n * kLanes)); }
     }
 }
 
-// Multiplies each `points` whole vectors that follow one another by a Walsh-Hadamard matrix: a
-// value that stands out is shared by `points` columns. Weights are mixed in the same way when a
-// model is exported, and `smooth` has the factor that keeps a row's length.
-LANES Extent mix_row(float *row, int columns, int points) {
-    int step = 1;
-    for (; 4 * step <= points; step *= 4) {
-        mix_four(row, columns, step);
+template <Activation activation, int count>
+LANES void make(const Source &source, int column, Floats *x) {
+    TIMES(n, count) { x[n] = load(source.input + column + n * kLanes); }
+    apply<count>(activation, x);
+    multiply_by<count>(source.gates ? source.gates + column : nullptr, x);
+    multiply_by<count>(source.smooth ? source.smooth + column : nullptr, x);
+}
+
+constexpr bool kFours = kChains > 1; // a vector is so few registers that they have room for four
+
+// Makes a row, which, if it is to be `mixed`, is whole fours of vectors: each four are mixed while
+// they are in registers. Returns where the values lay before that.
+template <Activation activation>
+LANES Extent make_row(const Source &source, int columns, bool mixed, float *output) {
+    Extent extent{zeros(), zeros()};
+    int column = 0;
+    if (kFours) {
+        for (; column + 4 * kLanes <= columns; column += 4 * kLanes) {
+            Floats x[4];
+            make<activation, 4>(source, column, x);
+            extend<4>(extent, x);
+            if (mixed) {
+                mix<4>(x);
+            }
+            TIMES(n, 4) { store(output + column + n * kLanes, x[n]); }
+        }
     }
-    if (step < points) {
-        mix_two(row, columns, step);
+    for (; column < columns; column += kLanes) {
+        Floats x;
+        make<activation, 1>(source, column, &x);
+        extend(extent, x);
+        store(output + column, x);
     }
-    return extent_of(row, nullptr, columns, nullptr);
+    return extent;
+}
+
+// A row's extent is found by the last pass over it, so that the first one leaves something to do.
+LANES bool mixed_at_first(int points) { return kFours && points > 4; }
+
+// Does so with a row that make_row() made, and whose values it said lay there.
+LANES bool mix_and_quantize(float *values, int columns, Extent extent, int points, int row,
+                            const RowsI8 &output) {
+    bool sound = true;
+    if (points > 1) {
+        sound = finite(largest(subtract(extent.high, extent.low))); // or sums may hide it
+        extent = mix_row(values, columns, points, mixed_at_first(points) ? 4 : 1);
+    }
+    return sound & quantize_row(values, nullptr, columns, extent, row, output);
 }
 
 static bool quantize(const float *input, ptrdiff_t stride, int rows, int columns,
@@ -200,46 +270,30 @@ static bool quantize(const float *input, ptrdiff_t stride, int rows, int columns
     bool sound = true;
     for (int row = 0; row < rows; ++row, input += stride) {
         if (points > 1) {
-            const Extent extent = extent_of(input, smooth, columns, scratch);
-            sound &= finite(largest(subtract(extent.high, extent.low))); // or sums may hide it
-            sound &= quantize_row(scratch, nullptr, columns, mix_row(scratch, columns, points), row,
-                                  output);
+            const Extent extent = make_row<Activation::none>({input, nullptr, smooth}, columns,
+                                                             mixed_at_first(points), scratch);
+            sound &= mix_and_quantize(scratch, columns, extent, points, row, output);
         } else {
-            sound &= quantize_row(input, smooth, columns,
-                                  extent_of(input, smooth, columns, nullptr), row, output);
+            sound &= quantize_row(input, smooth, columns, extent_of(input, smooth, columns), row,
+                                  output);
         }
     }
     return sound;
 }
 
-template <Activation activation>
-LANES Extent activate_row(float *values, int columns, bool gated, const float *smooth) {
-    Extent extent{zeros(), zeros()};
-    for (int column = 0; column < columns; column += kLanes) {
-        Floats x = activated(load(values + column), activation);
-        x = gated ? multiply(x, load(values + columns + column)) : x;
-        x = smooth ? multiply(x, load(smooth + column)) : x;
-        store(values + column, x);
-        extend(extent, x);
-    }
-    return extent;
-}
-
 static bool activate_quantize(float *values, ptrdiff_t stride, int rows, int columns,
                               Activation activation, bool gated, const float *smooth, int points,
                               const RowsI8 &output) {
+    const bool mixed = mixed_at_first(points);
     bool sound = true;
     for (int row = 0; row < rows; ++row, values += stride) {
-        Extent extent = activation == Activation::gelu
-                            ? activate_row<Activation::gelu>(values, columns, gated, smooth)
-                        : activation == Activation::relu
-                            ? activate_row<Activation::relu>(values, columns, gated, smooth)
-                            : activate_row<Activation::gelu_tanh>(values, columns, gated, smooth);
-        if (points > 1) {
-            sound &= finite(largest(subtract(extent.high, extent.low))); // or sums may hide it
-            extent = mix_row(values, columns, points);
-        }
-        sound &= quantize_row(values, nullptr, columns, extent, row, output);
+        const Source source{values, gated ? values + columns : nullptr, smooth};
+        const Extent extent = activation == Activation::gelu
+                                  ? make_row<Activation::gelu>(source, columns, mixed, values)
+                              : activation == Activation::relu
+                                  ? make_row<Activation::relu>(source, columns, mixed, values)
+                                  : make_row<Activation::gelu_tanh>(source, columns, mixed, values);
+        sound &= mix_and_quantize(values, columns, extent, points, row, output);
     }
     return sound;
 }
