@@ -253,11 +253,12 @@ Result attention(const Kernel &kernel, const Pair &pair, uint64_t seed) {
     const int distances = kLanes + round_up(2 * pair.length, kLanes) + kLanes;
     const Floats queries = floats(size_t(pair.rows * size), 2);
     const Floats keys = floats(size_t(pair.length * size), 2);
-    Floats values = floats(size_t(padded) * value_size, 1);
+    Floats values = floats(size_t(pair.length) * value_size, 1);
+    values.resize(size_t(padded) * value_size); // behind the last key it is zero
     Floats columns = floats(size_t(padded * size), 1);
     const Table c2p(distances, size, 0, false);
     const Table p2c(distances, size, kernel.row_offset, kernel.tile_head == size);
-    Floats scratch(size_t(kScoreTile) * size_t(padded));
+    Floats scratch(size_t(kScoreTile) * size_t(score_stride(padded)));
     Floats output(size_t(pair.rows * size));
     Result result;
 
@@ -275,12 +276,29 @@ Result attention(const Kernel &kernel, const Pair &pair, uint64_t seed) {
     result.insert(result.end(), quads.begin(), quads.end());
     add(result, key_scales);
 
+    // Stored in three parts, of which the second begins anywhere, beside what was there before.
+    std::vector<int8_t> stored((size_t(padded) + 64) * value_size * size_t(kernel.value_bytes),
+                               0x5A);
+    Floats value_scales(static_cast<size_t>(padded), NAN), value_factors = value_scales;
+    const int second = below(pair.length), third = second + below(pair.length - second);
+    const int parts[] = {0, second, third, pair.length};
+    for (const int part : {2, 0, 1}) {
+        const int begin = parts[part];
+        add(result,
+            kernel.store_values_i8(values.data() + size_t(begin) * value_size,
+                                   ptrdiff_t(value_size), parts[part + 1] - begin, size,
+                                   {stored.data(), padded, begin, value_scales.data() + begin}));
+    }
+    add(result, Floats(value_scales.begin(), value_scales.begin() + pair.length));
+
     AttendI8 task{};
     fill(task, pair, scratch, output);
     task.queries = bytes.data();
     task.query_scales = query_scales.data();
     task.scale_stride = 1;
-    task.keys.values = values.data();
+    task.keys.values = stored.data();
+    task.keys.value_scales = value_scales.data();
+    task.keys.value_factors = value_factors.data();
     task.keys.quads = quads.data();
     task.keys.scales = key_scales.data();
     task.keys.start = starts.data();
@@ -305,6 +323,66 @@ Result attention(const Kernel &kernel, const Pair &pair, uint64_t seed) {
     return result;
 }
 
+// Contexts of whole numbers beside those of floats, in a model without relative terms.
+void compare_contexts(const Kernel &kernel, int length, int head_size, int reach) {
+    const Stay stay(kernel);
+    const int padded = round_up(length, kLanes), value_size = round_up(head_size, kLanes);
+    const Pair pair{length, head_size, 0, length, false, false, reach};
+    const Floats queries = floats(size_t(length * head_size), 1);
+    const Floats keys = floats(size_t(length * head_size), 1);
+    Floats values(size_t(padded * value_size)), columns(size_t(padded * head_size));
+    for (int key = 0; key < length; ++key) {
+        const float size = key % 7 ? 1 : 9; // keys whose values are larger than most
+        for (int i = 0; i < head_size; ++i) {
+            values[size_t(key * value_size + i)] = size * floats(1, 1)[0];
+            columns[size_t(i * padded + key)] = keys[size_t(key * head_size + i)];
+        }
+    }
+    Floats scratch(size_t(kScoreTile) * size_t(score_stride(padded)));
+    Floats found(size_t(length * head_size)), expected(found.size());
+    std::vector<uint8_t> bytes(found.size());
+    Floats query_scales(static_cast<size_t>(length)), key_scales(static_cast<size_t>(padded));
+    Floats value_scales(key_scales.size()), value_factors(key_scales.size());
+    for (int row = 0; row < length; ++row) {
+        kernel.query_head_i8(queries.data() + row * head_size, head_size, 1,
+                             bytes.data() + row * head_size, &query_scales[size_t(row)]);
+    }
+    std::vector<int8_t> quads(size_t(padded * head_size));
+    std::vector<int8_t> stored(size_t((padded + 64) * value_size * kernel.value_bytes));
+    std::vector<int32_t> starts(static_cast<size_t>(padded));
+    kernel.store_keys_i8(keys.data(), head_size, length, head_size,
+                         {quads.data(), 4 * padded, key_scales.data(), starts.data()});
+    kernel.store_values_i8(values.data(), value_size, length, head_size,
+                           {stored.data(), padded, 0, value_scales.data()});
+    AttendI8 task{};
+    fill(task, pair, scratch, found);
+    task.queries = bytes.data();
+    task.query_scales = query_scales.data();
+    task.scale_stride = 1;
+    task.keys = {{length, padded, padded},
+                 0,
+                 quads.data(),
+                 key_scales.data(),
+                 starts.data(),
+                 stored.data(),
+                 value_scales.data(),
+                 value_factors.data()};
+    AttendF32 other{};
+    fill(other, pair, scratch, expected);
+    other.queries = queries.data();
+    other.keys = {{length, padded, padded}, columns.data(), values.data()};
+    kernel.attend_i8(task);
+    kernel.attend_f32(other);
+    float most = 0;
+    for (size_t i = 0; i < found.size(); ++i) {
+        most = std::fmax(most, std::fabs(found[i] - expected[i]));
+    }
+    if (!(most < 0.1f) && ++failures < 20) {
+        std::fprintf(stderr, "contexts of %s are %g off, %d keys of %d\n", kernel.name,
+                     double(most), length, head_size);
+    }
+}
+
 // Each function says whether a value was infinite, and the norm also whether one was not a number.
 Result faults(const Kernel &kernel, float bad, int at) {
     Floats values(64, 1.0f);
@@ -321,11 +399,12 @@ Result faults(const Kernel &kernel, float bad, int at) {
     add(result, kernel.norm(copy.data(), 64, nullptr, 0, 1, 64, {ones.data(), ones.data(), 1e-7f},
                             copy.data()));
     uint8_t bytes[64];
-    int8_t quads[64 * kLanes];
+    int8_t quads[2 * 64 * kLanes];
     float scale, scales[kLanes];
     int32_t starts[kLanes];
     add(result, kernel.query_head_i8(values.data(), 64, 1, bytes, &scale));
     add(result, kernel.store_keys_i8(values.data(), 64, 1, 64, {quads, 64, scales, starts}));
+    add(result, kernel.store_values_i8(values.data(), 64, 1, 64, {quads, kLanes, 0, scales}));
     return result;
 }
 
@@ -423,10 +502,30 @@ int main() {
             }
         }
     }
+    // More keys than one sum of whole numbers has room for.
+    for (const int length : {1023, 1024, 1030, 2100}) {
+        for (const int reach : {0, 600}) {
+            for (const int head_size : {12, 64}) {
+                const int first = below(length - 60);
+                const Pair pair{length, head_size, first, 60, false, false, reach};
+                const Result expected = attention(scalar, pair, ++seed);
+                for (const Kernel *kernel : others) {
+                    compare("attention to many", *kernel, attention(*kernel, pair, seed), expected);
+                }
+            }
+        }
+    }
+    for (const int length : {5, 64, 90, 1300}) {
+        for (const int reach : {0, 16}) {
+            for (const int head_size : {12, 64}) {
+                compare_contexts(scalar, length, head_size, reach);
+            }
+        }
+    }
     for (const Kernel *kernel : others) {
         for (int at = 0; at < 64; at += 7) {
             for (const float bad : {INFINITY, -INFINITY}) {
-                compare("a fault", *kernel, faults(*kernel, bad, at), Result(5, 0));
+                compare("a fault", *kernel, faults(*kernel, bad, at), Result(6, 0));
             }
             const Result found = faults(*kernel, NAN, at);
             compare("a norm's fault", *kernel, Result{found[2]}, Result{0});

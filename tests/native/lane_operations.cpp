@@ -1,6 +1,7 @@
 // Compares every operation on lanes of one kernel with the scalar kernel's, and these with plain
 // C++. Compiled once for each kernel: KERNEL_SOURCE is its file, KERNEL its namespace. Ends with 0
 // when all results are the same bits.
+#include <array>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
@@ -139,13 +140,37 @@ void check_numbers() {
     TWO(times_power_of_two, near_one, power);
 }
 
+// Four vectors in lockstep, and one.
+#define FOUR(operation, rows)                                                        \
+    {                                                                                \
+        theirs::Floats four[4];                                                      \
+        for (int i = 0; i < 4; ++i) {                                                \
+            four[i] = theirs::load(rows[i].v);                                       \
+        }                                                                            \
+        theirs::operation<4>(four);                                                  \
+        for (int i = 0; i < 4; ++i) {                                                \
+            theirs::Floats one = theirs::load(rows[i].v);                            \
+            scalar::Floats expected = scalar::load(rows[i].v);                       \
+            theirs::operation<1>(&one);                                              \
+            scalar::operation<1>(&expected);                                         \
+            expect(#operation, stored(one), stored(expected));                       \
+            expect(#operation " of four in lockstep", stored(four[i]), stored(one)); \
+        }                                                                            \
+    }
+
 // The functions made of these: the same text, but for what a compiler might make of it.
 void check_functions() {
-    const Row x = row([] { return number(200); }), low = row([] { return number(125); });
+    const auto any_four = [](float limit) {
+        return std::array<Row, 4>{
+            row([&] { return number(limit); }), row([&] { return number(limit); }),
+            row([&] { return number(limit); }), row([&] { return number(limit); })};
+    };
     const Row deep = row([] { return below(2) ? number(125) : -std::fabs(number(1e30f)); });
+    const std::array<Row, 4> low = any_four(125), rows = any_four(200);
+    const Row x = rows[0];
     ONE(exp2, deep);
-    ONE(exp2_in_range, low);
-    ONE(gelu, x);
+    FOUR(exp2_in_range, low);
+    FOUR(gelu, rows);
     ONE(gelu_tanh, x);
     ONE(sigmoid, x);
 }
@@ -202,6 +227,42 @@ void check_dot(int row_level, int column_level) {
     expect_bytes("dot", found, expected, sizeof found);
 }
 
+// Values in a kernel's own order, stored in two parts, times weights of 14 bits, the largest and
+// zero among them.
+#define SUM_OF_VALUES(space, weights, factors, bytes, cut, used, found)        \
+    {                                                                          \
+        int8_t values[kKeys * 16 * space::kValueBytes];                        \
+        space::place_values(bytes + cut, 0, cut, kKeys - cut, values);         \
+        space::place_values(bytes, 0, 0, cut, values);                         \
+        float packed[kKeys];                                                   \
+        std::memcpy(packed, weights, sizeof packed);                           \
+        space::pack_weights(packed, kKeys, factors);                           \
+        space::Ints sums[1][1] = {{space::no_ints()}};                         \
+        space::multiply_values<1, 1>(packed, kKeys, values, 0, 0, used, sums); \
+        std::memcpy(found, sums, sizeof found);                                \
+    }
+constexpr int kKeys = 80;
+
+void check_values() {
+    float weights[kKeys], factors[kKeys];
+    int8_t bytes[kKeys][edge_rerank::kernels::kMostHead];
+    const int used = 16 * (1 + below(kKeys / 16)), cut = below(kKeys);
+    int32_t expected[16] = {}, found[16];
+    for (int key = 0; key < kKeys; ++key) {
+        weights[key] = float(below(3) ? below(16384) : 16383 * below(2));
+        factors[key] = below(2) ? 1.0f : 0.5f;
+        const int32_t level = int32_t(std::nearbyint(weights[key] * factors[key]));
+        for (int column = 0; column < 16; ++column) {
+            bytes[key][column] = int8_t(below(255) - 127);
+            expected[column] += key < used ? level * bytes[key][column] : 0;
+        }
+    }
+    SUM_OF_VALUES(theirs, weights, factors, bytes, cut, used, found)
+    expect_bytes("weighted values", found, expected, sizeof found);
+    SUM_OF_VALUES(scalar, weights, factors, bytes, cut, used, found)
+    expect_bytes("weighted values of plain C++", found, expected, sizeof found);
+}
+
 // The last quad of one group of columns, and all but the last of the next one.
 void check_shifted() {
     if (theirs::kScoreRows < 2) {
@@ -224,6 +285,9 @@ int main() {
         check_numbers();
         check_functions();
         check_ints();
+    }
+    for (int round = 0; round < 1000; ++round) {
+        check_values();
     }
     check_shifted();
     for (int left = -128; left < 128; ++left) {

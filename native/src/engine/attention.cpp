@@ -41,6 +41,10 @@ bool Attention::store_keys(size_t layer, const Sequence &sequence, int position,
                                       4 * padded, shared_.key_scales[side] + start + position,
                                       shared_.key_starts[side] + start + position};
             sound &= kernel_.store_keys_i8(keys, stride, count, shape_.head_size, to);
+            const kernels::ValuesOut values{levels(side, start), int(padded), position,
+                                            shared_.value_scales[side] + start + position};
+            sound &= kernel_.store_values_i8(keys + shape_.hidden, stride, count, shape_.head_size,
+                                             values);
         } else {
             float *columns = shared_.key_columns[side] + start * shape_.head_size + position;
             for (int key = 0; key < count; ++key) {
@@ -48,11 +52,12 @@ bool Attention::store_keys(size_t layer, const Sequence &sequence, int position,
                     columns[i * padded + key] = keys[key * stride + i];
                 }
             }
-        }
-        float *values = shared_.values[side] + (start + position) * value_size_;
-        for (int key = 0; key < count; ++key) { // what pads a value stays zero
-            std::memcpy(values + key * ptrdiff_t(value_size_), keys + key * stride + shape_.hidden,
-                        size_t(shape_.head_size) * sizeof(float));
+            float *values = shared_.values[side] + (start + position) * value_size_;
+            for (int key = 0; key < count; ++key) { // what pads a value stays zero
+                std::memcpy(values + key * ptrdiff_t(value_size_),
+                            keys + key * stride + shape_.hidden,
+                            size_t(shape_.head_size) * sizeof(float));
+            }
         }
     }
     return sound;
@@ -106,6 +111,10 @@ Attention::Place Attention::place(size_t layer, const Sequence &sequence, int he
     return {layer, head, ptrdiff_t(sequence.key) * shape_.heads + before};
 }
 
+int8_t *Attention::levels(size_t side, ptrdiff_t key) const {
+    return shared_.value_levels[side] + key * value_size_ * kernel_.value_bytes;
+}
+
 bool Attention::attend_heads(size_t layer, const Sequence &sequence, int first, int rows,
                              const Queries &queries, float *output) const {
     bool sound = true;
@@ -136,7 +145,6 @@ Task Attention::begin(const Place &place, const Sequence &sequence, int first, i
     task.keys.count = sequence.length;
     task.keys.padded = padded_keys(sequence.length);
     task.keys.stride = task.keys.padded;
-    task.keys.values = shared_.values[place.layer & 1] + place.key * value_size_;
     return task;
 }
 
@@ -149,6 +157,9 @@ bool Attention::finish(AttendI8 task, const Place &place, const Queries &queries
     task.keys.quads = shared_.key_quads[side] + place.key * shape_.head_size;
     task.keys.scales = shared_.key_scales[side] + place.key;
     task.keys.start = shared_.key_starts[side] + place.key;
+    task.keys.values = levels(side, place.key);
+    task.keys.value_scales = shared_.value_scales[side] + place.key;
+    task.keys.value_factors = own_.value_factors;
     task.c2p = relative.c2p_i8;
     task.p2c = relative.p2c_i8;
     return kernel_.attend_i8(task);
@@ -158,6 +169,7 @@ bool Attention::finish(AttendF32 task, const Place &place, const Queries &querie
     const RelativeHead &relative = model_.layers[place.layer].heads[size_t(place.head)];
     task.queries = queries.values + place.head * shape_.head_size;
     task.keys.columns = shared_.key_columns[place.layer & 1] + place.key * shape_.head_size;
+    task.keys.values = shared_.values[place.layer & 1] + place.key * value_size_;
     task.c2p = relative.c2p_f32;
     task.p2c = relative.p2c_f32;
     return kernel_.attend_f32(task);

@@ -56,6 +56,7 @@ class Attention {
     };
 
     Place place(size_t layer, const Sequence &sequence, int head) const;
+    int8_t *levels(size_t side, ptrdiff_t key) const;
     Queries stored(int row) const;
     bool store(const float *query, const Queries &to) const;
     bool attend_heads(size_t layer, const Sequence &sequence, int first, int rows,

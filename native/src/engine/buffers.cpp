@@ -26,10 +26,15 @@ Buffers::Buffers(const Architecture &shape, const kernels::Kernel &kernel, int c
             shared.key_quads[side] = memory_.take<int8_t>(tokens * hidden);
             shared.key_scales[side] = memory_.take<float>(tokens * heads);
             shared.key_starts[side] = memory_.take<int32_t>(tokens * heads);
+            // A tile's last columns may reach behind the last keys, where weights are zero.
+            const size_t behind = size_t(64) * kernels::kLanes;
+            const size_t count = tokens * heads * value_size + behind;
+            shared.value_levels[side] = memory_.take<int8_t>(count * size_t(kernel.value_bytes));
+            shared.value_scales[side] = memory_.take<float>(tokens * heads);
         } else {
             shared.key_columns[side] = memory_.take<float>(tokens * hidden);
+            shared.values[side] = memory_.take<float>(tokens * heads * value_size);
         }
-        shared.values[side] = memory_.take<float>(tokens * heads * value_size);
     }
     const size_t block = kBlockRows;
     const int longest = std::max(shape.hidden, shape.intermediate);
@@ -53,8 +58,12 @@ Buffers::Buffers(const Architecture &shape, const kernels::Kernel &kernel, int c
         }
         own.query_bytes = memory_.take<uint8_t>(block * hidden);
         own.query_scales = memory_.take<float>(block * heads);
-        own.scores = memory_.take<float>(size_t(kernels::kScoreTile) *
-                                         size_t(padded_keys(shape.max_length)));
+        const int keys = padded_keys(shape.max_length);
+        own.scores =
+            memory_.take<float>(size_t(kernels::kScoreTile) * size_t(kernels::score_stride(keys)));
+        if (shape.int8) {
+            own.value_factors = memory_.take<float>(size_t(keys));
+        }
         threads.push_back(own);
     }
 }

@@ -1,5 +1,5 @@
 // Disentangled attention (He et al., 2021) of one head: content, content-to-position and
-// position-to-content scores together, softmax, weighted sum of the values.
+// position-to-content scores together, softmax, weighted sum of the values (contexts-inl.h).
 //
 // With the relative tables in the order of the distance, the columns that query i needs for keys
 // j, j + 1, ... lie side by side, and both relative terms are computed as the content term is: for
@@ -76,7 +76,7 @@ LANES void scores_i8(const AttendI8 &task, int row, int key, float *scores) {
                 const Floats factor = multiply(key_factor, load(task.p2c.scales + at));
                 score = fused(to_floats(by_key[r][g]), factor, score);
             }
-            store(scores + ptrdiff_t(r) * task.keys.padded + key + g * kLanes, score);
+            store(scores + r * ptrdiff_t(score_stride(task.keys.padded)) + key + g * kLanes, score);
         }
     }
 }
@@ -115,7 +115,8 @@ LANES void scores_f32(const AttendF32 &task, int row, int key, float *scores) {
     }
     TIMES(r, rows) {
         TIMES(g, groups) {
-            store(scores + ptrdiff_t(r) * task.keys.padded + key + g * kLanes, sums[r][g]);
+            store(scores + r * ptrdiff_t(score_stride(task.keys.padded)) + key + g * kLanes,
+                  sums[r][g]);
         }
     }
 }
@@ -126,20 +127,21 @@ LANES void scores_f32(const AttendF32 &task, int row, int key, float *scores) {
 template <int rows> LANES void softmax_rows(float *scores, int count, int padded, float *sums) {
     const Floats lowest = splat(-1e30f);
     const int last = padded - kLanes;
+    const ptrdiff_t stride = score_stride(padded);
     Floats peaks[rows], totals[rows];
     TIMES(r, rows) {
-        float *behind = scores + r * ptrdiff_t(padded) + last;
+        float *behind = scores + r * stride + last;
         store(behind, first_lanes(load(behind), count - last, lowest));
         peaks[r] = lowest;
         totals[r] = zeros();
     }
     for (int key = 0; key < padded; key += kLanes) {
-        TIMES(r, rows) { peaks[r] = larger(peaks[r], load(scores + r * ptrdiff_t(padded) + key)); }
+        TIMES(r, rows) { peaks[r] = larger(peaks[r], load(scores + r * stride + key)); }
     }
     TIMES(r, rows) { peaks[r] = splat(largest(peaks[r])); }
     for (int key = 0; key < padded; key += kLanes) {
         TIMES(r, rows) {
-            float *at = scores + r * ptrdiff_t(padded) + key;
+            float *at = scores + r * stride + key;
             const Floats weight = exp2(subtract(load(at), peaks[r]));
             store(at, weight);
             totals[r] = add(totals[r], weight);
@@ -179,43 +181,6 @@ LANES float softmax_near(float *scores, int begin, int end, int padded) {
     return sum(total);
 }
 
-// output = weights * values / sums, for one tile of rows.
-template <int rows, int groups>
-LANES void weigh(const float *weights, ptrdiff_t stride, const float *values, int value_stride,
-                 int keys, const float *inverses, float *output, ptrdiff_t output_stride,
-                 int columns) {
-    Floats sums[rows][groups];
-    TIMES(r, rows) {
-        TIMES(g, groups) { sums[r][g] = zeros(); }
-    }
-    multiply_f32<rows, groups>(weights, stride, values, value_stride, kLanes, keys, sums);
-    TIMES(r, rows) {
-        TIMES(g, groups) {
-            const Floats mean = multiply(sums[r][g], splat(inverses[r]));
-            const int left = columns - g * kLanes;
-            float *to = output + r * output_stride + g * kLanes;
-            if (left >= kLanes) {
-                store(to, mean);
-            } else {
-                float lanes[kLanes];
-                store(lanes, mean);
-                __builtin_memcpy(to, lanes, sizeof(float) * size_t(left));
-            }
-        }
-    }
-}
-
-template <int groups>
-static void weigh_rows(const float *weights, ptrdiff_t stride, int rows, const float *values,
-                       int value_stride, int keys, const float *inverses, float *output,
-                       ptrdiff_t output_stride, int columns) {
-#define TILE(n)                                                                                  \
-    weigh<n, groups>(weights + row * stride, stride, values, value_stride, keys, inverses + row, \
-                     output + row * output_stride, output_stride, columns)
-    EACH_TILE(kFloatRows, rows, TILE)
-#undef TILE
-}
-
 template <int rows, int groups, bool c2p, bool p2c>
 LANES void scores(const AttendI8 &task, int row, int key, float *to) {
     scores_i8<rows, groups, c2p, p2c>(task, row, key, to);
@@ -229,14 +194,13 @@ LANES void scores(const AttendF32 &task, int row, int key, float *to) {
 // keys are nearly the same and stay in the first cache.
 template <bool c2p, bool p2c, int groups, typename Task>
 static void score_strip(const Task &task, int first, int rows, int key) {
+    const ptrdiff_t stride = score_stride(task.keys.padded);
     int row = 0;
     for (; row + kScoreRows <= rows; row += kScoreRows) {
-        scores<kScoreRows, groups, c2p, p2c>(task, first + row, key,
-                                             task.scratch + ptrdiff_t(row) * task.keys.padded);
+        scores<kScoreRows, groups, c2p, p2c>(task, first + row, key, task.scratch + row * stride);
     }
     for (; row < rows; ++row) {
-        scores<1, groups, c2p, p2c>(task, first + row, key,
-                                    task.scratch + ptrdiff_t(row) * task.keys.padded);
+        scores<1, groups, c2p, p2c>(task, first + row, key, task.scratch + row * stride);
     }
 }
 
@@ -263,16 +227,21 @@ static void score_tile(const Task &task, int first, int rows) {
     }
 }
 
-LANES void skip_keys(KeysI8 &keys, int count) {
+LANES void skip_keys(KeysI8 &keys, int count, int) {
+    keys.first += count;
     keys.quads += 4 * count;
     keys.scales += count;
     keys.start += count;
+    keys.values += ptrdiff_t(kLanes) * kValueBytes * count;
+    keys.value_factors += count;
 }
-LANES void skip_keys(KeysF32 &keys, int count) { keys.columns += count; }
+LANES void skip_keys(KeysF32 &keys, int count, int head_size) {
+    keys.columns += count;
+    keys.values += ptrdiff_t(count) * ((head_size + kLanes - 1) / kLanes * kLanes);
+}
 
 // The task of some rows with the keys that one of them sees, from a whole group on.
-template <typename Task>
-LANES Task nearby(const Task &task, int first, int rows, int value_stride) {
+template <typename Task> LANES Task nearby(const Task &task, int first, int rows) {
     const int position = task.first + first, before = position - task.reach;
     const int behind = position + rows + task.reach;
     const int begin = before > 0 ? before / kLanes * kLanes : 0;
@@ -281,30 +250,30 @@ LANES Task nearby(const Task &task, int first, int rows, int value_stride) {
     some.first -= begin;
     some.keys.count = end - begin;
     some.keys.padded = (some.keys.count + kLanes - 1) / kLanes * kLanes;
-    some.keys.values += ptrdiff_t(begin) * value_stride;
-    skip_keys(some.keys, begin);
+    skip_keys(some.keys, begin, task.head_size);
     return some;
 }
 
 // The weights of a tile's rows, in place of their scores, and their sums.
 template <typename Task> LANES void softmax(const Task &task, int first, int rows, float *sums) {
     const int count = task.keys.count, padded = task.keys.padded;
+    const ptrdiff_t stride = score_stride(padded);
     float *scores = task.scratch;
     if (task.reach) {
         for (int row = 0; row < rows; ++row) {
             const int position = task.first + first + row;
             const int begin = position - task.reach, end = position + task.reach + 1;
-            sums[row] = softmax_near(scores + row * ptrdiff_t(padded), begin > 0 ? begin : 0,
+            sums[row] = softmax_near(scores + row * stride, begin > 0 ? begin : 0,
                                      end < count ? end : count, padded);
         }
         return;
     }
     int row = 0;
     for (; row + kChains <= rows; row += kChains) {
-        softmax_rows<kChains>(scores + row * ptrdiff_t(padded), count, padded, sums + row);
+        softmax_rows<kChains>(scores + row * stride, count, padded, sums + row);
     }
     for (; row < rows; ++row) {
-        softmax_rows<1>(scores + row * ptrdiff_t(padded), count, padded, sums + row);
+        softmax_rows<1>(scores + row * stride, count, padded, sums + row);
     }
 }
 
@@ -327,117 +296,37 @@ template <typename Task> static void score_rows(const Task &task, int first, int
 }
 
 // From the scores of a tile's rows to their contexts.
-template <typename Task> static bool weigh_tile(const Task &task, int first, int rows) {
-    const int groups = (task.head_size + kLanes - 1) / kLanes, stride = groups * kLanes;
+template <typename Task, typename MakeContexts>
+static bool weigh_tile(const Task &task, int first, int rows, float unit, MakeContexts contexts) {
     bool sound = true;
-    float inverses[kScoreTile];
-    softmax(task, first, rows, inverses);
+    float factors[kScoreTile];
+    softmax(task, first, rows, factors);
     for (int row = 0; row < rows; ++row) {
-        sound &= finite(inverses[row]);
-        inverses[row] = 1.0f / inverses[row];
+        sound &= finite(factors[row]);
+        factors[row] = unit / factors[row];
     }
-    float *output = task.output + first * task.output_stride;
-    int group = 0;
-    for (; group + kGroups <= groups; group += kGroups) {
-        weigh_rows<kGroups>(task.scratch, task.keys.padded, rows, task.keys.values + group * kLanes,
-                            stride, task.keys.count, inverses, output + group * kLanes,
-                            task.output_stride, task.head_size - group * kLanes);
-    }
-    for (; group < groups; ++group) {
-        weigh_rows<1>(task.scratch, task.keys.padded, rows, task.keys.values + group * kLanes,
-                      stride, task.keys.count, inverses, output + group * kLanes,
-                      task.output_stride, task.head_size - group * kLanes);
-    }
+    contexts(task, Weights{task.scratch, score_stride(task.keys.padded), factors}, rows,
+             task.output + first * task.output_stride);
     return sound;
 }
 
-// `score` gives the scores of some rows.
-template <typename Task, typename Score> static bool attend(const Task &task, Score score) {
-    const int stride = (task.head_size + kLanes - 1) / kLanes * kLanes;
+// `score` gives the scores of some rows, `contexts` makes contexts of their weights.
+template <typename Task, typename Score, typename MakeContexts>
+static bool attend(const Task &task, Score score, MakeContexts contexts) {
     bool sound = true;
+    const float unit = begin_values(task);
     for (int first = 0; first < task.rows; first += kScoreTile) {
         const int rows = task.rows - first < kScoreTile ? task.rows - first : kScoreTile;
-        const Task some = task.reach ? nearby(task, first, rows, stride) : task;
+        const Task some = task.reach ? nearby(task, first, rows) : task;
         score(some, first, rows);
-        sound &= weigh_tile(some, first, rows);
+        sound &= weigh_tile(some, first, rows, unit, contexts);
     }
     return sound;
 }
 
-static bool attend_i8(const AttendI8 &task) { return attend(task, score_rows<AttendI8>); }
-static bool attend_f32(const AttendF32 &task) { return attend(task, score_rows<AttendF32>); }
-
-// One head's values, padded with zeros to whole groups of lanes: the values themselves, or a copy.
-LANES const float *padded_head(const float *values, int size, int columns, float *copy) {
-    if (size == columns) {
-        return values;
-    }
-    for (int i = 0; i < columns; ++i) {
-        copy[i] = i < size ? values[i] : 0.0f;
-    }
-    return copy;
+static bool attend_i8(const AttendI8 &task) {
+    return attend(task, score_rows<AttendI8>, contexts_i8);
 }
-
-LANES float head_scale(const float *values, int columns) {
-    Floats peaks = zeros();
-    for (int column = 0; column < columns; column += kLanes) {
-        peaks = larger(peaks, magnitude(load(values + column)));
-    }
-    return largest(larger(multiply(peaks, splat(1.0f / 127)), splat(1e-12f)));
-}
-
-static bool query_head_i8(const float *query, int size, float factor, uint8_t *bytes,
-                          float *scale) {
-    float copy[kMostHead];
-    uint8_t levels[kMostHead];
-    const int columns = (size + kLanes - 1) / kLanes * kLanes;
-    const float *values = padded_head(query, size, columns, copy);
-    const float step = head_scale(values, columns);
-    store_quantized(values, nullptr, columns, step, 128.0f, size == columns ? bytes : levels);
-    if (size != columns) {
-        __builtin_memcpy(bytes, levels, size_t(size));
-    }
-    *scale = step * factor;
-    return finite(step);
-}
-
-// Quantises one head of one key; gives its scale.
-LANES float quantize_key(const float *key, int size, uint8_t *bytes, int32_t *start) {
-    float copy[kMostHead];
-    const int columns = (size + kLanes - 1) / kLanes * kLanes;
-    const float *values = padded_head(key, size, columns, copy);
-    const float scale = head_scale(values, columns);
-    const Floats inverse = splat(1.0f / scale);
-    Ints total = no_ints();
-    for (int column = 0; column < columns; column += kLanes) {
-        const Ints level = to_ints(multiply(load(values + column), inverse));
-        total = add(total, level);
-        store_bytes(bytes + column, level);
-    }
-    // Whole numbers below 2^24: the sum in floats is exact.
-    *start = -128 * int32_t(finite(scale) ? sum(to_floats(total)) : 0.0f);
-    return scale;
-}
-
-// Sixteen keys at a time, whose quads lie side by side.
-static bool store_keys_i8(const float *keys, ptrdiff_t stride, int count, int size,
-                          const KeysOut &output) {
-    uint8_t bytes[kLanes][kMostHead];
-    bool sound = true;
-    for (int first = 0; first < count; first += kLanes) {
-        const int some = count - first < kLanes ? count - first : kLanes;
-        for (int key = 0; key < some; ++key) {
-            const float scale = quantize_key(keys + (first + key) * stride, size, bytes[key],
-                                             output.start + first + key);
-            output.scales[first + key] = scale;
-            sound &= finite(scale);
-        }
-        int8_t *quads = output.quads + 4 * first;
-        for (int i = 0; i < size; i += 4, quads += output.stride) {
-            for (int key = 0; key < some; ++key) {
-                __builtin_memcpy(quads + 4 * key, bytes[key] + i, 4);
-            }
-        }
-    }
-    return sound;
+static bool attend_f32(const AttendF32 &task) {
+    return attend(task, score_rows<AttendF32>, contexts_f32);
 }

@@ -18,6 +18,9 @@ LANES __m256i dot_eight(__m256i sum, __m256i rows, __m256i columns) {
 }
 #include "kernels/rows-inl.h"
 #include "kernels/products-inl.h"
+#include "kernels/value_shorts-inl.h"
+#include "kernels/heads-inl.h"
+#include "kernels/contexts-inl.h"
 #include "kernels/attention-inl.h"
 #include "kernels/table-inl.h"
 } // namespace avx2

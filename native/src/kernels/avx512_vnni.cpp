@@ -10,6 +10,9 @@ namespace avx512_vnni {
 #include "kernels/lanes_avx512-inl.h"
 #include "kernels/rows-inl.h"
 #include "kernels/products-inl.h"
+#include "kernels/value_bytes-inl.h"
+#include "kernels/heads-inl.h"
+#include "kernels/contexts-inl.h"
 #include "kernels/attention-inl.h"
 #include "kernels/table-inl.h"
 } // namespace avx512_vnni

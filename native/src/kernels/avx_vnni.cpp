@@ -14,6 +14,9 @@ LANES __m256i dot_eight(__m256i sum, __m256i rows, __m256i columns) {
 }
 #include "kernels/rows-inl.h"
 #include "kernels/products-inl.h"
+#include "kernels/value_bytes-inl.h"
+#include "kernels/heads-inl.h"
+#include "kernels/contexts-inl.h"
 #include "kernels/attention-inl.h"
 #include "kernels/table-inl.h"
 } // namespace avx_vnni

@@ -18,7 +18,9 @@ namespace edge_rerank::kernels {
 constexpr int kLanes = 16;     // columns of a group; sizes are padded to whole groups
 constexpr int kMostHead = 256; // largest size of an attention head
 constexpr int kMostTileRows = 96;
-constexpr int kMostPoints = 32; // of a transform that mixes columns; a power of two
+constexpr int kMostPoints = 32;   // of a transform that mixes columns; a power of two
+constexpr int kMostLevel = 16383; // of a softmax weight: 14 bits, or two bytes of 7
+constexpr int kExactKeys = 1024;  // as many weighted values, of 8 bits, fit into a 32-bit sum
 
 enum class Activation : int32_t { none, gelu, gelu_tanh, relu, tanh };
 
@@ -77,14 +79,22 @@ struct RelativeF32 {
 struct Keys {
     int count, padded;
     ptrdiff_t stride;
-    const float *values; // [padded, head size padded to 16]
 };
+// Values are whole numbers too, of 8 bits with a scale for each key: in groups of 16 columns, where
+// those of some keys lie side by side, as the kernel that stored them wants it.
 struct KeysI8 : Keys {
+    int first; // position of the first one in its pair
     const int8_t *quads;
     const float *scales;
     const int32_t *start;
+    const int8_t *values;
+    const float *value_scales;
+    float *value_factors; // room for one for each key
 };
-struct KeysF32 : Keys { const float *columns; };
+struct KeysF32 : Keys {
+    const float *columns;
+    const float *values; // [padded, head size padded to 16]
+};
 
 // Attention of some consecutive queries of one pair, one head. Scores are in units of log 2.
 struct Attend {
@@ -94,7 +104,7 @@ struct Attend {
     ptrdiff_t query_stride; // of the queries' bytes or floats
     float key_factor;       // the scores' factor, for the term that the queries have no part in
     int middle;             // column of distance 0 in the relative tables
-    float *scratch;         // scores: kScoreTile rows of `keys.padded`
+    float *scratch;         // scores: kScoreTile rows, score_stride() apart
     float *output;          // [rows, head size], `output_stride` apart
     ptrdiff_t output_stride;
 };
@@ -112,6 +122,8 @@ struct AttendF32 : Attend {
 };
 
 constexpr int kScoreTile = 48; // queries whose scores are held at once
+// From one row of scores to the next: a row has room for the bytes of 64 keys.
+constexpr int score_stride(int padded) { return padded < 32 ? 32 : padded; }
 
 // Where one head of some consecutive keys goes.
 struct KeysOut {
@@ -119,6 +131,13 @@ struct KeysOut {
     ptrdiff_t stride; // bytes from one quad of head inputs to the next
     float *scales;
     int32_t *start;
+};
+// Where their values go: those of a pair's head, of which `first` is the first key's position.
+struct ValuesOut {
+    int8_t *values;
+    int padded; // keys of the pair
+    int first;
+    float *scales; // the first key's
 };
 
 struct Kernel {
@@ -129,6 +148,7 @@ struct Kernel {
                         // them
     int tile_rows;      // of a product; work is dealt out in whole tiles, of up to kMostTileRows
     int tile_head;      // size of the heads whose scores are computed on matrix tiles; 0: of none
+    int value_bytes;    // that each of KeysI8's values takes
 
     // Called by each thread before it calls any of the functions below, and when it is done for
     // now, for what a thread has to set up, such as the shape of its tiles; null where there is
@@ -175,6 +195,8 @@ struct Kernel {
     bool (*query_head_i8)(const float *query, int size, float factor, uint8_t *bytes, float *scale);
     bool (*store_keys_i8)(const float *keys, ptrdiff_t stride, int count, int size,
                           const KeysOut &output);
+    bool (*store_values_i8)(const float *values, ptrdiff_t stride, int count, int size,
+                            const ValuesOut &output);
     bool (*attend_i8)(const AttendI8 &task);
     bool (*attend_f32)(const AttendF32 &task);
 

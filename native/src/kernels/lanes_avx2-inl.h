@@ -74,6 +74,17 @@ LANES Floats to_floats(Ints a) {
 LANES Ints add(Ints a, Ints b) {
     return BOTH(_mm256_add_epi32(a.v[0], b.v[0]), _mm256_add_epi32(a.v[1], b.v[1]));
 }
+// All but the lowest seven bits, these, and the way back.
+LANES Ints high_bits(Ints a) {
+    return BOTH(_mm256_srli_epi32(a.v[0], 7), _mm256_srli_epi32(a.v[1], 7));
+}
+LANES Ints low_bits(Ints a) {
+    const __m256i low = _mm256_set1_epi32(127);
+    return BOTH(_mm256_and_si256(a.v[0], low), _mm256_and_si256(a.v[1], low));
+}
+LANES Ints moved_up(Ints a) {
+    return BOTH(_mm256_slli_epi32(a.v[0], 7), _mm256_slli_epi32(a.v[1], 7));
+}
 LANES __m256 times_power_of_two_eight(__m256 x, __m256 whole) {
     const __m256i exponent = _mm256_slli_epi32(_mm256_cvtps_epi32(whole), 23);
     return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(x), exponent));
@@ -114,6 +125,19 @@ LANES __m256i dot_eight(__m256i sum, __m256i rows, __m256i columns);
 LANES Ints dot(Ints sum, Quads rows, Quads columns) {
     return BOTH(dot_eight(sum.v[0], rows.v[0], columns.v[0]),
                 dot_eight(sum.v[1], rows.v[1], columns.v[1]));
+}
+
+// Sixteen numbers of 16 bits: what lies in the registers' quarters out of turn is put in order.
+LANES void store_shorts(int16_t *p, Ints a) {
+    const __m256i mixed = _mm256_packs_epi32(a.v[0], a.v[1]);
+    const __m256i shorts = _mm256_permute4x64_epi64(mixed, _MM_SHUFFLE(3, 1, 2, 0));
+    _mm256_storeu_si256((__m256i *)p, shorts);
+}
+// Pairs of such numbers: of a row, and of sixteen columns, one after the other.
+constexpr int kColumnStep = 2, kKeyStep = 1;
+LANES Ints dot_pairs(Ints sum, Quads row, Quads columns) {
+    return BOTH(_mm256_add_epi32(sum.v[0], _mm256_madd_epi16(row.v[0], columns.v[0])),
+                _mm256_add_epi32(sum.v[1], _mm256_madd_epi16(row.v[1], columns.v[1])));
 }
 
 LANES __m128 fold(__m256 x) {

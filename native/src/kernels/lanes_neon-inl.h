@@ -51,6 +51,12 @@ LANES Ints splat(int32_t x) { EACH(Ints, vdupq_n_s32(x)); }
 LANES Ints to_ints(Floats a) { EACH(Ints, vcvtnq_s32_f32(a.v[i])); }
 LANES Floats to_floats(Ints a) { EACH(Floats, vcvtq_f32_s32(a.v[i])); }
 LANES Ints add(Ints a, Ints b) { EACH(Ints, vaddq_s32(a.v[i], b.v[i])); }
+// All but the lowest seven bits, these, and the way back.
+LANES Ints high_bits(Ints a) {
+    EACH(Ints, vreinterpretq_s32_u32(vshrq_n_u32(vreinterpretq_u32_s32(a.v[i]), 7)));
+}
+LANES Ints low_bits(Ints a) { EACH(Ints, vandq_s32(a.v[i], vdupq_n_s32(127))); }
+LANES Ints moved_up(Ints a) { EACH(Ints, vshlq_n_s32(a.v[i], 7)); }
 LANES Floats times_power_of_two(Floats x, Floats whole) {
     EACH(Floats, vreinterpretq_f32_s32(vaddq_s32(vreinterpretq_s32_f32(x.v[i]),
                                                  vshlq_n_s32(vcvtnq_s32_f32(whole.v[i]), 23))));
@@ -83,6 +89,27 @@ LANES void forget(Quads &x) {
 LANES int32x4_t dot_four(int32x4_t sum, int8x16_t rows, int8x16_t columns);
 LANES Ints dot(Ints sum, Quads rows, Quads columns) {
     EACH(Ints, dot_four(sum.v[i], rows.v[i], columns.v[i]));
+}
+
+// Sixteen numbers of 16 bits.
+LANES void store_shorts(int16_t *p, Ints a) {
+    vst1q_s16(p, vcombine_s16(vmovn_s32(a.v[0]), vmovn_s32(a.v[1])));
+    vst1q_s16(p + 8, vcombine_s16(vmovn_s32(a.v[2]), vmovn_s32(a.v[3])));
+}
+// Pairs of such numbers: of a row, and of sixteen columns, whose first ones come first. Each half
+// is multiplied by one number.
+constexpr int kColumnStep = 1, kKeyStep = 16;
+LANES Ints dot_pairs(Ints sum, Quads row, Quads columns) {
+    const int16x4_t pair = vget_low_s16(vreinterpretq_s16_s8(row.v[0]));
+    for (int half = 0; half < 2; ++half) {
+        const int16x8_t a = vreinterpretq_s16_s8(columns.v[half]);
+        const int16x8_t b = vreinterpretq_s16_s8(columns.v[2 + half]);
+        int32x4_t &low = sum.v[2 * half], &high = sum.v[2 * half + 1];
+        low =
+            vmlal_lane_s16(vmlal_lane_s16(low, vget_low_s16(a), pair, 0), vget_low_s16(b), pair, 1);
+        high = vmlal_high_lane_s16(vmlal_high_lane_s16(high, a, pair, 0), b, pair, 1);
+    }
+    return sum;
 }
 
 LANES float sum(Floats x) {

@@ -83,6 +83,10 @@ LANES Ints to_ints(Floats a) { EACH(Ints, to_int_one(a.v[i])); }
 LANES Floats to_floats(Ints a) { EACH(Floats, float(a.v[i])); }
 // Around, as in registers: to_ints() of what is not finite is near the end of the range.
 LANES Ints add(Ints a, Ints b) { EACH(Ints, int32_t(uint32_t(a.v[i]) + uint32_t(b.v[i]))); }
+// All but the lowest seven bits, these, and the way back.
+LANES Ints high_bits(Ints a) { EACH(Ints, int32_t(uint32_t(a.v[i]) >> 7)); }
+LANES Ints low_bits(Ints a) { EACH(Ints, a.v[i] & 127); }
+LANES Ints moved_up(Ints a) { EACH(Ints, int32_t(uint32_t(a.v[i]) << 7)); }
 LANES float times_power_of_two_one(float x, float whole) {
     uint32_t bits;
     __builtin_memcpy(&bits, &x, 4);
@@ -118,7 +122,7 @@ LANES void forget(Quads &x) { __asm__ volatile("" : "+m"(x)); }
 LANES Ints dot(Ints sum, Quads rows, Quads columns) {
     for (int i = 0; i < 64; ++i) {
         const int32_t row = kUnsignedRows ? uint8_t(rows.v[i]) : rows.v[i];
-        sum.v[i / 4] += row * columns.v[i];
+        sum.v[i / 4] = int32_t(uint32_t(sum.v[i / 4]) + uint32_t(row * columns.v[i]));
     }
     return sum;
 }

@@ -156,6 +156,17 @@ LANES Ints dot(Ints sum, Quads rows, Quads columns) {
     EACH(Ints, dot_four(sum.v[i], rows.v[i], columns.v[i]));
 }
 
+// Sixteen numbers of 16 bits.
+LANES void store_shorts(int16_t *p, Ints a) {
+    _mm_storeu_si128((__m128i *)p, _mm_packs_epi32(a.v[0], a.v[1]));
+    _mm_storeu_si128((__m128i *)p + 1, _mm_packs_epi32(a.v[2], a.v[3]));
+}
+// Pairs of such numbers: of a row, and of sixteen columns, one after the other.
+constexpr int kColumnStep = 2, kKeyStep = 1;
+LANES Ints dot_pairs(Ints sum, Quads row, Quads columns) {
+    EACH(Ints, _mm_add_epi32(sum.v[i], _mm_madd_epi16(row.v[i], columns.v[i])));
+}
+
 LANES float sum(Floats x) {
     const __m128 low = _mm_add_ps(x.v[0], x.v[2]), high = _mm_add_ps(x.v[1], x.v[3]);
     __m128 y = _mm_add_ps(low, high);

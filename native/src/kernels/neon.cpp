@@ -16,6 +16,9 @@ LANES int32x4_t dot_four(int32x4_t sum, int8x16_t rows, int8x16_t columns) {
 }
 #include "kernels/rows-inl.h"
 #include "kernels/products-inl.h"
+#include "kernels/value_shorts-inl.h"
+#include "kernels/heads-inl.h"
+#include "kernels/contexts-inl.h"
 #include "kernels/attention-inl.h"
 #include "kernels/table-inl.h"
 } // namespace neon

@@ -11,6 +11,9 @@ namespace sse41 {
 #include "kernels/double_sums-inl.h"
 #include "kernels/rows-inl.h"
 #include "kernels/products-inl.h"
+#include "kernels/value_shorts-inl.h"
+#include "kernels/heads-inl.h"
+#include "kernels/contexts-inl.h"
 #include "kernels/attention-inl.h"
 #include "kernels/table-inl.h"
 } // namespace sse41

@@ -17,6 +17,8 @@ static constexpr Kernel table(const char *name) {
     kernel.add = add_row;
     kernel.query_head_i8 = query_head_i8;
     kernel.store_keys_i8 = store_keys_i8;
+    kernel.store_values_i8 = store_values_i8;
+    kernel.value_bytes = kValueBytes;
     kernel.attend_i8 = attend_i8;
     kernel.attend_f32 = attend_f32;
     kernel.dot = dot_rows;

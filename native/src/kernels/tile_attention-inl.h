@@ -1,4 +1,4 @@
-// Scores of attention on matrix tiles, for heads whose inputs fill a tile's row. Sixteen queries
+// Attention on matrix tiles. Its scores, for heads whose inputs fill a tile's row: sixteen queries
 // meet sixteen keys at a time; their distances are the 31 columns of a table from `column` on:
 // query i and key j that of column + 15 - i + j.
 
@@ -85,7 +85,7 @@ LANES void finish_queries(const ScoreTask &scores, const FinishScores &finish, i
             const Floats factor = multiply(finish.key_factor, load(task.p2c.scales + at));
             score = fused(load(finish.by_key + left * kLanes), factor, score);
         }
-        store(finish.output + i * ptrdiff_t(task.keys.padded), score);
+        store(finish.output + i * ptrdiff_t(score_stride(task.keys.padded)), score);
     }
 }
 
@@ -189,19 +189,98 @@ static void score_queries(const AttendI8 &task, int row, int rows, float *output
 
 template <bool c2p, bool p2c>
 static void score_on_tiles(const AttendI8 &task, int first, int rows) {
+    const ptrdiff_t stride = score_stride(task.keys.padded);
     for (int row = 0; row < rows; row += kTileRows) {
         const int some = rows - row < kTileRows ? rows - row : kTileRows;
-        score_queries<c2p, p2c>(task, first + row, some,
-                                task.scratch + ptrdiff_t(row) * task.keys.padded);
+        score_queries<c2p, p2c>(task, first + row, some, task.scratch + row * stride);
     }
+}
+
+// Contexts of up to sixteen queries, in one or two groups of columns. Tiles 0 and 1 are sums of the
+// weights' high bytes, 2 and 3 of the low ones.
+template <int groups>
+LANES void weigh_tiles(const Part &part, const Weights &weights, int rows, const int8_t *values,
+                       ptrdiff_t group_stride, const Contexts &contexts) {
+    const ptrdiff_t stride = weights.stride * ptrdiff_t(sizeof(float));
+    const uint8_t *bytes = (const uint8_t *)weights.rows + 2 * ptrdiff_t(part.begin);
+    values += ptrdiff_t(kLanes) * part.begin;
+    TILE_ZERO(0);
+    TILE_ZERO(1);
+    TILE_ZERO(2);
+    TILE_ZERO(3);
+    for (int key = part.begin; key < part.end; key += kBlockKeys) {
+        TILE_LOAD(4, bytes, stride);
+        TILE_LOAD(6, values, 64);
+        TILE_LOAD(5, bytes + kBlockKeys, stride);
+        if constexpr (groups == 2) {
+            TILE_LOAD(7, values + group_stride, 64);
+        }
+        TILE_DOT(0, 4, 6);
+        TILE_DOT(2, 5, 6);
+        if constexpr (groups == 2) {
+            TILE_DOT(1, 4, 7);
+            TILE_DOT(3, 5, 7);
+        }
+        bytes += 2 * kBlockKeys;
+        values += kLanes * kBlockKeys;
+    }
+    alignas(64) int32_t high[groups][kTileScores], low[groups][kTileScores];
+    TILE_STORE(0, high[0], 64);
+    TILE_STORE(2, low[0], 64);
+    if constexpr (groups == 2) {
+        TILE_STORE(1, high[1], 64);
+        TILE_STORE(3, low[1], 64);
+    }
+    for (int row = 0; row < rows; ++row) {
+        TIMES(g, groups) {
+            const Ints sums =
+                add(moved_up(load(high[g] + row * kLanes)), load(low[g] + row * kLanes));
+            add_context(part, sums, weights.factors[row],
+                        contexts.output + row * contexts.stride + g * kLanes,
+                        contexts.columns - g * kLanes);
+        }
+    }
+}
+
+// A tile has the bytes of 64 keys: parts that begin between such are left to vectors.
+static void weigh_part_on_tiles(const AttendI8 &task, const Part &part, const Weights &weights,
+                                int rows, float *output) {
+    constexpr int few = 4; // rows that vectors are as fast with
+    if (rows < few || part.begin % kBlockKeys || (!part.last && part.end % kBlockKeys)) {
+        weigh_part(task, part, weights, rows, output);
+        return;
+    }
+    written_for_tiles(weights.rows);
+    const ptrdiff_t stride = value_stride(task.keys);
+    for (int row = 0; row < rows; row += kTileRows) {
+        const int some = rows - row < kTileRows ? rows - row : kTileRows;
+        const Weights those{weights.rows + row * weights.stride, weights.stride,
+                            weights.factors + row};
+        for (int column = 0; column < task.head_size; column += 2 * kLanes) {
+            const Contexts contexts{output + row * task.output_stride + column, task.output_stride,
+                                    task.head_size - column};
+            const int8_t *values = task.keys.values + column / kLanes * stride;
+            task.head_size - column > kLanes
+                ? weigh_tiles<2>(part, those, some, values, stride, contexts)
+                : weigh_tiles<1>(part, those, some, values, stride, contexts);
+        }
+    }
+}
+
+static void contexts_on_tiles(const AttendI8 &task, const Weights &weights, int rows,
+                              float *output) {
+    weigh_levels(task, weights, rows, output, weigh_part_on_tiles);
 }
 
 static bool tile_attend_i8(const AttendI8 &task) {
     if (task.head_size != kTileHead) {
-        return attend_i8(task);
+        return attend(task, score_rows<AttendI8>, contexts_on_tiles);
     }
-    return attend(task, [](const AttendI8 &some, int first, int rows) {
-        by_terms(some,
-                 [&](auto terms) { score_on_tiles<terms.c2p, terms.p2c>(some, first, rows); });
-    });
+    return attend(
+        task,
+        [](const AttendI8 &some, int first, int rows) {
+            by_terms(some,
+                     [&](auto terms) { score_on_tiles<terms.c2p, terms.p2c>(some, first, rows); });
+        },
+        contexts_on_tiles);
 }
