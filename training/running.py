@@ -114,26 +114,30 @@ def train_run(
 ) -> SegmentProgress:
     """Train in place, by minutes or steps. save is called every few minutes and at the end."""
     keep_freed_memory()
-    progress, stop = run.progress, StopFlag()
-    run.measure()
-    if progress.step:
-        say(f"resumed at step {progress.step}, after {progress.seconds:.0f} s")
-    started, saved = time.monotonic() - progress.seconds, time.monotonic()
-    while not stop.set:
-        done = max(progress.seconds / (minutes * 60), progress.step / steps)
-        if done >= 1:
-            break
-        run.step(done)
-        progress.seconds = time.monotonic() - started
-        if progress.step % REPORT_STEPS == 0:
-            speed = progress.pairs / progress.seconds
-            recent = float(np.mean(progress.losses[-2 * REPORT_STEPS :]))
-            say(f"step {progress.step}  {100 * done:.1f} %  loss {recent:.4f}  {speed:.0f} pairs/s")
-        if time.monotonic() - saved > SAVE_SECONDS:
-            run.keep()
-            save(progress)
-            saved = time.monotonic()
-    progress.stopped = stop.set
-    run.keep()
-    save(progress)
+    progress = run.progress
+    with StopFlag() as stop:
+        run.measure()
+        if progress.step:
+            say(f"resumed at step {progress.step}, after {progress.seconds:.0f} s")
+        started, saved = time.monotonic() - progress.seconds, time.monotonic()
+        while not stop.set:
+            done = max(progress.seconds / (minutes * 60), progress.step / steps)
+            if done >= 1:
+                break
+            run.step(done)
+            progress.seconds = time.monotonic() - started
+            if progress.step % REPORT_STEPS == 0:
+                speed = progress.pairs / progress.seconds
+                recent = float(np.mean(progress.losses[-2 * REPORT_STEPS :]))
+                say(
+                    f"step {progress.step}  {100 * done:.1f} %  loss {recent:.4f}  "
+                    f"{speed:.0f} pairs/s"
+                )
+            if time.monotonic() - saved > SAVE_SECONDS:
+                run.keep()
+                save(progress)
+                saved = time.monotonic()
+        progress.stopped = stop.set
+        run.keep()
+        save(progress)
     return progress

@@ -67,12 +67,23 @@ class Lists:
 
 
 class StopFlag:
-    """Set by SIGINT or SIGTERM: the loop finishes its step, saves and leaves."""
+    """Set by SIGINT or SIGTERM: the loop finishes its step, saves and leaves.
+
+    Both are caught until its block ends; then they do what they did before.
+    """
 
     def __init__(self) -> None:
         self.set = False
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self.catch)
+
+    def __enter__(self) -> "StopFlag":
+        self._before = {
+            number: signal.signal(number, self.catch) for number in (signal.SIGINT, signal.SIGTERM)
+        }
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
     def catch(self, number: int, frame: FrameType | None) -> None:
         """Only remember the wish; the loop looks at it between steps."""
@@ -168,46 +179,46 @@ def train(
             torch.save(state, stream)
         save(progress)
 
-    stop = StopFlag()
-    model.train()
-    started = time.monotonic() - progress.seconds
-    saved = time.monotonic()
-    while not stop.set:
-        done = max(progress.seconds / (phase.minutes * 60), progress.step / phase.steps)
-        if done >= 1:
-            break
-        for group in optimizer.param_groups:
-            group["lr"] = group["base"] * rate_factor(done)
-        begun = (phase.skip + progress.step) * LISTS_PER_STEP
-        epoch, position = divmod(begun, len(data.rows) - LISTS_PER_STEP)
-        order = np.random.default_rng((seed, epoch)).permutation(len(data.rows))
-        rows = order[position : position + LISTS_PER_STEP]
-        with products_in(precision, str(model.device)):
-            logits, tokens = step_logits(model, encoder, data, rows)
-        wanted = torch.from_numpy(data.wanted[rows]).to(model.device)
-        loss = list_loss(logits, wanted, phase.label_weight)
-        torch.autograd.backward(loss)
-        torch.nn.utils.clip_grad_norm_(
-            [p for g in optimizer.param_groups for p in g["params"]], 1.0
-        )
-        optimizer.step()
-        optimizer.zero_grad()
-        progress.step += 1
-        progress.pairs += logits.numel()
-        progress.tokens += tokens
-        progress.seconds = time.monotonic() - started
-        progress.losses.append(round(loss.item(), 4))
-        if progress.step % 20 == 0:
-            recent = float(np.mean(progress.losses[-50:]))
-            first = (logits.argmax(-1) == 0).float().mean().item()
-            speed, size = progress.pairs / progress.seconds, progress.tokens / progress.pairs
-            say(
-                f"step {progress.step}  {100 * done:.1f} %  loss {recent:.4f}  "
-                f"answer first {first:.2f}  {speed:.1f} pairs/s  {size:.0f} tokens a pair"
+    with StopFlag() as stop:
+        model.train()
+        started = time.monotonic() - progress.seconds
+        saved = time.monotonic()
+        while not stop.set:
+            done = max(progress.seconds / (phase.minutes * 60), progress.step / phase.steps)
+            if done >= 1:
+                break
+            for group in optimizer.param_groups:
+                group["lr"] = group["base"] * rate_factor(done)
+            begun = (phase.skip + progress.step) * LISTS_PER_STEP
+            epoch, position = divmod(begun, len(data.rows) - LISTS_PER_STEP)
+            order = np.random.default_rng((seed, epoch)).permutation(len(data.rows))
+            rows = order[position : position + LISTS_PER_STEP]
+            with products_in(precision, str(model.device)):
+                logits, tokens = step_logits(model, encoder, data, rows)
+            wanted = torch.from_numpy(data.wanted[rows]).to(model.device)
+            loss = list_loss(logits, wanted, phase.label_weight)
+            torch.autograd.backward(loss)
+            torch.nn.utils.clip_grad_norm_(
+                [p for g in optimizer.param_groups for p in g["params"]], 1.0
             )
-        if time.monotonic() - saved > SAVE_SECONDS:
-            keep()
-            saved = time.monotonic()
-    progress.stopped = stop.set
-    keep()
+            optimizer.step()
+            optimizer.zero_grad()
+            progress.step += 1
+            progress.pairs += logits.numel()
+            progress.tokens += tokens
+            progress.seconds = time.monotonic() - started
+            progress.losses.append(round(loss.item(), 4))
+            if progress.step % 20 == 0:
+                recent = float(np.mean(progress.losses[-50:]))
+                first = (logits.argmax(-1) == 0).float().mean().item()
+                speed, size = progress.pairs / progress.seconds, progress.tokens / progress.pairs
+                say(
+                    f"step {progress.step}  {100 * done:.1f} %  loss {recent:.4f}  "
+                    f"answer first {first:.2f}  {speed:.1f} pairs/s  {size:.0f} tokens a pair"
+                )
+            if time.monotonic() - saved > SAVE_SECONDS:
+                keep()
+                saved = time.monotonic()
+        progress.stopped = stop.set
+        keep()
     return progress

@@ -36,9 +36,6 @@ from .test_segments import (  # noqa: E402
     states,
     training_lists,
 )
-from .test_segments import (  # noqa: E402
-    _as_before as _as_before,
-)
 
 
 def kinds(**changes: Any) -> tuple[SegmentReranker, list[RefineLists], list[list[int]]]:
@@ -117,7 +114,7 @@ def test_teachers_move_the_target_and_leave_mean_and_spread(tmp_path: Path) -> N
     assert np.corrcoef(added.ravel(), (moved - before).ravel())[0, 1] > 0.6
 
 
-@pytest.mark.usefixtures("_as_before")
+@pytest.mark.usefixtures("one_thread")
 def test_echoes_fall_behind_answers_while_the_rest_is_held(tmp_path: Path) -> None:
     model, lists, rubbish = kinds()
     frozen = {name: value.clone() for name, value in model.state_dict().items()}
@@ -186,6 +183,7 @@ def test_a_run_that_is_taken_up_comes_to_the_same_weights(tmp_path: Path) -> Non
         np.testing.assert_allclose(value, whole.state_dict()[name], atol=1e-6, err_msg=name)
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_what_is_measured_before_the_first_step_is_kept_and_costs_no_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

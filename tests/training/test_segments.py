@@ -2,7 +2,6 @@
 
 import json
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -52,18 +51,6 @@ def small_model() -> tuple[SegmentReranker, PairEncoder]:
 
 def states(model: SegmentReranker, encoder: PairEncoder, texts: list[str]) -> TextStates:
     return text_states(model, encoder, texts, 32, "float32", lambda _: None)
-
-
-@pytest.fixture
-def _as_before() -> Iterator[None]:
-    """Training catches signals; and one thread is the fastest with shapes as small as these."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 def silent(_: str) -> None:
@@ -146,7 +133,7 @@ def first_share(model: SegmentReranker, lists: StateLists) -> float:
     return first / len(lists.rows)
 
 
-@pytest.mark.usefixtures("_as_before")
+@pytest.mark.usefixtures("one_thread")
 def test_training_improves_the_ranking_and_leaves_the_encoder(tmp_path: Path) -> None:
     model, encoder = small_model()
     lists, rubbish = training_lists(model, encoder)
@@ -169,6 +156,34 @@ def test_training_improves_the_ranking_and_leaves_the_encoder(tmp_path: Path) ->
     assert first_share(model, lists) > before + 0.2
     for name, value in model.encoder.state_dict().items():
         assert torch.equal(value, frozen[name]), name
+
+
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_lets_the_step_finish_and_is_caught_no_longer(
+    number: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, encoder = small_model()
+    lists, rubbish = training_lists(model, encoder)
+    run = begun(CorrectionRun, model, [lists], tmp_path / "state.pt", rubbish=rubbish)
+    before, step = signal.getsignal(number), CorrectionRun.step
+
+    def signalled(self: CorrectionRun, done: float) -> None:
+        signal.raise_signal(number)
+        step(self, done)
+
+    monkeypatch.setattr(CorrectionRun, "step", signalled)
+    progress = train_run(run, 5.0, 3, lambda _: None, silent)
+    assert (progress.step, progress.stopped) == (1, True)
+    assert signal.getsignal(number) is before
+
+    def broken(*_: object) -> None:
+        raise TrainingError("broken")
+
+    monkeypatch.setattr(CorrectionRun, "step", broken)
+    with pytest.raises(TrainingError):
+        train_run(run, 5.0, 3, lambda _: None, silent)
+    assert signal.getsignal(number) is before
 
 
 def test_a_checkpoint_scores_as_the_model_did(tmp_path: Path) -> None:

@@ -43,9 +43,6 @@ from edge_rerank_training.upper import (  # noqa: E402
 )
 
 from .test_segments import (  # noqa: E402
-    _as_before as _as_before,
-)
-from .test_segments import (  # noqa: E402
     begun,
     first_share,
     silent,
@@ -156,7 +153,7 @@ def test_nothing_is_made_beside_the_model_s_device(
     np.testing.assert_allclose(run.progress.losses, plain.progress.losses, rtol=1e-4)
 
 
-@pytest.mark.usefixtures("_as_before")
+@pytest.mark.usefixtures("one_thread")
 def test_training_moves_the_upper_layers_alone(tmp_path: Path) -> None:
     model, encoder, whole, taught, rubbish = made()
     frozen = {name: value.clone() for name, value in model.encoder.state_dict().items()}
