@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from native.checkout import copy_checkout
 from native.side_by_side import Command, run_side_by_side
 from native.targets import TARGETS, Target
 from native.toolchain import ROOT, BuildError
@@ -61,12 +62,17 @@ def build_wheels(targets: Sequence[Target], output: Path) -> list[Path]:
 
 
 def build_source(output: Path) -> Path:
-    """Build the source distribution into ``output``; raises BuildError when it cannot be."""
+    """Build the source distribution into ``output``; raises BuildError when it cannot be.
+
+    From a copy of the checkout: setuptools gathers the files in the tree that it reads.
+    """
     output = output.resolve()
-    done = subprocess.run(
-        _words("build_sdist", output),
-        cwd=ROOT.parent, env=_environment(""), capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    with tempfile.TemporaryDirectory(prefix="edge-rerank-") as scratch:
+        done = subprocess.run(
+            _words("build_sdist", output),
+            cwd=copy_checkout(Path(scratch)),
+            env=_environment(""), capture_output=True, text=True, check=False,
+        )  # fmt: skip
     if done.returncode != 0:
         raise BuildError(f"build_sdist failed:\n{done.stderr[-4000:]}")
     return output / done.stdout.splitlines()[-1]

@@ -13,6 +13,7 @@ import tarfile
 import venv
 import zipfile
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +26,7 @@ from native.toolchain import ROOT
 from native.wheels import build_source, build_wheels, sizes
 from tests.native.binaries import read
 from tests.native.conftest import EPOCH, missing
+from tests.support.tree import tree_files
 
 pytestmark = pytest.mark.build
 QUERY = "list files sorted by size"
@@ -189,6 +191,29 @@ def test_the_source_distribution_has_what_the_build_needs(source: Path) -> None:
     for name in ("include/edge_rerank.h", "exports.map", "example/rank.c", "README.md"):
         assert (source / "native" / name).is_file()
     assert not (source / "edge_rerank" / "_native").exists()
+
+
+def test_two_builds_of_the_source_at_once_leave_the_checkout_alone(tmp_path: Path) -> None:
+    def build(name: str) -> list[str]:
+        folder = tmp_path / name
+        folder.mkdir()
+        with tarfile.open(build_source(folder)) as tar:
+            return sorted(tar.getnames())
+
+    before = written(ROOT.parent)
+    with ThreadPoolExecutor(2) as pool:
+        one, other = pool.map(build, ("one", "other"))
+    assert written(ROOT.parent) == before
+    assert one == other
+    names = {name.partition("/")[2] for name in one}
+    assert {".ci/run", ".clang-format", ".gitignore"} <= names
+    assert not set(tree_files()) - names
+
+
+def written(folder: Path) -> dict[str, int]:
+    """Return what a build would write into a checkout, and when it was written."""
+    made = folder.glob("edge_rerank[-.]*")
+    return {path.relative_to(folder).as_posix(): path.stat().st_mtime_ns for path in made}
 
 
 def wheel_of(source: Path, output: Path, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from pathlib import Path
+
+from native.checkout import checkout_files as tree_files
+from native.checkout import copy_checkout as copy_tree
+
+__all__ = ["INSTALLED", "ROOT", "copy_tree", "installed_names", "modules", "tree_files"]
 
 ROOT = Path(__file__).parents[2]
 INSTALLED = {
@@ -16,19 +19,6 @@ INSTALLED = {
     "tuning": "edge_rerank_tuning",
 }
 _NOT_INSTALLED = ("bench/results/", "quantized/mini-deberta")
-
-
-def tree_files() -> list[str]:
-    """Return all files of the tree: git's, with new ones that it does not ignore."""
-    if (ROOT / ".git").exists():
-        command = ["git", "ls-files", "-co", "--exclude-standard", "-z"]
-        names = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-        return sorted(name for name in names.split("\0") if (ROOT / name).is_file())
-    return sorted(
-        path.relative_to(ROOT).as_posix()
-        for path in ROOT.rglob("*")
-        if path.is_file() and not _made(path.relative_to(ROOT))
-    )
 
 
 def installed_names() -> list[str]:
@@ -48,22 +38,4 @@ def modules() -> list[str]:
     return sorted(
         ".".join((path.parent if path.stem == "__init__" else path.with_suffix("")).parts)
         for path in importable
-    )
-
-
-def copy_tree(folder: Path) -> Path:
-    """Copy the tree, and nothing that was made in it, as a fresh clone has it."""
-    for name in tree_files():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(ROOT / name, folder / name)
-    return folder
-
-
-def _made(path: Path) -> bool:
-    hidden = {".ci", ".clang-format", ".gitignore"}
-    return (
-        path.parts[:2] == ("edge_rerank", "_native")
-        or path.parts[0] in {"build", "dist"}
-        or any(part.endswith((".egg-info", "__pycache__")) for part in path.parts)
-        or (path.parts[0].startswith(".") and path.parts[0] not in hidden)
     )
