@@ -22,6 +22,7 @@ from edge_rerank.engines.protocol import Engine
 from edge_rerank.native_library import Library, UnavailableError
 from edge_rerank.pairs import TokenizedBatch
 from tests.support.batches import Row, batch_of, random_rows
+from tests.support.tasks import FOLDER, left_of, tasks
 
 MAX_LENGTH = 128
 Start = Callable[..., NativeEngine]
@@ -175,19 +176,20 @@ def test_a_forked_process_is_refused_and_can_end(start: Start, builtin: Artifact
 
 
 def test_threads_end_with_the_engine(library: Library, builtin: Artifact) -> None:
-    def count() -> int:
-        return len(os.listdir("/proc/self/task"))
-
-    if not os.path.isdir("/proc/self/task"):
+    if not os.path.isdir(FOLDER):
         pytest.skip("the system has no /proc")
-    before = count()
+    before = tasks()
     engine = NativeEngine(builtin, threads=2, max_length=MAX_LENGTH, why="a test")
-    assert count() > before
+    started = tasks() - before
+    assert started
     engine.close()
-    assert count() == before
+    assert not left_of(started)
+    before = tasks()
     dropped = NativeEngine(builtin, threads=2, max_length=MAX_LENGTH, why="a test")
+    started = tasks() - before
+    assert started
     del dropped  # without a close
-    assert count() == before
+    assert not left_of(started)
 
 
 def test_describe(start: Start, library: Library) -> None:

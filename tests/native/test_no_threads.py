@@ -40,6 +40,7 @@ from pathlib import Path
 from edge_rerank.errors import EngineError
 from edge_rerank.native_library import load_library
 from tests.native.calls import opened, random_pairs, score
+from tests.support.tasks import left_of, tasks
 
 folder, threads = Path(sys.argv[1]), int(sys.argv[2])
 library = load_library()
@@ -48,7 +49,8 @@ try:
         print(score(library, engine, random_pairs(3, 8, 12)).tolist())
 except EngineError as error:
     print(error)
-print(len(os.listdir("/proc/self/task")))
+left_of(tasks() - {str(os.getpid())})
+print(len(tasks()))
 """
 
 
