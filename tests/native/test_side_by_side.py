@@ -25,8 +25,8 @@ LATEST = 60.0  # seconds, on a machine with much else to do
 _PARENT = """
 import pathlib, subprocess, sys, time
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-pathlib.Path(sys.argv[1]).write_text(f"{child.pid}\\n")
 try:
+    pathlib.Path(sys.argv[1]).write_text(f"{child.pid}\\n")
     time.sleep(600)
 finally:
     pathlib.Path(sys.argv[2]).touch()

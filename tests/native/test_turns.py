@@ -153,22 +153,22 @@ def test_a_short_call_waits_for_one_piece_of_a_long_one(
         assert long.result()[0] == CANCELLED
 
 
-def test_calls_at_once_take_turns_in_order_of_arrival(
-    library: Library, large: ctypes.c_void_p
-) -> None:
+def test_calls_at_once_take_turns_in_order_of_arrival(library: Library, xsmall: Path) -> None:
     """Three of the same size that begin one after the other end in that order, close together."""
     ended: list[int] = []
+    at_a_time = 16  # so many that a piece takes about as long as the next call takes to come
 
     def run(number: int) -> None:
-        assert call(library, large, long_pairs(6))[0] == 0
+        assert call(library, engine, long_pairs(2 * at_a_time))[0] == 0
         ended.append(number)
 
     threads = [threading.Thread(target=run, args=(number,)) for number in range(3)]
-    for thread in threads:
-        thread.start()
-        time.sleep(0.02)
-    for thread in threads:
-        thread.join()
+    with opened(library, xsmall, threads=2, tokens_in_flight=512 * at_a_time) as engine:
+        for thread in threads:
+            thread.start()
+            time.sleep(0.5)
+        for thread in threads:
+            thread.join()
     assert ended == [0, 1, 2]
 
 

@@ -32,10 +32,12 @@ import os, sys, time
 os.environ["EDGE_RERANK_TOKENIZER"] = sys.argv[1]
 from edge_rerank import Reranker
 with Reranker.load() as reranker:
-    documents = ["rivers flow in the boundary layer " * 15_000] * 200
+    documents = ["rivers flow in the boundary layer " * 15_000] * 400
+    latest = time.monotonic() + 60
     try:
         print("ready", flush=True)
-        reranker.rank("heat", documents)
+        while time.monotonic() < latest:
+            reranker.rank("heat", documents)
         print("done")
     except KeyboardInterrupt:
         print(time.monotonic())
@@ -53,4 +55,5 @@ def test_an_interrupt_while_long_texts_are_encoded(tokenizer: str) -> None:
         sent = time.monotonic()
         process.send_signal(signal.SIGINT)
         said = process.stdout.read().strip()
-    assert float(said) - sent < 4  # 0.3 where nothing else runs; all of it takes 10 to 60
+    assert said != "done", "the interrupt was not heard"
+    assert float(said) - sent < 10  # 0.3 where nothing else runs; all of it takes 20 to 120
