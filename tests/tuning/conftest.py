@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,16 @@ __all__ = ["make_checkpoint", "tokenizer_file"]
 QUICK = ("--epochs", "6", "--rate", "1e-3", "--threads", "1", "--precision", "float32")
 
 Tune = Callable[..., tuple[int, dict[str, Any]]]
+
+
+@pytest.fixture(autouse=True)
+def threads_as_before() -> Iterator[None]:
+    """A run sets torch's number of threads, which later tests of this process would have."""
+    torch = sys.modules.get("torch")  # each test that tunes has imported it
+    threads = torch.get_num_threads() if torch else None
+    yield
+    if torch:
+        torch.set_num_threads(threads)
 
 
 @pytest.fixture

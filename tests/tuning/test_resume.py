@@ -8,13 +8,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("edge_rerank_tuning")
+
+from safetensors import safe_open  # noqa: E402
 
 from edge_rerank.cli import main  # noqa: E402
 from edge_rerank.errors import InputError  # noqa: E402
@@ -47,12 +49,11 @@ class Killed(BaseException):
 
 
 @pytest.fixture
-def begin(make_checkpoint: Make, tmp_path: Path) -> Iterator[Begin]:
+def begin(make_checkpoint: Make, tmp_path: Path) -> Begin:
     """Return a function that begins a run, or goes on with it, in a folder."""
     checkpoint = open_checkpoint(make_checkpoint())
     train, validate = map(read_judged, map(str, write_judged(tmp_path, 20, 5)))
     tokenizer = PairTokenizer(checkpoint.folder / "tokenizer.json", max_length=96)
-    threads = torch.get_num_threads()
     torch.set_num_threads(1)
 
     def start(folder: Path, kill_at: int = -1, seed: int = 0, patience: int = 9) -> Training:
@@ -71,8 +72,7 @@ def begin(make_checkpoint: Make, tmp_path: Path) -> Iterator[Begin]:
         )  # fmt: skip
         return training
 
-    yield start
-    torch.set_num_threads(threads)
+    return start
 
 
 def finish(training: Training) -> Training:
@@ -215,7 +215,10 @@ def test_the_command_ended_by_signals(
 
 
 def ended(words: list[str], folder: Path, number: int) -> tuple[int, str]:
-    """Run until a state is saved anew, send a signal, and return the exit code and the errors."""
+    """Run until a state is saved anew, send a signal, and return the exit code and the errors.
+
+    The signal has to come while the model is trained.
+    """
     state = folder / "broken" / "unfinished" / "state.safetensors"
     before = state.stat().st_mtime_ns if state.exists() else 0
     process = subprocess.Popen([sys.executable, "-m", "edge_rerank", *words], stderr=-1, text=True)
@@ -225,7 +228,10 @@ def ended(words: list[str], folder: Path, number: int) -> tuple[int, str]:
         assert process.poll() is None, process.communicate()
         time.sleep(0.05)
     process.send_signal(number)
-    return process.wait(60), process.communicate()[1]
+    err = process.communicate(timeout=300)[1]
+    with safe_open(str(state), framework="pt") as stored:
+        assert not json.loads(stored.metadata()["state"])["progress"]["done"]
+    return process.returncode, err
 
 
 def run(words: list[str]) -> int:
