@@ -71,9 +71,10 @@ def test_smoothing_takes_the_outliers_out(planted: Any) -> None:
     both = rms_in_sigma(planted, alpha=0.5, rounded=True)
     print(f"plain {plain:.4f}, smoothed {smoothed:.4f}, rounded too {both:.4f}")
     assert plain > 0.02, "outliers must hurt, or the test shows nothing"
-    # 0.53 and 0.43 when limits were set: what is planted here stands out in every token, which is
-    # for smoothing, and mixing shares it among as few as four; smoothing alone came below 0.5.
-    assert smoothed < 0.6 * plain
+    # 0.53 and 0.43 when limits were set, and 0.81 with rounding alone: what is planted here stands
+    # out in every token, which is for smoothing, and mixing shares it among as few as four;
+    # smoothing alone came below 0.5.
+    assert smoothed < 0.7 * plain
     assert both < 0.6 * plain
 
 

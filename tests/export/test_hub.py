@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -181,11 +182,20 @@ def test_every_status_says_what_to_do(
     assert "\n" not in error
 
 
-def test_without_a_network(hub: Hub, client: Client, make_checkpoint: Make) -> None:
+@pytest.fixture
+def nowhere() -> Iterator[dict[str, str]]:
+    """Return settings with a port that is taken, but that nobody listens at."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield {"HF_ENDPOINT": f"http://127.0.0.1:{taken.getsockname()[1]}"}
+
+
+def test_without_a_network(
+    hub: Hub, client: Client, nowhere: dict[str, str], make_checkpoint: Make
+) -> None:
     commit = hub.add(NAME, make_checkpoint())
-    nowhere = {"HF_ENDPOINT": "http://127.0.0.1:9"}
     error = client.fetch(NAME, **nowhere)["error"]
-    assert "http://127.0.0.1:9 cannot be reached" in error
+    assert f"{nowhere['HF_ENDPOINT']} cannot be reached" in error
     assert "copy the checkpoint's folder here and give its path" in error
     offline = client.fetch(NAME, HF_HUB_OFFLINE="1")["error"]
     assert "HF_HUB_OFFLINE is set, and the hub's cache" in offline
