@@ -83,7 +83,8 @@ class StopFlag:
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
-            signal.signal(number, handler)
+            # None: of a host program that is not Python, and has none to give back to Python.
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
     def catch(self, number: int, frame: FrameType | None) -> None:
         """Only remember the wish; the loop looks at it between steps."""
