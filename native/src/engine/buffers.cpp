@@ -27,7 +27,7 @@ Buffers::Buffers(const Architecture &shape, const kernels::Kernel &kernel, int c
             shared.key_scales[side] = memory_.take<float>(tokens * heads);
             shared.key_starts[side] = memory_.take<int32_t>(tokens * heads);
             // A tile's last columns may reach behind the last keys, where weights are zero.
-            const size_t behind = size_t(64) * kernels::kLanes;
+            const size_t behind = size_t(kernels::kBlockKeys) * kernels::kLanes;
             const size_t count = tokens * heads * value_size + behind;
             shared.value_levels[side] = memory_.take<int8_t>(count * size_t(kernel.value_bytes));
             shared.value_scales[side] = memory_.take<float>(tokens * heads);

@@ -76,7 +76,7 @@ LANES void scores_i8(const AttendI8 &task, int row, int key, float *scores) {
                 const Floats factor = multiply(key_factor, load(task.p2c.scales + at));
                 score = fused(to_floats(by_key[r][g]), factor, score);
             }
-            store(scores + r * ptrdiff_t(score_stride(task.keys.padded)) + key + g * kLanes, score);
+            store(scores + r * score_stride(task.keys.padded) + key + g * kLanes, score);
         }
     }
 }
@@ -115,8 +115,7 @@ LANES void scores_f32(const AttendF32 &task, int row, int key, float *scores) {
     }
     TIMES(r, rows) {
         TIMES(g, groups) {
-            store(scores + r * ptrdiff_t(score_stride(task.keys.padded)) + key + g * kLanes,
-                  sums[r][g]);
+            store(scores + r * score_stride(task.keys.padded) + key + g * kLanes, sums[r][g]);
         }
     }
 }

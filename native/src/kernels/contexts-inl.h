@@ -60,21 +60,30 @@ static void weigh_rows(const KeysF32 &keys, const Weights &weights, int rows, co
 #undef TILE
 }
 
-static void contexts_f32(const AttendF32 &task, const Weights &weights, int rows, float *output) {
-    const int groups = (task.head_size + kLanes - 1) / kLanes, stride = groups * kLanes;
+// Calls weigh(groups, group, contexts) for all groups of a head's columns, as many as possible at
+// once.
+template <int count_> struct Groups { static constexpr int count = count_; };
+template <typename Weigh> LANES void each_group(const Attend &task, float *output, Weigh weigh) {
+    const int groups = (task.head_size + kLanes - 1) / kLanes;
     int group = 0;
     const auto contexts = [&] {
         return Contexts{output + group * kLanes, task.output_stride,
                         task.head_size - group * kLanes};
     };
     for (; group + kGroups <= groups; group += kGroups) {
-        weigh_rows<kGroups>(task.keys, weights, rows, task.keys.values + group * kLanes, stride,
-                            contexts());
+        weigh(Groups<kGroups>(), group, contexts());
     }
     for (; group < groups; ++group) {
-        weigh_rows<1>(task.keys, weights, rows, task.keys.values + group * kLanes, stride,
-                      contexts());
+        weigh(Groups<1>(), group, contexts());
     }
+}
+
+static void contexts_f32(const AttendF32 &task, const Weights &weights, int rows, float *output) {
+    const int stride = (task.head_size + kLanes - 1) / kLanes * kLanes;
+    each_group(task, output, [&](auto groups, int group, const Contexts &contexts) {
+        weigh_rows<groups.count>(task.keys, weights, rows, task.keys.values + group * kLanes,
+                                 stride, contexts);
+    });
 }
 
 // Keys whose weighted values are added up exactly, in whole numbers; floats are added after that.
@@ -124,20 +133,11 @@ LANES ptrdiff_t value_stride(const KeysI8 &keys) {
 
 static void weigh_part(const AttendI8 &task, const Part &part, const Weights &weights, int rows,
                        float *output) {
-    const int groups = (task.head_size + kLanes - 1) / kLanes;
     const ptrdiff_t stride = value_stride(task.keys);
-    int group = 0;
-    const auto contexts = [&] {
-        return Contexts{output + group * kLanes, task.output_stride,
-                        task.head_size - group * kLanes};
-    };
-    for (; group + kGroups <= groups; group += kGroups) {
-        weigh_rows<kGroups>(part, weights, rows, task.keys.values + group * stride, stride,
-                            contexts());
-    }
-    for (; group < groups; ++group) {
-        weigh_rows<1>(part, weights, rows, task.keys.values + group * stride, stride, contexts());
-    }
+    each_group(task, output, [&](auto groups, int group, const Contexts &contexts) {
+        weigh_rows<groups.count>(part, weights, rows, task.keys.values + group * stride, stride,
+                                 contexts);
+    });
 }
 
 // Calls weigh(part) for all parts of the keys, of which `first` is the position of the first one.
@@ -171,6 +171,7 @@ LANES float begin_values(const AttendI8 &task) {
     return peak / float(kMostLevel);
 }
 LANES float begin_values(const AttendF32 &) { return 1.0f; }
+
 // Weights become whole numbers, and then contexts; `weigh_part` is the kernel's way.
 template <typename WeighPart>
 LANES void weigh_levels(const AttendI8 &task, const Weights &weights, int rows, float *output,

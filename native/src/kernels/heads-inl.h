@@ -34,8 +34,8 @@ static bool query_head_i8(const float *query, int size, float factor, uint8_t *b
     return finite(step);
 }
 
-// Quantises one head of one key; gives its scale.
-LANES float quantize_key(const float *key, int size, uint8_t *bytes, int32_t *start) {
+// Quantises one head of one key or value; gives its scale, and where a key's sums begin.
+LANES float quantize_head(const float *key, int size, uint8_t *bytes, int32_t *start) {
     float copy[kMostHead];
     const int columns = (size + kLanes - 1) / kLanes * kLanes;
     const float *values = padded_head(key, size, columns, copy);
@@ -47,8 +47,9 @@ LANES float quantize_key(const float *key, int size, uint8_t *bytes, int32_t *st
         total = add(total, level);
         store_bytes(bytes + column, level);
     }
-    // Whole numbers below 2^24: the sum in floats is exact.
-    *start = -128 * int32_t(finite(scale) ? sum(to_floats(total)) : 0.0f);
+    if (start) { // whole numbers below 2^24: the sum in floats is exact
+        *start = -128 * int32_t(finite(scale) ? sum(to_floats(total)) : 0.0f);
+    }
     return scale;
 }
 
@@ -60,8 +61,8 @@ static bool store_keys_i8(const float *keys, ptrdiff_t stride, int count, int si
     for (int first = 0; first < count; first += kLanes) {
         const int some = count - first < kLanes ? count - first : kLanes;
         for (int key = 0; key < some; ++key) {
-            const float scale = quantize_key(keys + (first + key) * stride, size, bytes[key],
-                                             output.start + first + key);
+            const float scale = quantize_head(keys + (first + key) * stride, size, bytes[key],
+                                              output.start + first + key);
             output.scales[first + key] = scale;
             sound &= finite(scale);
         }
@@ -79,20 +80,14 @@ static bool store_keys_i8(const float *keys, ptrdiff_t stride, int count, int si
 static bool store_values_i8(const float *values, ptrdiff_t stride, int count, int size,
                             const ValuesOut &output) {
     int8_t bytes[kLanes][kMostHead];
-    float copy[kMostHead];
     const int columns = (size + kLanes - 1) / kLanes * kLanes;
     const ptrdiff_t group_stride = ptrdiff_t(kLanes) * kValueBytes * output.padded;
     bool sound = true;
     for (int begin = 0; begin < count; begin += kLanes) {
         const int some = count - begin < kLanes ? count - begin : kLanes;
         for (int key = 0; key < some; ++key) {
-            const float *value = padded_head(values + (begin + key) * stride, size, columns, copy);
-            const float scale = head_scale(value, columns);
-            const Floats inverse = splat(1.0f / scale);
-            for (int column = 0; column < columns; column += kLanes) {
-                store_bytes((uint8_t *)bytes[key] + column,
-                            to_ints(multiply(load(value + column), inverse)));
-            }
+            const float scale = quantize_head(values + (begin + key) * stride, size,
+                                              (uint8_t *)bytes[key], nullptr);
             output.scales[begin + key] = scale;
             sound &= finite(scale);
         }

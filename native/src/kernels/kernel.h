@@ -20,6 +20,7 @@ constexpr int kMostHead = 256; // largest size of an attention head
 constexpr int kMostTileRows = 96;
 constexpr int kMostPoints = 32;   // of a transform that mixes columns; a power of two
 constexpr int kMostLevel = 16383; // of a softmax weight: 14 bits, or two bytes of 7
+constexpr int kBlockKeys = 64;    // whose weights' bytes lie together: a row of a matrix tile
 constexpr int kExactKeys = 1024;  // as many weighted values, of 8 bits, fit into a 32-bit sum
 
 enum class Activation : int32_t { none, gelu, gelu_tanh, relu, tanh };
@@ -122,8 +123,11 @@ struct AttendF32 : Attend {
 };
 
 constexpr int kScoreTile = 48; // queries whose scores are held at once
-// From one row of scores to the next: a row has room for the bytes of 64 keys.
-constexpr int score_stride(int padded) { return padded < 32 ? 32 : padded; }
+// From one row of scores to the next: a row has room for both bytes of each key of a whole block.
+constexpr ptrdiff_t score_stride(int padded) {
+    constexpr int least = 2 * kBlockKeys / int(sizeof(float));
+    return padded < least ? least : padded;
+}
 
 // Where one head of some consecutive keys goes.
 struct KeysOut {

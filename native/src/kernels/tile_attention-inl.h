@@ -85,7 +85,7 @@ LANES void finish_queries(const ScoreTask &scores, const FinishScores &finish, i
             const Floats factor = multiply(finish.key_factor, load(task.p2c.scales + at));
             score = fused(load(finish.by_key + left * kLanes), factor, score);
         }
-        store(finish.output + i * ptrdiff_t(score_stride(task.keys.padded)), score);
+        store(finish.output + i * score_stride(task.keys.padded), score);
     }
 }
 

@@ -3,7 +3,7 @@
 // is two bytes of 7, which are as good signed as unsigned.
 
 constexpr int kValueBytes = 1;
-constexpr int kBlockKeys = 4 * kLanes; // as many fill a row of a matrix tile
+static_assert(kBlockKeys == 4 * kLanes);
 
 // Where a kernel has no way of its own.
 template <typename Some>
