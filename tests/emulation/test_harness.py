@@ -172,7 +172,7 @@ def compared(found: Scores, reference: Scores, cpu: EmulatedCpu | None = A76) ->
 def test_equal_scores_have_no_problems() -> None:
     found = scores([float(value) for value in range(150)])
     row = compared(found, found)
-    assert (row.rms, row.largest, row.tau, row.differing) == (0, 0, 1, 0)
+    assert (row.rms, row.largest, row.tau, row.swapped, row.differing) == (0, 0, 1, 0, 0)
     assert row.problems == []
 
 
@@ -198,7 +198,7 @@ def test_minus_zero_is_not_the_same_as_zero() -> None:
         (lambda logits: [value * 1.1 for value in logits], "sigma rms"),
         (lambda logits: [*logits[:-1], logits[-1] + 10], "a logit differs by"),
         (lambda logits: [logits[1], logits[0], *logits[2:98], logits[99], logits[98]], None),
-        (lambda logits: logits[:50][::-1] + logits[50:], "tau"),
+        (lambda logits: logits[:50][::-1] + logits[50:], "change places"),
         (lambda logits: [float("nan"), *logits[1:]], "nan sigma"),
     ],
 )
@@ -207,6 +207,19 @@ def test_large_differences_are_problems(change: object, problem: str | None) -> 
     logits = [float(value) for value in range(100)]
     row = compared(scores(change(logits)), scores(logits))
     assert any(problem in text for text in row.problems) if problem else not row.problems
+
+
+def test_passages_that_are_all_but_equal_may_change_places_and_others_may_not() -> None:
+    # A standard deviation is 28.9 here: 2 are 0.07 of it, 4 are 0.14.
+    logits = [float(value) for value in range(100)]
+    row = compared(scores([2.5, *logits[1:]]), scores(logits))
+    assert row.swapped == pytest.approx(2 / 28.866, rel=1e-4)
+    assert row.tau == pytest.approx(1 - 2 * 2 / 4950)
+    assert row.problems == []
+    # Each has moved by less than what a single logit may.
+    moved = [2.5, 1.0, 2.0, 3.0, 1.5, *logits[5:]]
+    row = compared(scores(moved), scores(logits))
+    assert row.problems == ["passages 0.1386 sigma apart change places; at most 0.1"]
 
 
 def test_other_token_ids_and_wrong_detection_are_problems() -> None:
@@ -266,11 +279,11 @@ def test_what_verify_found() -> None:
 def test_reports() -> None:
     good, bad = Row("host", "onnxruntime", None), Row("max", "native", "neon", problems=["SIGILL"])
     good.rms = good.largest = 0.0
-    good.tau, good.differing, good.pairs, good.features = 1.0, 0, 150, ()
+    good.tau, good.swapped, good.differing, good.pairs, good.features = 1.0, 0.0, 0, 150, ()
     lines = as_table([good, bad]).splitlines()
     cells = [cell.strip() for cell in lines[4].strip("|").split("|")]
     assert cells[:6] == ["host", "-", "built-in", "onnxruntime", "-", "150"]
-    assert cells[6:] == ["0.0000", "0.0000", "1.0000", "same", "-"]
+    assert cells[6:] == ["0.0000", "0.0000", "1.0000", "0.0000", "same", "-"]
     assert lines[-1] == "max, built-in, native neon: SIGILL"
     assert as_table([good]).splitlines()[-1] == "all of it holds"
     assert json.loads(as_json([good, bad]))["holds"] is False

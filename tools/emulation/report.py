@@ -10,7 +10,7 @@ from tools.emulation.compare import Row
 
 _HEADINGS = (
     *("CPU", "found", "model", "engine", "kernel", "pairs"),
-    *("rms / sigma", "max / sigma", "tau", "bits", "s"),
+    *("rms / sigma", "max / sigma", "tau", "swapped / sigma", "bits", "s"),
 )
 
 
@@ -74,6 +74,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         _figure(row.rms, 4),
         _figure(row.largest, 4),
         _figure(row.tau, 4),
+        _figure(row.swapped, 4),
         _bits(row),
         _figure(row.seconds, 0),
     )
