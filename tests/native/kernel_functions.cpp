@@ -432,11 +432,12 @@ void compare(const char *what, const Kernel &kernel, const Result &found, const 
     }
 }
 
-// Rows that fill matrix tiles, or leave some over, and columns that do.
+// Rows that fill matrix tiles, or leave some over, and columns that do; the longer the rows are,
+// the fewer tiles of them stay in a cache.
 void compare_tall_products(const std::vector<const Kernel *> &others, uint64_t seed) {
     const Kernel &scalar = *available().back();
-    for (const int count : {15, 16, 17, 31, 32, 33, 47, 48, 64, 95, 96}) {
-        for (const int inputs : {16, 64, 208}) {
+    for (const int count : {15, 16, 17, 31, 32, 33, 47, 48, 63, 64, 65, 95, 96}) {
+        for (const int inputs : {16, 64, 208, 704, 1216}) {
             for (const int outputs : {16, 32, 80}) {
                 const Sizes sizes{count, inputs, outputs};
                 const Result expected = products(scalar, sizes, ++seed);

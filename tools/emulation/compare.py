@@ -19,9 +19,9 @@ MOST_LARGEST = 0.1
 """Most that a single logit may. ONNX Runtime's kernels round differently from CPU to CPU, and what
 rounds to another 8-bit step here and there adds up in a few pairs: 0.07 is the largest seen."""
 MOST_SWAPPED = 0.1
-"""Most that two passages of one query may be apart and yet change places, in the same unit; 0.016 is
-the largest seen. Kendall's tau has no limit: of two dozen passages some have logits that are all but
-equal, and two such pairs that change places make it 0.985, with errors that nobody would notice."""
+"""Most that two passages of one query may be apart and yet change places, in the same unit; the
+largest seen is 0.016. Kendall's tau has no limit: of two dozen passages some are all but equal, and
+two such pairs that change places make it 0.985, with errors that nobody would notice."""
 EXACT = frozenset({"native"})
 """Engines that promise the same bits everywhere."""
 

@@ -5,15 +5,11 @@
 
 constexpr int kTileRows = 16;
 constexpr int kTileInputs = 64;
+constexpr int kMostSums = 4; // tiles of sums in a block, 0 to 3; the others hold rows and columns
 
-// Tiles 0 to 3 are sums, of two tiles of rows (4 and 5) by two groups of columns (6 and 7).
-struct SumsOfTiles {
-    alignas(64) int32_t sums[2 * kTileRows * 2 * kLanes];
-    int row, column; // the first ones
-    int second;      // row of the second tile, from the first one on
-    int rows;        // of all tiles; none: nothing is left to do
-    int apart;       // columns from the first group to the second; 0: both are the same one
-};
+// Rows stay in the first cache while all columns pass, whose weights come from the second one: the
+// more rows, the less often. So many bytes of rows leave room there for what passes.
+constexpr int kBytesThatStay = 36 * 1024;
 
 struct TileProduct {
     const RowsI8 &input;
@@ -23,127 +19,189 @@ struct TileProduct {
     ptrdiff_t stride;
 };
 
+// Some tiles of rows, which all columns pass.
+struct Band {
+    int row;  // the first one
+    int last; // the first row of the last tile, from `row` on
+};
+
+// Sums of a band's rows and of some columns: [row][group of columns][column].
+struct SumsOfTiles {
+    alignas(64) int32_t sums[kMostSums * kTileRows * kLanes];
+    int column; // the first one
+    int rows;   // of all tiles; none: nothing is left to do
+};
+
 // What turns a block's sums into results, held in registers while the next block is multiplied.
-struct Finish {
-    Ints start[2];
-    Floats scales[2], sums[2], bias[2];
+template <int tall, int groups> struct Finish {
+    Ints start[groups];
+    Floats scales[groups], sums[groups], bias[groups];
     const int32_t *totals;
     const float *row_scales, *row_centers;
     float *output;
     ptrdiff_t stride;
-    int rows, apart;
-    int skip; // from the last row of the first tile to the first one of the second, less one
+    int skip; // from the last row of a tile to the first one of the last tile, less one
 };
 
-LANES Finish begin_finish(const TileProduct &task, const SumsOfTiles &block) {
+template <int tall, int groups>
+LANES Finish<tall, groups> begin_finish(const TileProduct &task, const Band &band,
+                                        const SumsOfTiles &block) {
     const ProductI8 &product = task.product;
-    Finish finish;
-    TIMES(g, 2) {
-        const int column = task.first + block.column + g * block.apart;
+    Finish<tall, groups> finish;
+    TIMES(g, groups) {
+        const int column = task.first + block.column + g * kLanes;
         finish.start[g] = load(product.start + column);
         finish.scales[g] = load(product.scales + column);
         finish.sums[g] = load(product.sums + column);
         finish.bias[g] = load(product.bias + column);
     }
     finish.totals = block.sums;
-    finish.rows = block.rows;
-    finish.apart = block.apart;
-    finish.row_scales = task.input.scales + block.row;
-    finish.row_centers = task.input.centers + block.row;
-    finish.output = task.output + block.row * task.stride + block.column;
+    finish.row_scales = task.input.scales + band.row;
+    finish.row_centers = task.input.centers + band.row;
+    finish.output = task.output + band.row * task.stride + block.column;
     finish.stride = task.stride;
-    finish.skip = block.second - kTileRows;
+    finish.skip = band.last - (tall - 1) * kTileRows;
     return finish;
 }
 
 // The rows of a block from `from` to `to`.
-LANES void finish_rows(const Finish &finish, int from, int to) {
+template <int tall, int groups>
+LANES void finish_rows(const Finish<tall, groups> &finish, int from, int to) {
     for (int i = from; i < to; ++i) {
-        const ptrdiff_t row = i + (i < kTileRows ? 0 : finish.skip);
+        const ptrdiff_t row = i + (i < (tall - 1) * kTileRows ? 0 : finish.skip);
         const Floats scale = splat(finish.row_scales[row]);
         const Floats center = splat(finish.row_centers[row]);
         float *output = finish.output + row * finish.stride;
-        TIMES(g, 2) {
-            const Ints total = add(finish.start[g], load(finish.totals + (2 * i + g) * kLanes));
+        TIMES(g, groups) {
+            const Ints sums = load(finish.totals + (groups * i + g) * kLanes);
+            const Ints total = add(finish.start[g], sums);
             const Floats factor = multiply(scale, finish.scales[g]);
             const Floats shift = fused(center, finish.sums[g], finish.bias[g]);
-            store(output + g * finish.apart, fused(to_floats(total), factor, shift));
+            store(output + g * kLanes, fused(to_floats(total), factor, shift));
         }
     }
 }
 
-constexpr int kProducts = 4; // of tiles in a step
+// Asks the second cache for columns that will be multiplied some tiles later: the first rows of a
+// block find those of another layer there, or what attention has read. Later rows find them all.
+constexpr int kTilesAhead = 6;
+constexpr int kTileBytes = kTileInputs * kLanes, kLineBytes = 64;
+LANES void fetch_ahead(const int8_t *columns) {
+    TIMES(line, kTileBytes / kLineBytes) {
+        __builtin_prefetch(columns + kTilesAhead * kTileBytes + line * kLineBytes, 0, 2);
+    }
+}
 
 // The sums of a block. Between one product of tiles and the next, which keep the tiles' unit busy,
-// the rest of the core finishes a share of the block before; all loads come first, because tiles
-// take long to arrive. Rows stay in the first cache, weights pass through it.
+// the rest of the core finishes a share of the block before; the loads come first, because tiles
+// take long to arrive. Weights pass through the first cache.
 template <int tall, int groups>
-LANES void multiply_tiles(const TileProduct &task, SumsOfTiles &now, const SumsOfTiles &before) {
+LANES void multiply_tiles(const TileProduct &task, const Band &band, SumsOfTiles &now,
+                          const SumsOfTiles &before) {
+    static_assert(groups == 1 || (groups == 2 && tall <= 2));
     const ProductI8 &product = task.product;
-    const ptrdiff_t stride = task.input.stride, group_stride = ptrdiff_t(kLanes) * product.inputs;
-    const uint8_t *rows = task.input.bytes + now.row * stride, *more = rows + now.second * stride;
+    const ptrdiff_t stride = task.input.stride, next = kTileRows * stride;
+    const ptrdiff_t group_stride = ptrdiff_t(kLanes) * product.inputs;
+    const uint8_t *rows = task.input.bytes + band.row * stride, *last = rows + band.last * stride;
     const int8_t *columns = product.weights + ptrdiff_t(task.first + now.column) * product.inputs;
-    const Finish finish = begin_finish(task, before);
+    const Finish finish = begin_finish<tall, groups>(task, band, before);
     TILE_ZERO(0);
     TILE_ZERO(1);
     TILE_ZERO(2);
     TILE_ZERO(3);
     const int steps = product.inputs / kTileInputs;
-    const int share = (2 * kTileRows + steps - 1) / steps;
+    const int share = (tall * kTileRows + steps - 1) / steps;
     int done = 0;
     for (int step = 0; step < steps; ++step) {
         const int end = done + share < before.rows ? done + share : before.rows;
-        const int some = end - done;
+        const unsigned some = end - done; // whose quarters are shifts
         TILE_LOAD_ONCE(6, columns, 64);
         TILE_LOAD(4, rows, stride);
+        if (band.row == 0) {
+            fetch_ahead(columns);
+            if constexpr (groups == 2) {
+                fetch_ahead(columns + group_stride);
+            }
+        }
         if constexpr (groups == 2) {
             TILE_LOAD_ONCE(7, columns + group_stride, 64);
         }
-        if constexpr (tall == 2) {
-            TILE_LOAD(5, more, stride);
+        if constexpr (tall >= 2) {
+            TILE_LOAD(5, tall == 2 ? last : rows + next, stride);
+        }
+        if constexpr (tall >= 3) {
+            TILE_LOAD(7, tall == 3 ? last : rows + 2 * next, stride);
         }
         TILE_DOT(0, 4, 6);
-        finish_rows(finish, done, done + some / kProducts);
+        if constexpr (tall == 4) {
+            TILE_LOAD(4, last, stride);
+        }
+        finish_rows(finish, done, done + some / kMostSums);
         if constexpr (groups == 2) {
             TILE_DOT(1, 4, 7);
+        } else if constexpr (tall >= 2) {
+            TILE_DOT(1, 5, 6);
         }
-        finish_rows(finish, done + some / kProducts, done + some * 2 / kProducts);
-        if constexpr (tall == 2) {
+        finish_rows(finish, done + some / kMostSums, done + some * 2 / kMostSums);
+        if constexpr (groups == 2 && tall == 2) {
             TILE_DOT(2, 5, 6);
+        } else if constexpr (tall >= 3) {
+            TILE_DOT(2, 7, 6);
         }
-        finish_rows(finish, done + some * 2 / kProducts, done + some * 3 / kProducts);
-        if constexpr (tall == 2 && groups == 2) {
+        finish_rows(finish, done + some * 2 / kMostSums, done + some * 3 / kMostSums);
+        if constexpr (groups == 2 && tall == 2) {
             TILE_DOT(3, 5, 7);
+        } else if constexpr (tall == 4) {
+            TILE_DOT(3, 4, 6);
         }
-        finish_rows(finish, done + some * 3 / kProducts, end);
+        finish_rows(finish, done + some * 3 / kMostSums, end);
         done = end;
         rows += kTileInputs;
-        more += kTileInputs;
-        columns += kTileInputs * kLanes;
+        last += kTileInputs;
+        columns += kTileBytes;
     }
-    constexpr int line = 2 * kLanes * int(sizeof(int32_t));
-    int32_t *const second = now.sums + kLanes;
-    TILE_STORE(0, now.sums, line);
-    if constexpr (groups == 2) {
-        TILE_STORE(1, second, line);
-    } else {
-        TILE_STORE(0, second, line);
+    // Sums of tile t are those of tile of rows t / groups and of group t % groups.
+    constexpr int line = groups * kLanes, tile = kTileRows * line;
+    int32_t *const second = now.sums + (groups == 2 ? kLanes : tile);
+    TILE_STORE(0, now.sums, line * sizeof(int32_t));
+    if constexpr (tall * groups >= 2) {
+        TILE_STORE(1, second, line * sizeof(int32_t));
     }
-    if constexpr (tall == 2) {
-        constexpr int lower = 2 * kLanes * kTileRows;
-        TILE_STORE(2, now.sums + lower, line);
-        if constexpr (groups == 2) {
-            TILE_STORE(3, second + lower, line);
-        } else {
-            TILE_STORE(2, second + lower, line);
-        }
+    if constexpr (tall * groups >= 3) {
+        TILE_STORE(2, now.sums + tile * 2 / groups, line * sizeof(int32_t));
+    }
+    if constexpr (tall * groups == 4) {
+        TILE_STORE(3, second + tile * 2 / groups, line * sizeof(int32_t));
     }
     now.rows = tall * kTileRows;
-    now.apart = groups == 2 ? kLanes : 0;
 }
 
-// Two tiles of rows stay in the first cache while all columns pass: their weights follow one
-// another in memory, which a cache's own prefetcher sees.
+// Columns from `from` to `to` of a band; `groups` of them at a time, and that as often as it goes.
+template <int tall, int groups>
+LANES void multiply_band(const TileProduct &task, const Band &band, int from, int to) {
+    SumsOfTiles blocks[2];
+    SumsOfTiles *now = &blocks[0], *before = &blocks[1];
+    before->column = from;
+    before->rows = 0;
+    for (int column = from; column < to; column += groups * kLanes) {
+        now->column = column;
+        multiply_tiles<tall, groups>(task, band, *now, *before);
+        SumsOfTiles *const done = now;
+        now = before;
+        before = done;
+    }
+    finish_rows(begin_finish<tall, groups>(task, band, *before), 0, before->rows);
+}
+
+template <int tall>
+LANES void multiply_pairs(const TileProduct &task, const Band &band, int count) {
+    const int pairs = count / (2 * kLanes) * (2 * kLanes);
+    multiply_band<tall, 2>(task, band, 0, pairs);
+    if (pairs < count) {
+        multiply_band<tall, 1>(task, band, pairs, count);
+    }
+}
+
 static void tile_product_i8(const RowsI8 &input, int rows, const ProductI8 &product, int first,
                             int count, float *output, ptrdiff_t stride) {
     if (rows < kTileRows) {
@@ -152,31 +210,23 @@ static void tile_product_i8(const RowsI8 &input, int rows, const ProductI8 &prod
     }
     written_for_tiles(input.bytes);
     const TileProduct task{input, product, first, output, stride};
-    SumsOfTiles blocks[2];
-    SumsOfTiles *now = &blocks[0], *before = &blocks[1];
-    before->row = before->column = before->second = before->rows = before->apart = 0;
-    for (int row = 0; row < rows; row += 2 * kTileRows) {
-        const int left = rows - row;
-        for (int column = 0; column < count; column += 2 * kLanes) {
-            const bool pair = column + 2 * kLanes <= count;
-            now->column = column;
-            if (left > kTileRows) {
-                now->row = row;
-                now->second = left < 2 * kTileRows ? left - kTileRows : kTileRows;
-                pair ? multiply_tiles<2, 2>(task, *now, *before)
-                     : multiply_tiles<2, 1>(task, *now, *before);
-            } else {
-                now->row = rows - kTileRows;
-                now->second = 0;
-                pair ? multiply_tiles<1, 2>(task, *now, *before)
-                     : multiply_tiles<1, 1>(task, *now, *before);
-            }
-            SumsOfTiles *const done = now;
-            now = before;
-            before = done;
+    const int fitting = kBytesThatStay / (kTileRows * product.inputs);
+    const int most = fitting < 2 ? 2 : fitting < kMostSums ? fitting : kMostSums;
+    int row = 0;
+    while (row < rows) {
+        const int left = (rows - row + kTileRows - 1) / kTileRows;
+        const int tall = left < most ? left : most;
+        const int end = row + tall * kTileRows < rows ? row + tall * kTileRows : rows;
+        if (tall == 1) {
+            multiply_pairs<1>(task, {rows - kTileRows, 0}, count);
+        } else {
+            const Band band{row, end - kTileRows - row};
+            tall == 4   ? multiply_band<4, 1>(task, band, 0, count)
+            : tall == 3 ? multiply_band<3, 1>(task, band, 0, count)
+                        : multiply_pairs<2>(task, band, count);
         }
+        row = end;
     }
-    finish_rows(begin_finish(task, *before), 0, before->rows);
 }
 
 // The inner loop without memory.
