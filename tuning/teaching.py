@@ -21,6 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank import Reranker
+from edge_rerank.artifact.builtin import builtin_model
+from edge_rerank.artifact.folder import load_artifact
 from edge_rerank.evaluation.measures import MEASURES, per_query
 
 from .examples import JudgedQuery
@@ -54,10 +56,11 @@ class Teacher:
 
     def sentence(self) -> str:
         """Say what it is."""
+        shares = {"the built-in one": self.built_in, "BM25": self.bm25}
+        others = [f"{share:g} of {name}" for name, share in shares.items() if share]
         return (
-            f"the teacher is the model as it is, {self.built_in:g} of the built-in one and "
-            f"{self.bm25:g} of BM25: nDCG@10 of the training queries {self.ndcg:.4f}, of the "
-            f"model alone {self.ndcg_alone:.4f}"
+            f"the teacher is {' and '.join(['the model as it is', *others])}: nDCG@10 of the "
+            f"training queries {self.ndcg:.4f}, of the model alone {self.ndcg_alone:.4f}"
         )
 
 
@@ -77,10 +80,14 @@ def taught(
     of a list. What the models say is kept in ``work``, for a run that goes on.
     """
     queries = (*(_fewer(query, size, len(judged)) for query in judged), *synthetic)
-    parts = _read(queries, model, threads, work, told)
+    models: dict[str, Path | None] = {"own": model}
+    if not _is_built_in(model):
+        models["built_in"] = None
+    parts = _read(queries, models, threads, work, told)
     known = queries[: len(judged)]
     grades = [np.array([query.grades.get(text, 0.0) for text in query.found]) for query in known]
-    shares = [(own, bm25) for own in _BUILT_IN for bm25 in _BM25]
+    built_in = _BUILT_IN if "built_in" in models else (0.0,)
+    shares = [(share, bm25) for share in built_in for bm25 in _BM25]
     ndcg = {
         share: _ndcg([_mixed(part, *share) for part in parts[: len(known)]], grades)
         for share in shares
@@ -110,8 +117,17 @@ def _fewer(query: JudgedQuery, size: int, queries: int) -> JudgedQuery:
     return replace(query, found=dict(kept))
 
 
+def _is_built_in(model: Path) -> bool:
+    """Return whether the model is the built-in one, which then need not be read twice."""
+    return load_artifact(model).manifest.files == load_artifact(builtin_model()).manifest.files
+
+
 def _read(
-    queries: tuple[JudgedQuery, ...], model: Path, threads: int, work: Path, told: Told
+    queries: tuple[JudgedQuery, ...],
+    models: Mapping[str, Path | None],
+    threads: int,
+    work: Path,
+    told: Told,
 ) -> list[dict[str, Floats]]:
     """Return what each of the mixture's parts says of each query's passages."""
     pairs = [(query.text, text) for query in queries for text in query.found]
@@ -119,7 +135,7 @@ def _read(
     kept = read_json(work / _FILE)
     if kept is None or kept.get("pairs") != digest:
         kept = {"pairs": digest}
-    for name, path in (("own", model), ("built_in", None)):
+    for name, path in models.items():
         logits = kept.setdefault(name, [])
         if len(logits) == len(pairs):
             continue
@@ -139,7 +155,7 @@ def _read(
     found, at = [], 0
     for query in queries:
         end = at + len(query.found)
-        part = {name: np.array(kept[name][at:end]) for name in ("own", "built_in")}
+        part = {name: np.array(kept[name][at:end]) for name in models}
         found.append(part | {"bm25": np.array([*query.found.values()])})
         at = end
     return found
@@ -148,7 +164,9 @@ def _read(
 def _mixed(part: Mapping[str, Floats], built_in: float, bm25: float) -> Floats:
     """Return the mixture of a list, with the mean and the spread of the model's own logits."""
     own = part["own"]
-    mixture = _even(own) + built_in * _even(part["built_in"]) + bm25 * _even(part["bm25"])
+    mixture = _even(own) + bm25 * _even(part["bm25"])
+    if built_in:
+        mixture += built_in * _even(part["built_in"])
     found: Floats = own.mean() + own.std() * _even(mixture)
     return found
 
