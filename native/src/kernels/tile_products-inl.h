@@ -7,9 +7,10 @@ constexpr int kTileRows = 16;
 constexpr int kTileInputs = 64;
 constexpr int kMostSums = 4; // tiles of sums in a block, 0 to 3; the others hold rows and columns
 
-// Rows stay in the first cache while all columns pass, whose weights come from the second one: the
-// more rows, the less often. So many bytes of rows leave room there for what passes.
-constexpr int kBytesThatStay = 36 * 1024;
+// Rows stay in the first cache while all columns pass, whose weights come from the second one: with
+// three tiles of rows less often than with two, as far as so many bytes of rows leave room there
+// for what passes. Four are no faster, and slower where another thread has its half of the cache.
+constexpr int kTallTiles = 3, kBytesThatStay = 36 * 1024;
 
 struct TileProduct {
     const RowsI8 &input;
@@ -98,9 +99,9 @@ LANES void fetch_ahead(const int8_t *columns) {
 template <int tall, int groups>
 LANES void multiply_tiles(const TileProduct &task, const Band &band, SumsOfTiles &now,
                           const SumsOfTiles &before) {
-    static_assert(groups == 1 || (groups == 2 && tall <= 2));
+    static_assert((groups == 1 && tall <= kTallTiles) || (groups == 2 && tall <= 2));
     const ProductI8 &product = task.product;
-    const ptrdiff_t stride = task.input.stride, next = kTileRows * stride;
+    const ptrdiff_t stride = task.input.stride;
     const ptrdiff_t group_stride = ptrdiff_t(kLanes) * product.inputs;
     const uint8_t *rows = task.input.bytes + band.row * stride, *last = rows + band.last * stride;
     const int8_t *columns = product.weights + ptrdiff_t(task.first + now.column) * product.inputs;
@@ -127,15 +128,12 @@ LANES void multiply_tiles(const TileProduct &task, const Band &band, SumsOfTiles
             TILE_LOAD_ONCE(7, columns + group_stride, 64);
         }
         if constexpr (tall >= 2) {
-            TILE_LOAD(5, tall == 2 ? last : rows + next, stride);
+            TILE_LOAD(5, tall == 2 ? last : rows + kTileRows * stride, stride);
         }
-        if constexpr (tall >= 3) {
-            TILE_LOAD(7, tall == 3 ? last : rows + 2 * next, stride);
+        if constexpr (tall == 3) {
+            TILE_LOAD(7, last, stride);
         }
         TILE_DOT(0, 4, 6);
-        if constexpr (tall == 4) {
-            TILE_LOAD(4, last, stride);
-        }
         finish_rows(finish, done, done + some / kMostSums);
         if constexpr (groups == 2) {
             TILE_DOT(1, 4, 7);
@@ -145,14 +143,12 @@ LANES void multiply_tiles(const TileProduct &task, const Band &band, SumsOfTiles
         finish_rows(finish, done + some / kMostSums, done + some * 2 / kMostSums);
         if constexpr (groups == 2 && tall == 2) {
             TILE_DOT(2, 5, 6);
-        } else if constexpr (tall >= 3) {
+        } else if constexpr (tall == 3) {
             TILE_DOT(2, 7, 6);
         }
         finish_rows(finish, done + some * 2 / kMostSums, done + some * 3 / kMostSums);
         if constexpr (groups == 2 && tall == 2) {
             TILE_DOT(3, 5, 7);
-        } else if constexpr (tall == 4) {
-            TILE_DOT(3, 4, 6);
         }
         finish_rows(finish, done + some * 3 / kMostSums, end);
         done = end;
@@ -160,7 +156,7 @@ LANES void multiply_tiles(const TileProduct &task, const Band &band, SumsOfTiles
         last += kTileInputs;
         columns += kTileBytes;
     }
-    // Sums of tile t are those of tile of rows t / groups and of group t % groups.
+    // Tile t has the sums of the rows' tile t / groups and of group t % groups.
     constexpr int line = groups * kLanes, tile = kTileRows * line;
     int32_t *const second = now.sums + (groups == 2 ? kLanes : tile);
     TILE_STORE(0, now.sums, line * sizeof(int32_t));
@@ -171,7 +167,7 @@ LANES void multiply_tiles(const TileProduct &task, const Band &band, SumsOfTiles
         TILE_STORE(2, now.sums + tile * 2 / groups, line * sizeof(int32_t));
     }
     if constexpr (tall * groups == 4) {
-        TILE_STORE(3, second + tile * 2 / groups, line * sizeof(int32_t));
+        TILE_STORE(3, second + tile, line * sizeof(int32_t));
     }
     now.rows = tall * kTileRows;
 }
@@ -210,22 +206,17 @@ static void tile_product_i8(const RowsI8 &input, int rows, const ProductI8 &prod
     }
     written_for_tiles(input.bytes);
     const TileProduct task{input, product, first, output, stride};
-    const int fitting = kBytesThatStay / (kTileRows * product.inputs);
-    const int most = fitting < 2 ? 2 : fitting < kMostSums ? fitting : kMostSums;
-    int row = 0;
-    while (row < rows) {
-        const int left = (rows - row + kTileRows - 1) / kTileRows;
-        const int tall = left < most ? left : most;
-        const int end = row + tall * kTileRows < rows ? row + tall * kTileRows : rows;
-        if (tall == 1) {
-            multiply_pairs<1>(task, {rows - kTileRows, 0}, count);
+    const int most = kTallTiles * kTileRows * product.inputs <= kBytesThatStay ? kTallTiles : 2;
+    for (int row = 0; row < rows; row += most * kTileRows) {
+        const int left = rows - row, end = left < most * kTileRows ? rows : row + most * kTileRows;
+        const Band band{row, end - kTileRows - row};
+        if (left > 2 * kTileRows && most > 2) {
+            multiply_band<kTallTiles, 1>(task, band, 0, count);
+        } else if (left > kTileRows) {
+            multiply_pairs<2>(task, band, count);
         } else {
-            const Band band{row, end - kTileRows - row};
-            tall == 4   ? multiply_band<4, 1>(task, band, 0, count)
-            : tall == 3 ? multiply_band<3, 1>(task, band, 0, count)
-                        : multiply_pairs<2>(task, band, count);
+            multiply_pairs<1>(task, {rows - kTileRows, 0}, count);
         }
-        row = end;
     }
 }
 
