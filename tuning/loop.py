@@ -131,7 +131,7 @@ class Training:
             group["lr"] = self._recipe.rate * min((done + 1 / self.steps) / _WARM_UP, 1 - done)
         # Each step has random numbers of its own, so that nothing of them need be saved.
         torch.manual_seed(self._recipe.seed * 1_000_003 + progress.step)
-        self._model.module.train()
+        self._model.begin_step()
         drawn = self._draws.at(progress.step)
         pairs = [(one.query, text) for one in drawn for text in one.passages]
         encoded = Encoded(self._tokenizer, pairs, self._model.padding)

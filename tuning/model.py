@@ -51,6 +51,8 @@ class TunedModel:
         for name, weight in self.module.named_parameters():
             # A few hundred queries hold few of the words: those would move away from the others.
             weight.requires_grad_(name != words)
+        # Attention's has no module whose p could be 0: only the mode turns all of it off.
+        self._dropout = not upper_half
         if upper_half:
             self._rest_below(checkpoint)
 
@@ -61,9 +63,10 @@ class TunedModel:
         for name, weight in self.module.named_parameters():
             if name.startswith(names.encoder) and not name.startswith(moving):
                 weight.requires_grad_(False)
-        for module in self.module.modules():
-            if isinstance(module, nn.Dropout):
-                module.p = 0.0
+
+    def begin_step(self) -> None:
+        """Turn dropout on for what is trained on next, where the model is to have any."""
+        self.module.train(self._dropout)
 
     def trained(self) -> dict[str, nn.Parameter]:
         """Return the weights that are trained, by name."""

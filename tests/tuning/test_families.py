@@ -80,7 +80,7 @@ def scores(model: TunedModel, encoded: Encoded) -> Any:
 def move(model: TunedModel, encoded: Encoded) -> None:
     """Take a step, and hold the word table to its place."""
     words = {k: v.clone() for k, v in model.module.state_dict().items() if not_trained(k, model)}
-    model.module.train()
+    model.begin_step()
     (batch,) = encoded.even(range(1, 2))
     model.logits(batch).sum().backward()
     with torch.no_grad():
@@ -93,6 +93,30 @@ def move(model: TunedModel, encoded: Encoded) -> None:
 
 def not_trained(name: str, model: TunedModel) -> bool:
     return name not in model.trained() and "embeddings" in name and name.endswith("weight")
+
+
+@pytest.mark.parametrize("name", ["xsmall-like", "bert", "roberta", "modernbert", "segments"])
+def test_what_learns_from_a_teacher_has_no_dropout(
+    name: str, make_checkpoint: Make, tmp_path: Path
+) -> None:
+    """Nowhere: attention drops weights without a module that says so."""
+    folder, _ = made(name, make_checkpoint, tmp_path)
+    checkpoint = open_checkpoint(folder)
+    tokenizer = PairTokenizer(folder / "tokenizer.json", max_length=96)
+    found = {}
+    for upper_half in (True, False):
+        model = TunedModel(checkpoint, "float32", upper_half=upper_half)
+        for module in model.module.modules():
+            for setting in ("p", "dropout_prob", "attention_dropout"):
+                if isinstance(getattr(module, setting, None), float):
+                    setattr(module, setting, 0.5)
+        expected = torch.tensor(TorchReference(checkpoint).logits(tokenizer.encode(PROBES)))
+        model.begin_step()
+        (batch,) = Encoded(tokenizer, PROBES, model.padding).even(range(1))
+        logits = model.logits(batch)
+        assert logits.requires_grad
+        found[upper_half] = torch.allclose(logits, expected[:1], atol=2e-4)
+    assert found == {True: True, False: False}
 
 
 def test_attention_without_gathers_where_it_knows_the_shape(
