@@ -83,8 +83,8 @@ LANES void finish_rows(const Finish<tall, groups> &finish, int from, int to) {
     }
 }
 
-// Asks the second cache for columns that will be multiplied some tiles later: the first rows of a
-// block find those of another layer there, or what attention has read. Later rows find them all.
+// Asks for columns to be in the second cache some tiles before they are multiplied: for the first
+// band, which finds what other layers and attention have left there. Later bands find all of them.
 constexpr int kTilesAhead = 6;
 constexpr int kTileBytes = kTileInputs * kLanes, kLineBytes = 64;
 LANES void fetch_ahead(const int8_t *columns) {
@@ -172,7 +172,7 @@ LANES void multiply_tiles(const TileProduct &task, const Band &band, SumsOfTiles
     now.rows = tall * kTileRows;
 }
 
-// Columns from `from` to `to` of a band; `groups` of them at a time, and that as often as it goes.
+// The columns of a band from `from` to `to`, of which there are some, by so many groups.
 template <int tall, int groups>
 LANES void multiply_band(const TileProduct &task, const Band &band, int from, int to) {
     SumsOfTiles blocks[2];
@@ -192,7 +192,9 @@ LANES void multiply_band(const TileProduct &task, const Band &band, int from, in
 template <int tall>
 LANES void multiply_pairs(const TileProduct &task, const Band &band, int count) {
     const int pairs = count / (2 * kLanes) * (2 * kLanes);
-    multiply_band<tall, 2>(task, band, 0, pairs);
+    if (pairs > 0) {
+        multiply_band<tall, 2>(task, band, 0, pairs);
+    }
     if (pairs < count) {
         multiply_band<tall, 1>(task, band, pairs, count);
     }
